@@ -1,0 +1,49 @@
+# The commands of this project: `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types contracts check clean
+
+help: ## List the commands.
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+setup: $(VENV)/base.stamp ## Prepare .venv with everything that serving and the demo need.
+
+$(VENV)/base.stamp: pyproject.toml simulator/pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name one: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --upgrade pip
+	$(PIP) install --constraint constraints.txt --editable . --editable ./simulator
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/base.stamp
+	$(PIP) install --constraint constraints.txt --editable '.[test,lint,tensorflow]' --editable ./simulator
+	touch $@
+
+demo: $(VENV)/base.stamp ## Carry a model through the whole service, on a simulated fleet.
+	$(BIN)/lwm2m-ml demo $(ARGS)
+
+test: $(VENV)/test.stamp ## Run the tests.
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(VENV)/test.stamp ## Check style and formatting.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/test.stamp ## Bring the code into the common format.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/test.stamp ## Check the types.
+	$(BIN)/mypy
+
+contracts: $(VENV)/test.stamp ## Check that the rooms import each other in the agreed direction only.
+	$(BIN)/lint-imports
+
+check: lint types contracts test ## Everything that CI checks.
+
+clean: ## Remove the virtual environment and all caches.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""CoAP transports and message layer, plugged into aiocoap."""

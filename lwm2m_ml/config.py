@@ -1,0 +1,57 @@
+"""The one configuration object: TOML file, environment (`LWM2M_ML_…`), then flags."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+
+def default_data_directory() -> Path:
+    """Where the embedded database, keys and caches live unless the user says otherwise."""
+    return Path.home() / ".local" / "share" / "lwm2m-ml"
+
+
+class ObjectIds(BaseSettings):
+    """Numbers of this project's own LwM2M objects.
+
+    The defaults are in OMA's test range 42769-42800, which must not be used in production.
+    """
+
+    capabilities: int = 42769
+    model: int = 42770
+    result: int = 42771
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LWM2M_ML_", env_nested_delimiter="__", toml_file="lwm2m-ml.toml", extra="forbid"
+    )
+
+    data_directory: Path = Field(default_factory=default_data_directory)
+    database: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory")
+    coap_host: str = "127.0.0.1"
+    coap_port: int = Field(default=5683, ge=0, le=65535, description="0 picks a free port")
+    insecure: bool = Field(default=False, description="accept plain CoAP, without DTLS or OSCORE")
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port")
+    compile_workers: int = Field(default=2, ge=1, le=64)
+    objects: ObjectIds = Field(default_factory=ObjectIds)
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the database, async driver included."""
+        return self.database or f"sqlite+aiosqlite:///{self.data_directory / 'lwm2m-ml.sqlite3'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, the environment over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)

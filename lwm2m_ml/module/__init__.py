@@ -1,0 +1,1 @@
+"""The inference module format: descriptor, manifest, signature, verification."""

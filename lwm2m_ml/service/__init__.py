@@ -1,0 +1,1 @@
+"""TinyML as a service: device profiles, zoo, fit, builds, delivery, monitoring."""

@@ -1,0 +1,1 @@
+"""Durable state: tables, records, migrations, group commit."""

@@ -1,0 +1,1 @@
+"""Simulated microcontrollers that speak LwM2M and execute the machine code they are sent."""
