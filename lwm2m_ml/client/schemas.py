@@ -1,0 +1,171 @@
+"""What travels between the operator's API and its clients, as JSON: one frozen model per noun."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Schema(BaseModel):
+    """A frozen JSON object; a client ignores members that a newer server adds."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Problem(Schema):
+    """An error as RFC 9457 problem details."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    hint: str = ""
+
+
+class Health(Schema):
+    """Whether the server works, and where devices reach it."""
+
+    status: str
+    version: str
+    coap: str
+
+
+class Profile(Schema):
+    """What a device said it can do, from its objects 42769 and 3. Bytes, and Hz for the clock."""
+
+    target: str
+    instruction_set: list[str]
+    clock_hz: float | None
+    storage_total: int
+    storage_free: int
+    maximum_module_size: int
+    memory_total: int
+    module_formats: list[int]
+    manufacturer: str
+    model_number: str
+
+
+class Device(Schema):
+    """A registered device; `profile` is absent when it reported no ML runtime or was not read yet."""
+
+    endpoint: str
+    address: str
+    lwm2m_version: str
+    binding: str
+    lifetime: int
+    registered_at: float
+    last_seen: float
+    objects: list[str]
+    profile: Profile | None
+
+
+class ResourceValue(Schema):
+    """One value read from a device: opaque values are base64, object links `"3:0"`, times Unix seconds."""
+
+    path: str
+    type: str
+    value: str | int | float | bool | None
+    timestamp: float | None = None
+
+
+class ValueToWrite(Schema):
+    """One value to write; opaque values are base64, object links `"3:0"`."""
+
+    value: str | int | float | bool
+
+
+class ExecuteArguments(Schema):
+    """Arguments of an Execute as the specification writes them, such as `0='reboot',1`."""
+
+    arguments: str = ""
+
+
+class Variant(Schema):
+    """A model at one size or precision; accuracy in percent as its card states it."""
+
+    name: str
+    weights: int
+    macs: int
+    accuracy: float
+
+
+class Model(Schema):
+    """A model of the zoo."""
+
+    name: str
+    version: str
+    description: str
+    licence: str
+    labels: list[str]
+    variants: list[Variant]
+
+
+class DeploymentRequest(Schema):
+    """Put a model on devices: `endpoints` is a list, or `"all"` for every registered device."""
+
+    model: str
+    endpoints: list[str] | str = "all"
+
+
+class DeploymentDevice(Schema):
+    """One device of a deployment. Sizes in bytes; instructions are per inference."""
+
+    endpoint: str
+    target: str
+    state: str
+    reason: str
+    variant: str | None
+    module_digest: str | None
+    module_bytes: int | None
+    ram_bytes: int | None
+    instructions: int | None
+    ota_bytes: int | None
+    ota_seconds: float | None
+
+
+class Deployment(Schema):
+    """One rollout of a model to a set of devices."""
+
+    id: str
+    model: str
+    version: str
+    created_at: float
+    finished: bool
+    devices: list[DeploymentDevice]
+
+
+class Result(Schema):
+    """One inference as a device reported it; `scores` and `confidence` in percent, latency in milliseconds."""
+
+    number: int
+    class_index: int
+    label: str
+    confidence: float | None
+    scores: list[float]
+    latency: float | None
+    received_at: float
+
+
+class Module(Schema):
+    """A built module and the facts measured on the emulated MCU."""
+
+    digest: str
+    model: str
+    version: str
+    variant: str
+    target: str
+    package_bytes: int
+    facts: dict[str, Any]
+
+
+class ReferenceRequest(Schema):
+    """Inputs (one list of numbers per input, flattened) for the integer reference of a variant."""
+
+    inputs: list[list[float]]
+
+
+class ReferenceAnswers(Schema):
+    """The integer outputs of the reference, one flattened list per input, and how to read them."""
+
+    outputs: list[list[int]]
+    scale: float
+    zero_point: int
