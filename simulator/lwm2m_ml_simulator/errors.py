@@ -1,0 +1,35 @@
+"""What can go wrong in a simulated device, apart from what it was told to suffer."""
+
+from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError, UsageError
+
+
+class SimulatorError(Lwm2mMlError):
+    """Root of the simulator's errors."""
+
+
+class FlashMisuse(SimulatorError):
+    """The firmware did to the flash what flash cannot do: unaligned, out of range, or a bit from 0 to 1."""
+
+
+class StorageFull(SimulatorError):
+    """Something does not fit into the part of the flash that is meant for it."""
+
+
+class IllegalTransition(SimulatorError):
+    """A slot was asked for something that its state does not allow."""
+
+
+class MachineFailure(SimulatorError):
+    """The module could not be run, or reported that it failed."""
+
+
+class RegistrationFailed(SimulatorError):
+    """The server refused the registration, or did not answer."""
+
+
+class InvalidFleet(UsageError):
+    """A fleet file says something that the simulator does not understand."""
+
+
+class InvalidUri(InvalidInputError):
+    """A package URI that this device cannot fetch from."""
