@@ -7,9 +7,10 @@ from typing import Self, TypeVar
 import httpx
 
 from lwm2m_ml.client import calls, schemas
+from lwm2m_ml.client.address import API_ROOT, DEFAULT_SERVER
 from lwm2m_ml.client.calls import Call
 from lwm2m_ml.client.errors import ServerUnreachableError
-from lwm2m_ml.client.transport import API_ROOT, DEFAULT_SERVER, answer_of, headers
+from lwm2m_ml.client.transport import answer_of, headers
 
 Answer = TypeVar("Answer")
 

@@ -9,9 +9,6 @@ from lwm2m_ml.client.calls import Call
 from lwm2m_ml.client.errors import ApiError
 from lwm2m_ml.client.schemas import Problem
 
-API_ROOT = "/api/v1"
-DEFAULT_SERVER = "http://127.0.0.1:8080"
-
 Answer = TypeVar("Answer")
 
 

@@ -1,0 +1,1 @@
+"""The routes of the operator's API, one module per noun."""

@@ -1,0 +1,25 @@
+"""`/deployments`: put a model on devices and watch it arrive."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from lwm2m_ml.api import views
+from lwm2m_ml.api.authentication import OPERATOR, VIEWER
+from lwm2m_ml.api.running import Service
+from lwm2m_ml.client import schemas
+
+router = APIRouter(prefix="/deployments", tags=["deployments"])
+
+
+@router.post("", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
+async def deploy(service: Service, body: schemas.DeploymentRequest) -> schemas.Deployment:
+    """Start a deployment; it goes on after the answer."""
+    return views.deployment(await service.deploy(body.model, body.endpoints))
+
+
+@router.get("/{deployment_id}", dependencies=[VIEWER])
+async def show(service: Service, deployment_id: Annotated[str, Path(max_length=64)]) -> schemas.Deployment:
+    """One deployment as it stands."""
+    return views.deployment(await service.deployment(deployment_id))

@@ -1,0 +1,63 @@
+"""The `lwm2m-ml` command: puts the groups of commands together and turns errors into sentences and exit codes."""
+
+import os
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+from lwm2m_ml import __version__
+from lwm2m_ml.cli import deployments, devices, models, serve
+from lwm2m_ml.errors import Lwm2mMlError
+
+DEBUG_VARIABLE = "LWM2M_ML_DEBUG"
+
+app = typer.Typer(
+    name="lwm2m-ml",
+    help="TinyML as a Service over LwM2M: the right model on every microcontroller of a fleet.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("serve")(serve.serve)
+app.add_typer(devices.app, name="devices")
+app.add_typer(models.app, name="models")
+app.add_typer(deployments.app, name="deployments")
+app.command("deploy")(deployments.deploy)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """TinyML as a Service over LwM2M: the right model on every microcontroller of a fleet."""
+    if debug:
+        os.environ[DEBUG_VARIABLE] = "1"
+
+
+def add_installed_commands() -> None:
+    """Add the commands of other installed packages (entry point group `lwm2m_ml.commands`)."""
+    for entry_point in entry_points(group="lwm2m_ml.commands"):
+        app.command(entry_point.name)(entry_point.load())
+
+
+def main() -> None:
+    """Run the command line. Exit code 2: wrong usage, 1: failure; a traceback only with --debug."""
+    add_installed_commands()
+    try:
+        app()
+    except Lwm2mMlError as error:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)

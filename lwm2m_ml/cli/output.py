@@ -1,0 +1,51 @@
+"""What commands print: a table for people or JSON for programs on stdout, everything else on stderr."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def print_json(content: Any) -> None:
+    """One JSON value on stdout."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_models(items: "Sequence[BaseModel]") -> None:
+    """A JSON list of API objects on stdout."""
+    print_json([item.model_dump(mode="json") for item in items])
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on stdout; a column of numbers stands to the right; absent values are a dash."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    body = [tuple(row) for row in rows]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float | None) for row in body)
+        table.add_column(column, justify="right" if numeric and body else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text(cell(value)) for value in row))
+    Console(highlight=False).print(table)
+
+
+def cell(value: object) -> str:
+    """One value as a person reads it."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    return str(value)
