@@ -1,0 +1,133 @@
+"""The targets that ship with the project, one file each, and those of a directory of the user's own."""
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from lwm2m_ml.compiler.targets.errors import InvalidTargetFile, UnknownInstructionSet, UnknownTarget
+from lwm2m_ml.compiler.targets.reader import read_core, read_mcu
+from lwm2m_ml.compiler.targets.target import Target
+from lwm2m_ml.errors import UsageError
+
+_MAX_FILE_BYTES = 64 * 1024
+
+# Single flags that say the same as several others; what a device reports is normalised with these.
+_IMPLIED_FLAGS: dict[str, frozenset[str]] = {
+    "armv8.1-m.main": frozenset({"armv8-m.main"}),
+    "armv8-m.main": frozenset({"armv7-m", "armv8-m.base"}),
+    "armv8-m.base": frozenset({"armv6-m", "idiv"}),
+    "armv7e-m": frozenset({"armv7-m", "dsp"}),
+    "armv7-m": frozenset({"armv6-m", "idiv"}),
+    "fpv5-d16": frozenset({"fpv5-sp-d16"}),
+    "fpv5-sp-d16": frozenset({"fpv4-sp-d16"}),
+    "mve.fp": frozenset({"mve"}),
+    "d": frozenset({"f"}),
+}
+
+
+@cache
+def shipped_targets() -> dict[str, Target]:
+    """All targets of the package, by name: cores first, then microcontrollers, each in alphabetical order."""
+    root = resources.files(__package__)
+    cores = {
+        target.name: target
+        for target in (
+            _named(read_core(entry.read_text("utf-8"), file=entry.name), entry.name) for entry in _files(root / "cores")
+        )
+    }
+    mcus = {
+        target.name: target
+        for target in (
+            _named(read_mcu(entry.read_text("utf-8"), cores, file=entry.name), entry.name)
+            for entry in _files(root / "mcus")
+        )
+    }
+    return cores | mcus
+
+
+def core_names() -> tuple[str, ...]:
+    """Names of the shipped cores."""
+    return tuple(name for name, target in shipped_targets().items() if target.is_core)
+
+
+def target_names() -> tuple[str, ...]:
+    """Names of all shipped targets, cores first."""
+    return tuple(shipped_targets())
+
+
+def load_target(name: str) -> Target:
+    """Find a shipped target by name; raises `UnknownTarget`."""
+    try:
+        return shipped_targets()[name.strip().lower()]
+    except KeyError:
+        raise UnknownTarget(name, target_names()) from None
+
+
+def read_target_file(path: Path) -> Target:
+    """Read a microcontroller's or a core's file that does not ship with the project; raises `InvalidTargetFile`."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror}") from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise InvalidTargetFile(path.name, "file", f"is larger than {_MAX_FILE_BYTES} bytes")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidTargetFile(path.name, "file", "is not UTF-8") from None
+    cores = {name: target for name, target in shipped_targets().items() if target.is_core}
+    try:
+        return read_mcu(text, cores, file=path.name)
+    except InvalidTargetFile as error:
+        if error.key != "architecture":
+            raise
+    return read_core(text, file=path.name)
+
+
+def target_for_instruction_set(flags: Iterable[str]) -> Target:
+    """The most capable core whose instructions a device with these flags all has.
+
+    This serves devices whose own name is unknown. Floating-point calling conventions are part of the choice: a core
+    with an FPU is chosen only for a device that reports one. Raises `UnknownInstructionSet`.
+    """
+    given = normalised_flags(flags)
+    candidates = [
+        core
+        for core in shipped_targets().values()
+        if core.is_core and core.isa and core.can_compile and normalised_flags(core.isa) <= given
+    ]
+    if not candidates:
+        raise UnknownInstructionSet(given)
+    return max(candidates, key=lambda core: (len(normalised_flags(core.isa)), core.name))
+
+
+def normalised_flags(flags: Iterable[str]) -> frozenset[str]:
+    """Spell out what each flag implies: `armv7e-m` has `dsp`, `rv32imc` is `rv32i`, `m`, `c`."""
+    found: set[str] = set()
+    todo = [part for flag in flags for part in _split(flag.strip().lower())]
+    while todo:
+        flag = todo.pop()
+        if flag not in found:
+            found.add(flag)
+            todo.extend(_IMPLIED_FLAGS.get(flag, ()))
+    return frozenset(found)
+
+
+def _split(flag: str) -> list[str]:
+    """Split a RISC-V name into base and one-letter extensions; anything else stays whole."""
+    if not flag.startswith("rv32"):
+        return [flag]
+    letters, *named = flag[4:].split("_")
+    letters = letters.replace("g", "imafd")
+    return [f"rv32{letters[:1]}", *letters[1:], *named]
+
+
+def _files(directory: resources.abc.Traversable) -> list[resources.abc.Traversable]:
+    return sorted((entry for entry in directory.iterdir() if entry.name.endswith(".toml")), key=lambda e: e.name)
+
+
+def _named(target: Target, file: str) -> Target:
+    if f"{target.name}.toml" != file:
+        raise InvalidTargetFile(file, "name", f"{target.name!r} must be the file's name")
+    return target
