@@ -48,7 +48,14 @@ def options(
 def add_installed_commands() -> None:
     """Add the commands of other installed packages (entry point group `lwm2m_ml.commands`)."""
     for entry_point in entry_points(group="lwm2m_ml.commands"):
-        app.command(entry_point.name)(entry_point.load())
+        try:
+            command = entry_point.load()
+        except (ImportError, AttributeError) as error:
+            typer.echo(
+                f"Warning: the command {entry_point.name} ({entry_point.value}) does not load: {error}", err=True
+            )
+            continue
+        app.command(entry_point.name)(command)
 
 
 def main() -> None:

@@ -7,10 +7,10 @@ from typing import Self, TypeVar
 import httpx
 
 from lwm2m_ml.client import calls, schemas
-from lwm2m_ml.client.address import API_ROOT, DEFAULT_SERVER
+from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.client.calls import Call
 from lwm2m_ml.client.errors import ServerUnreachableError
-from lwm2m_ml.client.transport import answer_of, headers
+from lwm2m_ml.client.transport import answer_of, base_url, headers
 
 Answer = TypeVar("Answer")
 
@@ -19,8 +19,8 @@ class Client:
     """A blocking client. Every method raises ApiError or ServerUnreachableError."""
 
     def __init__(self, server: str = DEFAULT_SERVER, token: str = "") -> None:
-        self._server = server.rstrip("/")
-        self._http = httpx.Client(base_url=self._server + API_ROOT, headers=headers(token))
+        self._server = server
+        self._http = httpx.Client(base_url=base_url(server), headers=headers(token))
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +40,7 @@ class Client:
             response = self._http.request(
                 call.method, call.path, json=call.json, params=call.query, timeout=call.timeout
             )
-        except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
         return answer_of(call, response)
 
@@ -97,8 +97,8 @@ class AsyncClient:
     """The same for asyncio. Every method raises ApiError or ServerUnreachableError."""
 
     def __init__(self, server: str = DEFAULT_SERVER, token: str = "") -> None:
-        self._server = server.rstrip("/")
-        self._http = httpx.AsyncClient(base_url=self._server + API_ROOT, headers=headers(token))
+        self._server = server
+        self._http = httpx.AsyncClient(base_url=base_url(server), headers=headers(token))
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,7 +118,7 @@ class AsyncClient:
             response = await self._http.request(
                 call.method, call.path, json=call.json, params=call.query, timeout=call.timeout
             )
-        except (httpx.TransportError, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
         return answer_of(call, response)
 

@@ -5,11 +5,23 @@ from typing import TypeVar
 import httpx
 from pydantic import ValidationError
 
+from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.client.calls import Call
-from lwm2m_ml.client.errors import ApiError
+from lwm2m_ml.client.errors import ApiError, ServerUnreachableError
 from lwm2m_ml.client.schemas import Problem
 
 Answer = TypeVar("Answer")
+
+
+def base_url(server: str) -> httpx.URL:
+    """The root of the API at a server's address. Raises ServerUnreachableError when it is no HTTP address."""
+    try:
+        url = httpx.URL(server.rstrip("/") + API_ROOT)
+    except httpx.InvalidURL as error:
+        raise ServerUnreachableError(server, str(error)) from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ServerUnreachableError(server, "not an http:// or https:// address")
+    return url
 
 
 def headers(token: str) -> dict[str, str]:

@@ -1,0 +1,47 @@
+"""Settings come from a TOML file, the environment and flags, the later over the earlier."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lwm2m_ml.config import Settings
+
+
+@pytest.fixture(autouse=True)
+def in_empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_keep_to_loopback() -> None:
+    settings = Settings()
+    assert settings.api_host == settings.coap_host == "127.0.0.1"
+    assert not settings.insecure
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("lwm2m-ml.toml").write_text("coap_port = 1111\napi_port = 2222\n[objects]\nmodel = 33000\n")
+    monkeypatch.setenv("LWM2M_ML_API_PORT", "3333")
+    settings = Settings()
+    assert (settings.coap_port, settings.api_port, settings.objects.model) == (1111, 3333, 33000)
+
+
+def test_flags_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LWM2M_ML_API_PORT", "3333")
+    assert Settings(api_port=4444).api_port == 4444
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    Path("lwm2m-ml.toml").write_text("coap_prot = 1111\n")
+    with pytest.raises(ValidationError, match="coap_prot"):
+        Settings()
+
+
+def test_a_port_out_of_range_is_refused() -> None:
+    with pytest.raises(ValidationError, match="coap_port"):
+        Settings(coap_port=70000)
+
+
+def test_the_database_is_sqlite_in_the_data_directory_unless_said_otherwise(tmp_path: Path) -> None:
+    assert Settings(data_directory=tmp_path).database_url == f"sqlite+aiosqlite:///{tmp_path}/lwm2m-ml.sqlite3"
+    assert Settings(database="sqlite+aiosqlite:///x").database_url == "sqlite+aiosqlite:///x"
