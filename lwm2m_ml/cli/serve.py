@@ -26,7 +26,6 @@ def serve(
     """Run the service until Ctrl-C: CoAP for devices, REST for operators."""
     from pydantic import ValidationError
 
-    from lwm2m_ml.app import serve as serve_until_stopped
     from lwm2m_ml.config import Settings
     from lwm2m_ml.logs import configure_logging
 
@@ -48,6 +47,8 @@ def serve(
             f"Plain CoAP on {settings.coap_host} would let anyone register and be served",
             hint="Keep to 127.0.0.1, or accept the risk with --insecure",
         )
+    from lwm2m_ml.app import serve as serve_until_stopped
+
     configure_logging()
     asyncio.run(serve_until_stopped(settings, lambda running: _announce(running, as_json)))
 
