@@ -1,0 +1,1 @@
+"""Real input data that simulated sensors show to their models."""
