@@ -20,9 +20,10 @@ import onnxruntime
 import tensorflow as tf
 from augmentation import distort
 from card import VariantFacts, write_card
-from lwm2m_ml_simulator.inputs.digits import DigitsPart, load_digits_split
 from networks import CLASS_COUNT, INPUT_SHAPE, NETWORKS, Convolution, Layer, Pooling, size_of
 from onnx_export import INPUT_NAME, export
+
+from lwm2m_ml_simulator.inputs.digits import DigitsPart, load_digits_split
 
 SEED = 8
 EPOCHS = 120

@@ -13,6 +13,7 @@ import numpy
 import onnx
 import onnxruntime
 import pytest
+
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -97,16 +98,8 @@ def test_calibration_images_are_the_calibration_part_of_the_split(card: dict[str
 def test_a_few_epochs_of_the_small_network_teach_it_something_and_write_a_model(tmp_path: pathlib.Path) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         pytest.skip("training needs the extra [tensorflow]")
-    command = [
-        sys.executable,
-        str(TRAINING_SCRIPT),
-        "--only",
-        "digits-small",
-        "--epochs",
-        "1",
-        "--output",
-        str(tmp_path),
-    ]
+    options = ["--only", "digits-small", "--epochs", "4", "--output", str(tmp_path)]
+    command = [sys.executable, str(TRAINING_SCRIPT), *options]
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     completed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
     assert completed.returncode == 0, completed.stderr

@@ -4,6 +4,7 @@ import hashlib
 
 import numpy
 import pytest
+
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 
 
