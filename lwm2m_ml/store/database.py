@@ -1,0 +1,106 @@
+"""The engine, the reads, and what the two dialects do differently."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Insert, Row, Table, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from lwm2m_ml.errors import UsageError
+from lwm2m_ml.store.errors import translate
+from lwm2m_ml.store.writer import Writer
+
+DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # an acknowledged write survives a power cut, not only a killed process
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA busy_timeout = 5000",
+)
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine for `url`; raises `UsageError` for a URL that no store can live at."""
+    try:
+        parsed = make_url(url)
+        dialect = parsed.get_backend_name()
+        if dialect not in DRIVERS:
+            raise UsageError(f"There is no store for {dialect!r}", hint="Use sqlite+aiosqlite or postgresql+asyncpg")
+        if dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
+            raise UsageError("The store needs a file, not an in-memory database", hint="Name a file in the URL")
+        engine = create_async_engine(parsed.set(drivername=f"{dialect}+{DRIVERS[dialect]}"))
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise UsageError(f"The database URL cannot be used ({error})") from error
+    if dialect == "sqlite":
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: Any, _record: object) -> None:
+    """Leave transactions to SQLAlchemy: the driver's own ones know neither savepoints nor BEGIN IMMEDIATE."""
+    connection.isolation_level = None
+    try:
+        cursor = connection.cursor()
+        for pragma in PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+    except Exception:
+        connection.close()  # the pool does not know it yet, so nobody else would end its thread
+        raise
+
+
+def _begin_sqlite_transaction(connection: Connection) -> None:
+    """Take the write lock at once where writing is certain: a lock taken later cannot wait for its turn."""
+    writer = connection.get_execution_options().get("lwm2m_ml_writer", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+
+class Database:
+    """An open database: reads run at once, writes go through the `writer`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self.writer = Writer(engine)
+        self._is_postgresql = engine.dialect.name == "postgresql"
+
+    async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+        """All rows of a query."""
+        try:
+            async with self.engine.connect() as connection:
+                return (await connection.execute(statement)).all()
+        except SQLAlchemyError as error:
+            raise translate(error) from error
+
+    async def row(self, statement: Executable) -> Row[Any] | None:
+        """The first row of a query, or None."""
+        rows = await self.rows(statement)
+        return rows[0] if rows else None
+
+    def insert(self, table: Table) -> Any:
+        """The dialect's INSERT, which knows ON CONFLICT; both dialects spell it alike, but share no type."""
+        return postgresql.insert(table) if self._is_postgresql else sqlite.insert(table)
+
+    def upsert(self, table: Table, *, keep: Sequence[str] = ()) -> Insert:
+        """INSERT that replaces the row with the same primary key, save the columns in `keep`."""
+        insert = self.insert(table)
+        keys = [column.name for column in table.primary_key]
+        replaced = {one.name: insert.excluded[one.name] for one in table.columns if one.name not in {*keys, *keep}}
+        statement: Insert = insert.on_conflict_do_update(index_elements=keys, set_=replaced)
+        return statement
+
+    def insert_new(self, table: Table) -> Insert:
+        """INSERT that leaves a row with the same primary key as it is."""
+        keys = [column.name for column in table.primary_key]
+        statement: Insert = self.insert(table).on_conflict_do_nothing(index_elements=keys)
+        return statement
+
+    async def close(self) -> None:
+        """Write what is queued and close every connection."""
+        await self.writer.close()
+        # The last connection truncates the write-ahead log, which may take a moment: not on a cancelled task's time.
+        await asyncio.shield(self.engine.dispose())

@@ -1,0 +1,54 @@
+"""What can go wrong with the database, as sentences; the only place that looks into SQLAlchemy's exceptions."""
+
+from sqlalchemy import exc
+
+from lwm2m_ml.errors import ConflictError, Lwm2mMlError
+
+
+class StoreError(Lwm2mMlError):
+    """The database did not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be opened or reached."""
+
+
+class StoreFull(StoreError):
+    """There is no room left for the database."""
+
+
+class StoreOverloaded(StoreError):
+    """More writes are waiting than the database can take in bounded time."""
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} writes are already waiting for the database", hint="Try again in a few seconds")
+
+
+class StoreClosed(StoreError):
+    """The store has been closed; nothing can be written any more."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed")
+
+
+class StoreTooNew(StoreError):
+    """The database was written by a newer release."""
+
+
+class RecordConflict(StoreError, ConflictError):
+    """A record contradicts one that is there: a key used twice, or a reference to nothing."""
+
+
+def translate(error: exc.SQLAlchemyError) -> StoreError:
+    """The store's error for a database error."""
+    reason = str(error.orig).strip().rstrip(".") if isinstance(error, exc.DBAPIError) else str(error)
+    if isinstance(error, exc.IntegrityError):
+        return RecordConflict(f"The record contradicts one that is stored ({reason})")
+    if "full" in reason and isinstance(error, exc.OperationalError):
+        return StoreFull(f"The database has no room left ({reason})", hint="Free space on its disk, then try again")
+    # SQLite says of a file that is damaged or none of its own nothing more precise than DatabaseError.
+    if isinstance(error, exc.OperationalError | exc.InterfaceError) or type(error) is exc.DatabaseError:
+        return StoreUnavailable(
+            f"The database is not usable ({reason})", hint="Check that its file or server is there and writable"
+        )
+    return StoreError(f"The database refused a statement ({reason})")

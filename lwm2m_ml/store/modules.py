@@ -1,0 +1,56 @@
+"""Built modules: what was compiled for which target, and the digest of the signed package."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from lwm2m_ml.store import tables
+from lwm2m_ml.store.clock import now
+from lwm2m_ml.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleRecord:
+    """One module; `key` names everything that went into the build, `facts` what was measured."""
+
+    digest: str
+    key: str
+    model: str
+    version: str
+    variant: str
+    target: str
+    facts: Mapping[str, Any]
+    package_digest: str
+    created_at: float = field(default_factory=now)
+
+
+class ModuleRepository:
+    """Modules by digest and by build key."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._put = database.upsert(tables.modules, keep=("created_at",))
+
+    def put(self, record: ModuleRecord) -> asyncio.Future[None]:
+        """Store a module; the future carries `RecordConflict` when another module has its key."""
+        return self._database.writer.submit(self._put, asdict(record))
+
+    async def get(self, digest: str) -> ModuleRecord | None:
+        """The module with this digest, or None."""
+        return await self._find(tables.modules.c.digest == digest)
+
+    async def by_key(self, key: str) -> ModuleRecord | None:
+        """The module built for this key, or None."""
+        return await self._find(tables.modules.c.key == key)
+
+    async def all(self) -> tuple[ModuleRecord, ...]:
+        """Every module, oldest first."""
+        statement = select(tables.modules).order_by(tables.modules.c.created_at, tables.modules.c.digest)
+        return tuple(ModuleRecord(**row._mapping) for row in await self._database.rows(statement))
+
+    async def _find(self, condition: Any) -> ModuleRecord | None:
+        row = await self._database.row(select(tables.modules).where(condition))
+        return None if row is None else ModuleRecord(**row._mapping)

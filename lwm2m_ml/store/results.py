@@ -1,0 +1,67 @@
+"""Inference results as devices reported them."""
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+
+from sqlalchemy import delete, func, insert, select
+
+from lwm2m_ml.store import tables
+from lwm2m_ml.store.clock import now
+from lwm2m_ml.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRecord:
+    """One inference; confidence and scores in percent, latency in milliseconds. `id` is given by the store."""
+
+    endpoint: str
+    model: str
+    number: int
+    class_index: int
+    label: str = ""
+    confidence: float | None = None
+    scores: tuple[float, ...] = ()
+    latency: float | None = None
+    received_at: float = field(default_factory=now)
+    id: int = 0
+
+
+class ResultRepository:
+    """An append-only series per endpoint."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = insert(tables.results)
+
+    def add(self, record: ResultRecord) -> asyncio.Future[None]:
+        """Append a result."""
+        row = asdict(record)
+        del row["id"]
+        return self._database.writer.submit(self._insert, row)
+
+    async def of_endpoint(
+        self, endpoint: str, *, after_id: int = 0, model: str | None = None, limit: int = 10_000
+    ) -> tuple[ResultRecord, ...]:
+        """The results of a device in order of arrival, from after `after_id` on, at most `limit`."""
+        columns = tables.results.c
+        statement = (
+            select(tables.results)
+            .where(columns.endpoint == endpoint, columns.id > after_id)
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        if model is not None:
+            statement = statement.where(columns.model == model)
+        rows = await self._database.rows(statement)
+        return tuple(ResultRecord(**{**row._mapping, "scores": tuple(row.scores)}) for row in rows)
+
+    async def count(self, endpoint: str) -> int:
+        """How many results of a device are stored."""
+        statement = select(func.count()).select_from(tables.results).where(tables.results.c.endpoint == endpoint)
+        row = await self._database.row(statement)
+        return 0 if row is None else int(row[0])
+
+    def delete_before(self, received_before: float) -> asyncio.Future[None]:
+        """Forget results that arrived before a time."""
+        old = tables.results.c.received_at < received_before
+        return self._database.writer.submit(delete(tables.results).where(old))

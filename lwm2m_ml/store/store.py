@@ -1,0 +1,52 @@
+"""The store: an open database with one repository per noun."""
+
+from typing import Self
+
+from lwm2m_ml.store import migrate
+from lwm2m_ml.store.artefacts import ArtefactRepository
+from lwm2m_ml.store.database import Database, create_engine
+from lwm2m_ml.store.deployment_devices import DeploymentDeviceRepository
+from lwm2m_ml.store.deployments import DeploymentRepository
+from lwm2m_ml.store.device_profiles import DeviceProfileRepository
+from lwm2m_ml.store.models import ModelRepository
+from lwm2m_ml.store.modules import ModuleRepository
+from lwm2m_ml.store.registrations import RegistrationRepository
+from lwm2m_ml.store.results import ResultRepository
+from lwm2m_ml.store.sequence_numbers import SequenceNumberRepository
+from lwm2m_ml.store.tokens import TokenRepository
+from lwm2m_ml.store.writer import Writer
+
+
+class Store:
+    """Everything that must outlive the process. Writes return after the batch that holds them is committed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.registrations = RegistrationRepository(database)
+        self.models = ModelRepository(database)
+        self.artefacts = ArtefactRepository(database)
+        self.modules = ModuleRepository(database)
+        self.deployments = DeploymentRepository(database)
+        self.deployment_devices = DeploymentDeviceRepository(database)
+        self.results = ResultRepository(database)
+        self.tokens = TokenRepository(database)
+        self.sequence_numbers = SequenceNumberRepository(database)
+        self.device_profiles = DeviceProfileRepository(database)
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """Open the database at a SQLAlchemy URL and bring its tables up to date.
+
+        Raises `UsageError` for a URL that cannot be used and `StoreError` when the database cannot.
+        """
+        await migrate.upgrade(url)
+        return cls(Database(create_engine(url)))
+
+    @property
+    def writer(self) -> Writer:
+        """The group-commit writer, for statements that no repository has."""
+        return self._database.writer
+
+    async def close(self) -> None:
+        """Write what is queued, then close the database."""
+        await self._database.close()

@@ -1,0 +1,154 @@
+"""Every table of the service. Times are Unix seconds, digests lower-case hexadecimal SHA-256."""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives only an INTEGER PRIMARY KEY its own numbers; elsewhere 32 bits are too few.
+BigNumber = BigInteger().with_variant(Integer, "sqlite")
+
+registrations = Table(
+    "registrations",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("location", String, nullable=False, unique=True),
+    Column("address_host", String, nullable=False),
+    Column("address_port", Integer, nullable=False),
+    Column("identity", String),
+    Column("lifetime", BigInteger, nullable=False),
+    Column("version", String, nullable=False),
+    Column("binding", String, nullable=False),
+    Column("queue_mode", Boolean, nullable=False),
+    Column("parameters", JSON, nullable=False),
+    Column("registered_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("metrics", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+model_variants = Table(
+    "model_variants",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("artefact_digest", String(64), nullable=False),
+    Column("metrics", JSON, nullable=False),
+)
+
+artefacts = Table(
+    "artefacts",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+modules = Table(
+    "modules",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("key", String, nullable=False, unique=True),
+    Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("variant", String, nullable=False),
+    Column("target", String, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("package_digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+deployments = Table(
+    "deployments",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
+deployment_devices = Table(
+    "deployment_devices",
+    metadata,
+    Column("deployment_id", String, ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("endpoint", String, primary_key=True, index=True),
+    Column("target", String, nullable=False),
+    Column("variant", String),
+    Column("module_digest", String(64)),
+    Column("state", String, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("ota_bytes", BigInteger),
+    Column("ota_seconds", Float),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)
+
+results = Table(
+    "results",
+    metadata,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("endpoint", String, nullable=False),
+    Column("model", String, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("class_index", Integer, nullable=False),
+    Column("label", String, nullable=False),
+    Column("confidence", Float),
+    Column("scores", JSON, nullable=False),
+    Column("latency", Float),
+    Column("received_at", Float, nullable=False),
+    Index("ix_results_endpoint_id", "endpoint", "id"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("hash", String(64), primary_key=True),
+    Column("label", String, nullable=False),
+    Column("scope", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+sequence_numbers = Table(
+    "sequence_numbers",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+device_profiles = Table(
+    "device_profiles",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("profile", JSON, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)

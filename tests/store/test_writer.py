@@ -1,0 +1,195 @@
+"""Group commit: acknowledged means committed, order is kept, a failure is its author's alone."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import event, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from lwm2m_ml.store import RecordConflict, Store
+from lwm2m_ml.store.database import Database, create_engine
+from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, StoreUnavailable
+from lwm2m_ml.store.migrate import upgrade
+from lwm2m_ml.store.tables import sequence_numbers
+from lwm2m_ml.store.writer import Writer
+
+INSERT = insert(sequence_numbers)
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    await upgrade(url)
+    database = Database(create_engine(url))
+    yield database
+    await database.close()
+
+
+async def names(database: Database) -> set[str]:
+    return {row.name for row in await database.rows(select(sequence_numbers.c.name))}
+
+
+async def test_a_resolved_future_means_the_row_is_there(database: Database) -> None:
+    await database.writer.submit(INSERT, {"name": "one", "value": 1})
+    assert await names(database) == {"one"}
+
+
+async def test_writes_are_done_in_order_of_submission(database: Database) -> None:
+    writer = database.writer
+    writer.submit(INSERT, {"name": "one", "value": 1})
+    writer.submit(text("UPDATE sequence_numbers SET value = 2"))
+    writer.submit(INSERT, {"name": "two", "value": 1})
+    await writer.submit(text("UPDATE sequence_numbers SET value = value * 10"))
+    values = {row.name: row.value for row in await database.rows(select(sequence_numbers))}
+    assert values == {"one": 20, "two": 10}
+
+
+async def test_many_writes_share_a_transaction(database: Database) -> None:
+    commits = 0
+
+    def count(_connection: object) -> None:
+        nonlocal commits
+        commits += 1
+
+    event.listen(database.engine.sync_engine, "commit", count)
+    futures = [database.writer.submit(INSERT, {"name": str(number), "value": 0}) for number in range(1000)]
+    await asyncio.gather(*futures)
+    assert commits <= 2
+    assert len(await names(database)) == 1000
+
+
+async def test_a_failing_statement_fails_alone(database: Database) -> None:
+    futures = [database.writer.submit(INSERT, {"name": name, "value": 0}) for name in ("a", "b", "a", "c")]
+    outcomes = await asyncio.gather(*futures, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), RecordConflict, type(None)]
+    assert await names(database) == {"a", "b", "c"}
+
+
+async def test_statements_submitted_together_are_written_together_or_not_at_all(database: Database) -> None:
+    before = database.writer.submit(INSERT, {"name": "before", "value": 0})
+    together = database.writer.submit_all(
+        [(INSERT, {"name": "x", "value": 0}), (INSERT, {"name": "before", "value": 0})]
+    )
+    with pytest.raises(RecordConflict, match="contradicts"):
+        await together
+    await before
+    assert await names(database) == {"before"}
+
+
+async def test_a_function_returns_its_result_after_the_commit(database: Database) -> None:
+    async def write_and_count(connection: AsyncConnection) -> int:
+        await connection.execute(INSERT, {"name": "one", "value": 1})
+        return len((await connection.execute(select(sequence_numbers))).all())
+
+    assert await database.writer.run(write_and_count) == 1
+    assert await names(database) == {"one"}
+
+
+async def test_an_error_of_a_function_rolls_back_only_what_it_wrote(database: Database) -> None:
+    async def fail(connection: AsyncConnection) -> None:
+        await connection.execute(INSERT, {"name": "of the failed", "value": 1})
+        raise ValueError("no")
+
+    failed = database.writer.run(fail)
+    fine = database.writer.submit(INSERT, {"name": "fine", "value": 1})
+    with pytest.raises(ValueError, match="no"):
+        await failed
+    await fine
+    assert await names(database) == {"fine"}
+
+
+async def test_a_caller_that_went_away_still_gets_its_write(database: Database) -> None:
+    future = database.writer.submit(INSERT, {"name": "one", "value": 1})
+    future.cancel()
+    await database.writer.flush()
+    assert await names(database) == {"one"}
+
+
+async def test_close_writes_what_is_queued_and_then_refuses(url: str) -> None:
+    await upgrade(url)
+    database = Database(create_engine(url))
+    future = database.writer.submit(INSERT, {"name": "late", "value": 1})
+    await database.close()
+    assert future.done()
+    with pytest.raises(StoreClosed):
+        database.writer.submit(INSERT, {"name": "too late", "value": 1})
+    again = Database(create_engine(url))
+    assert await names(again) == {"late"}
+    await again.close()
+
+
+async def test_more_waiting_writes_than_the_limit_are_refused(url: str) -> None:
+    await upgrade(url)
+    engine = create_engine(url)
+    writer = Writer(engine, maximum_waiting=3)
+    for number in range(3):
+        writer.submit(INSERT, {"name": str(number), "value": 0})
+    with pytest.raises(StoreOverloaded, match="3 writes"):
+        writer.submit(INSERT, {"name": "3", "value": 0})
+    await writer.close()
+    await engine.dispose()
+
+
+async def test_a_database_that_refuses_to_commit_fails_the_batch_with_a_sentence(url: str) -> None:
+    await upgrade(url)
+    engine = create_engine(url)
+    writer = Writer(engine)
+    async with engine.connect() as other:
+        await other.execution_options(lwm2m_ml_writer=True)
+        await other.execute(text("SELECT 1"))
+        async with engine.connect() as impatient:
+            await impatient.exec_driver_sql("PRAGMA busy_timeout = 1")
+        blocked = [writer.submit(INSERT, {"name": str(number), "value": 0}) for number in range(2)]
+        outcomes = await asyncio.gather(*blocked, return_exceptions=True)
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    assert "not usable" in str(outcomes[0])
+    await writer.submit(INSERT, {"name": "afterwards", "value": 0})
+    await writer.close()
+    await engine.dispose()
+
+
+WRITE_UNTIL_KILLED = """
+import asyncio, sys
+from lwm2m_ml.store import Store
+
+async def client(store, name):
+    while True:
+        print(name, await store.sequence_numbers.next(name), flush=True)
+
+async def main():
+    store = await Store.open(sys.argv[1])
+    await asyncio.gather(*(client(store, f"client-{number}") for number in range(8)))
+
+asyncio.run(main())
+"""
+
+
+async def test_nothing_acknowledged_is_lost_by_kill_9(url: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WRITE_UNTIL_KILLED, url, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    acknowledged: dict[str, int] = {}
+
+    async def note(lines: int | None) -> None:
+        while lines is None or lines > 0:
+            line = await process.stdout.readline()  # type: ignore[union-attr]
+            if not line.endswith(b"\n"):
+                return
+            name, value = line.split()
+            assert int(value) == acknowledged.get(name.decode(), 0) + 1
+            acknowledged[name.decode()] = int(value)
+            lines = None if lines is None else lines - 1
+
+    await asyncio.wait_for(note(400), 60)
+    os.kill(process.pid, signal.SIGKILL)
+    await asyncio.wait_for(note(None), 60)
+    await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]
+    store = await Store.open(url)
+    for name, value in acknowledged.items():
+        assert await store.sequence_numbers.current(name) >= value
+    await store.close()
