@@ -1,0 +1,74 @@
+"""Functions that compiled code may call without naming them: integer helpers of our own, zig's library for the rest.
+
+Building zig's library takes seconds per target, and integer modules need only a handful of its functions. So those are
+ours, compiled in milliseconds and only when something calls them; soft floating point comes from zig's.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
+from lwm2m_ml.compiler.toolchain.elf import ElfFile
+from lwm2m_ml.compiler.toolchain.sources import Source, compile_objects
+from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_directory, zig_version
+
+_SOURCES = ("integer.c", "memory.c")
+# A loop that copies bytes must not become a call of memcpy inside memcpy.
+_FLAGS = ("-fno-builtin",)
+
+
+def libraries_for(objects: Iterable[Path], target: Target) -> list[Path]:
+    """Object files and archives to link so that nothing that `objects` call is missing."""
+    undefined: set[str] = set()
+    defined: set[str] = set()
+    for path in objects:
+        elf = ElfFile(path.read_bytes())
+        undefined |= elf.undefined
+        defined |= elf.defined
+    missing = undefined - defined
+    libraries: list[Path] = []
+    if missing:
+        own = _own_library(target)
+        if missing & own.names:
+            libraries += own.objects
+            missing -= own.names
+    if missing:
+        libraries.append(_zig_library(target))
+    return libraries
+
+
+class _OwnLibrary:
+    """Our runtime compiled for a target, and the names that it defines."""
+
+    def __init__(self, target: Target) -> None:
+        self.objects = compile_objects([Source(n, t, "balanced", _FLAGS) for n, t in _source_texts()], {}, target)
+        self.names = frozenset[str]().union(*(ElfFile(path.read_bytes()).defined for path in self.objects))
+
+
+def _own_library(target: Target) -> _OwnLibrary:
+    return _OwnLibrary(target)
+
+
+@cache
+def _source_texts() -> tuple[tuple[str, str], ...]:
+    directory = resources.files(__package__) / "runtime"
+    return tuple((name, (directory / name).read_text("utf-8")) for name in _SOURCES)
+
+
+def _zig_library(target: Target) -> Path:
+    """Build zig's compiler-rt for the target: seconds, once per target and machine."""
+    flags = (*target.compiler_flags, "-OReleaseSmall", "-fPIC", "-ffunction-sections", "-fno-unwind-tables")
+    root = zig_directory() / "lib" / "compiler_rt.zig"
+
+    def make(path: Path) -> None:
+        with tempfile.TemporaryDirectory(prefix="lwm2m-ml-") as directory:
+            work = Path(directory)
+            arguments = ["build-lib", str(root), *flags, "-femit-bin=library.a", "--name", "compiler_rt"]
+            run_zig(arguments, directory=work)
+            path.write_bytes((work / "library.a").read_bytes())
+
+    return cached_file("libraries", digest_of([zig_version(), *flags]), ".a", make)
