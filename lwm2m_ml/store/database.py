@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Insert, Row, Table, event
+from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -23,22 +23,35 @@ PRAGMAS = (
 )
 
 
-def create_engine(url: str) -> AsyncEngine:
-    """An engine for `url`; raises `UsageError` for a URL that no store can live at."""
+def parse_url(url: str) -> URL:
+    """The URL with the asynchronous driver it needs; raises `UsageError` for one that no store can live at."""
     try:
         parsed = make_url(url)
         dialect = parsed.get_backend_name()
-        if dialect not in DRIVERS:
-            raise UsageError(f"There is no store for {dialect!r}", hint="Use sqlite+aiosqlite or postgresql+asyncpg")
-        if dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
-            raise UsageError("The store needs a file, not an in-memory database", hint="Name a file in the URL")
-        engine = create_async_engine(parsed.set(drivername=f"{dialect}+{DRIVERS[dialect]}"))
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except (ArgumentError, NoSuchModuleError) as error:
         raise UsageError(f"The database URL cannot be used ({error})") from error
-    if dialect == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite_connection)
-        event.listen(engine.sync_engine, "begin", _begin_sqlite_transaction)
+    if dialect not in DRIVERS:
+        raise UsageError(f"There is no store for {dialect!r}", hint="Use sqlite+aiosqlite or postgresql+asyncpg")
+    if dialect == "sqlite" and parsed.database in {None, "", ":memory:"}:
+        raise UsageError("The store needs a file, not an in-memory database", hint="Name a file in the URL")
+    return parsed.set(drivername=f"{dialect}+{DRIVERS[dialect]}")
+
+
+def create_engine(url: str) -> AsyncEngine:
+    """An engine for `url`; raises `UsageError` for a URL that cannot be used."""
+    try:
+        engine = create_async_engine(parse_url(url))
+    except ModuleNotFoundError as error:
+        raise UsageError(f"The database needs a driver that is not installed ({error.name})") from error
+    prepare(engine.sync_engine)
     return engine
+
+
+def prepare(engine: Engine) -> None:
+    """Give connections of an engine the settings that the store relies on."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite_connection)
+        event.listen(engine, "begin", _begin_sqlite_transaction)
 
 
 def _prepare_sqlite_connection(connection: Any, _record: object) -> None:

@@ -10,9 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
+from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lwm2m_ml.store.database import create_engine
+from lwm2m_ml.store.database import create_engine, parse_url, prepare
 from lwm2m_ml.store.errors import StoreError, StoreTooNew, translate
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -57,18 +58,11 @@ def _config(connection: Connection | None = None) -> Config:
 
 def _run(url: str, action: Callable[[Config], None]) -> None:
     """Run an Alembic command to its end; the calling thread must not have an event loop."""
-    asyncio.run(_connect_and_run(url, action))
-
-
-async def _connect_and_run(url: str, action: Callable[[Config], None]) -> None:
-    engine = create_engine(url).execution_options(lwm2m_ml_writer=True)
-
-    def act(connection: Connection) -> None:
-        action(_config(connection))
-
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(act)
+        if parse_url(url).get_backend_name() == "sqlite":
+            _run_on_sqlite(url, action)
+        else:
+            asyncio.run(_run_on_server(url, action))
     except CommandError as error:
         if "Can't locate revision" in str(error):
             raise StoreTooNew(
@@ -77,5 +71,26 @@ async def _connect_and_run(url: str, action: Callable[[Config], None]) -> None:
         raise StoreError(f"The database could not be brought up to date ({error})") from error
     except SQLAlchemyError as error:
         raise translate(error) from error
+
+
+def _run_on_sqlite(url: str, action: Callable[[Config], None]) -> None:
+    """Use the driver without an event loop: a failing aiosqlite connection outlives a loop as short as this."""
+    engine = create_sync_engine(parse_url(url).set(drivername="sqlite"))
+    prepare(engine)
+    try:
+        with engine.execution_options(lwm2m_ml_writer=True).begin() as connection:
+            action(_config(connection))
+    finally:
+        engine.dispose()
+
+
+async def _run_on_server(url: str, action: Callable[[Config], None]) -> None:
+    def act(connection: Connection) -> None:
+        action(_config(connection))
+
+    engine = create_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(act)
     finally:
         await engine.dispose()
