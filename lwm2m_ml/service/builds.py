@@ -1,0 +1,133 @@
+"""Builds: one per content-addressed key, however many devices ask and however often the server restarts."""
+
+import asyncio
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+import structlog
+
+from lwm2m_ml import __version__
+from lwm2m_ml.compiler.targets import Target, load_target
+from lwm2m_ml.service.workers.executor import WorkerPool
+from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ReferenceAnswers
+from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference
+from lwm2m_ml.service.zoo.model import Model, Variant
+from lwm2m_ml.service.zoo.zoo import Zoo
+from lwm2m_ml.store.modules import ModuleRecord
+from lwm2m_ml.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+BACKEND = "native"
+DEFAULT_PLAN = "balanced"
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A compiled module before it is signed."""
+
+    key: str
+    model: Model
+    variant: Variant
+    payload: bytes
+    facts: BuildFacts
+
+
+def build_target(target: Target) -> Target:
+    """Return what is compiled for: the core. Microcontrollers around one core share their builds."""
+    return target if target.is_core else load_target(target.core)
+
+
+def build_key(model: Model, variant: Variant, target: Target, plan: str = DEFAULT_PLAN) -> str:
+    """Return the digest of everything that goes into a build."""
+    calibration = model.calibration
+    ingredients = {
+        "model": variant.digest,
+        "calibration": None if calibration is None else [calibration.digest, calibration.array],
+        "target": {name: repr(value) for name, value in dataclasses.asdict(target).items()},
+        "plan": plan,
+        "backend": BACKEND,
+        "compiler": __version__,
+    }
+    return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
+
+
+class Builder:
+    """Builds modules in worker processes and remembers them in the store."""
+
+    def __init__(self, store: Store, zoo: Zoo, workers: WorkerPool) -> None:
+        self._store = store
+        self._zoo = zoo
+        self._workers = workers
+        self._running: dict[str, asyncio.Task[Build]] = {}
+        self.compilations = 0
+
+    async def build(self, model: Model, variant: Variant, target: Target) -> Build:
+        """Return the module of a variant for a target: from the store, from a build under way, or a new one."""
+        target = build_target(target)
+        key = build_key(model, variant, target)
+        task = self._running.get(key)
+        if task is None:
+            task = asyncio.create_task(self._find_or_make(key, model, variant, target))
+            self._running[key] = task
+            task.add_done_callback(lambda _done: self._running.pop(key, None))
+        # One of many that wait may be cancelled; the build goes on for the others.
+        return await asyncio.shield(task)
+
+    async def reference_outputs(self, model: Model, variant: Variant, inputs: list[list[float]]) -> ReferenceAnswers:
+        """Answer inputs with the integer reference: what every device has to answer, bit for bit."""
+        content = await self._zoo.content(variant.digest)
+        samples = await self._samples(model)
+        what = f"evaluating the reference of {variant.name}"
+        return await self._workers.run(evaluate_reference, content, samples, inputs, what=what)
+
+    async def stop(self) -> None:
+        """Give up builds under way."""
+        tasks = list(self._running.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _find_or_make(self, key: str, model: Model, variant: Variant, target: Target) -> Build:
+        found = await self._find(key, model, variant)
+        if found is not None:
+            return found
+        content = await self._zoo.content(variant.digest)
+        samples = await self._samples(model)
+        log.info("compiling", model=model.name, variant=variant.name, target=target.name)
+        self.compilations += 1
+        what = f"compiling {variant.name} for {target.name}"
+        answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
+        await self._keep(key, model, variant, answer)
+        return Build(key, model, variant, answer.payload, answer.facts)
+
+    async def _find(self, key: str, model: Model, variant: Variant) -> Build | None:
+        record = await self._store.modules.by_key(key)
+        payload = None if record is None else await self._store.artefacts.get(record.package_digest)
+        if record is None or payload is None:
+            return None
+        return Build(key, model, variant, payload, BuildFacts.from_json(record.facts))
+
+    async def _keep(self, key: str, model: Model, variant: Variant, answer: BuildAnswer) -> None:
+        """Store an unsigned build: its digest is its key, what stands in for the package is the payload."""
+        payload_digest = await self._store.artefacts.put(answer.payload)
+        facts = answer.facts
+        await self._store.modules.put(
+            ModuleRecord(
+                digest=key,
+                key=key,
+                model=model.name,
+                version=model.version,
+                variant=variant.name,
+                target=facts.target,
+                facts=facts.to_json(),
+                package_digest=payload_digest,
+            )
+        )
+
+    async def _samples(self, model: Model) -> Samples | None:
+        if model.calibration is None:
+            return None
+        return Samples(await self._zoo.content(model.calibration.digest), model.calibration.array)

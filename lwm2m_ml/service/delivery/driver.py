@@ -1,0 +1,262 @@
+"""Carries one package to one device: reads, asks the road's table, acts, waits; ends in a phase that is final."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.server.errors import DeviceTimeout, UnknownDevice
+from lwm2m_ml.service.delivery.diagnosis import Situation, diagnose, diagnose_silence
+from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, step
+from lwm2m_ml.service.delivery.road import Reading, Road
+from lwm2m_ml.service.delivery.signals import Watch
+from lwm2m_ml.service.delivery.slots import SlotStatus, read_slot_status
+from lwm2m_ml.service.delivery.timing import DeliveryTiming
+from lwm2m_ml.service.device_access import DeviceAccess
+
+log = structlog.get_logger(__name__)
+
+
+class Offer(Protocol):
+    """A package that a device can fetch."""
+
+    @property
+    def uri(self) -> str:
+        """Where the device fetches it."""
+
+    @property
+    def bytes_served(self) -> int:
+        """How much of it has been sent, repetitions included."""
+
+
+class Shelf(Protocol):
+    """Where packages are laid out for devices to fetch."""
+
+    def publish(self, content: bytes, *, endpoint: str) -> Offer:
+        """Make a package available to one device."""
+
+    def withdraw(self, offer: Offer) -> None:
+        """Make it unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a delivery is."""
+
+    phase: Phase
+    ota_bytes: int
+    ota_seconds: float | None
+
+
+OnProgress = Callable[[Progress], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a delivery ended; `reason` says why it failed."""
+
+    delivered: bool
+    reason: str = ""
+
+
+class Delivery:
+    """One package on its way to one device, by one road."""
+
+    def __init__(
+        self,
+        access: DeviceAccess,
+        shelf: Shelf,
+        watch: Watch,
+        endpoint: str,
+        road: Road,
+        package: bytes,
+        *,
+        model_object: int,
+        timing: DeliveryTiming,
+        on_progress: OnProgress,
+        offered_before: bool = False,
+    ) -> None:
+        self._access = access
+        self._shelf = shelf
+        self._watch = watch
+        self._endpoint = endpoint
+        self._road = road
+        self._package = package
+        self._model_object = model_object
+        self._timing = timing
+        self._on_progress = on_progress
+        self._memory = Memory(offered=offered_before)
+        self._phase = Phase.RESUMING
+        self._offer: Offer | None = None
+        self._bytes_before = 0
+        self._offered_at: float | None = None
+        self._seconds: float | None = None
+        self._attempts: dict[Action, int] = {}
+        self._registrations = watch.registrations
+        self._last_change = time.monotonic()
+        self._last_answer = time.monotonic()
+        self._seen: tuple[object, ...] = ()
+        self._reason = ""
+        self._log = log.bind(endpoint=endpoint, road=road.name)
+
+    async def run(self) -> Outcome:
+        """Drive the delivery to its end."""
+        try:
+            await self._observe()
+            while not self._phase.final:
+                await self._turn()
+                if not self._phase.final:
+                    await self._watch.wait(self._pause())
+            return Outcome(self._phase is Phase.DONE, self._reason)
+        finally:
+            self._withdraw()
+
+    @property
+    def ota_bytes(self) -> int:
+        """Bytes of the package that went over the air, repetitions included."""
+        return self._bytes_before + (self._offer.bytes_served if self._offer else 0)
+
+    async def _turn(self) -> None:
+        """Look at the device once and do what its state asks for."""
+        if self._watch.registrations != self._registrations:
+            self._registrations = self._watch.registrations
+            await self._take(Event.REBOOTED, Reading(0, 0, active=False), SlotStatus())
+            await self._observe()
+        try:
+            reading, slot = await self._look()
+        except (DeviceTimeout, UnknownDevice):
+            self._check_silence()
+            return
+        except Lwm2mMlError as error:
+            self._fail(f"the device does not tell its state: {error.message}")
+            return
+        self._last_answer = time.monotonic()
+        self._note_change(reading, slot)
+        event = self._road.classify(reading, slot, self._memory)
+        phase = self._phase
+        await self._take(event, reading, slot)
+        if self._phase is phase and time.monotonic() - self._last_change > self._timing.limit(phase):
+            await self._stuck(reading, slot)
+
+    async def _look(self) -> tuple[Reading, SlotStatus]:
+        reading = await self._road.read(self._access, self._endpoint)
+        instance = self._road.slot.instance
+        if instance is None:
+            return reading, SlotStatus()
+        return reading, await read_slot_status(self._access, self._endpoint, self._model_object, instance)
+
+    def _note_change(self, reading: Reading, slot: SlotStatus) -> None:
+        if reading.result != self._memory.stale_result:
+            self._memory.stale_result = None
+        seen = (self._phase, reading, slot, self.ota_bytes)
+        if seen != self._seen:
+            self._seen = seen
+            self._last_change = time.monotonic()
+
+    async def _take(self, event: Event, reading: Reading, slot: SlotStatus) -> None:
+        """Make the transition that an event asks for, and act."""
+        phase, action = step(self._road.table, self._phase, event)
+        changed = phase is not self._phase
+        if changed or action is not Action.WAIT:
+            self._log.info("delivery", event_seen=str(event), phase=str(phase), action=str(action))
+            self._last_change = time.monotonic()
+        if event in {Event.READY, Event.INSTALLED, Event.RUNNING} and self._offered_at and self._seconds is None:
+            self._seconds = time.monotonic() - self._offered_at
+        self._phase = phase
+        if action is Action.FAIL:
+            self._reason = self._road.failure_sentence(reading, slot)
+        await self._act(action, reading)
+        if changed:
+            await self._on_progress(Progress(self._phase, self.ota_bytes, self._seconds))
+
+    async def _act(self, action: Action, reading: Reading) -> None:
+        """Do one thing. A lost answer is no failure: the next look at the device tells whether it was done."""
+        perform = {
+            Action.CLEAR: self._road.clear,
+            Action.INSTALL: self._road.install,
+            Action.ACTIVATE: self._road.activate,
+        }
+        if action in {Action.WAIT, Action.FINISH, Action.FAIL}:
+            return
+        self._attempts[action] = self._attempts.get(action, 0) + 1
+        if self._attempts[action] > self._timing.attempts:
+            self._fail(f"given up after {self._timing.attempts} attempts to {action} the module")
+            return
+        try:
+            if action is Action.OFFER:
+                await self._publish(reading)
+            else:
+                self._memory.install_requested = action is Action.INSTALL
+                await perform[action](self._access, self._endpoint)
+        except (DeviceTimeout, UnknownDevice):
+            self._log.info("no answer, outcome unknown", action=str(action))
+        except Lwm2mMlError as error:
+            self._fail(f"the device refused to {action} the module: {error.message}")
+
+    async def _publish(self, reading: Reading) -> None:
+        self._withdraw()
+        self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
+        self._memory.offered = True
+        self._memory.install_requested = False
+        self._memory.stale_result = reading.result or None
+        if self._offered_at is None:
+            self._offered_at = time.monotonic()
+        await self._road.offer(self._access, self._endpoint, self._offer.uri)
+
+    async def _stuck(self, reading: Reading, slot: SlotStatus) -> None:
+        """Try the step again where the table knows a way, else end with a diagnosis."""
+        phase, action = step(self._road.table, self._phase, Event.STUCK)
+        exhausted = self._attempts.get(action, 0) >= self._timing.attempts
+        if exhausted or (phase is self._phase and action is Action.WAIT):
+            self._fail(diagnose(self._phase, self._situation(self._last_change)))
+            return
+        self._log.warning("delivery is stuck", diagnosis=diagnose(self._phase, self._situation(self._last_change)))
+        await self._take(Event.STUCK, reading, slot)
+
+    def _check_silence(self) -> None:
+        if time.monotonic() - self._last_answer > self._timing.silence:
+            self._fail(diagnose_silence(self._situation(self._last_answer)))
+
+    def _situation(self, since: float) -> Situation:
+        last_seen = self._access.last_seen(self._endpoint)
+        return Situation(
+            road=self._road.name,
+            waited=time.monotonic() - since,
+            served=self.ota_bytes,
+            total=len(self._package),
+            silent_for=None if last_seen is None else time.time() - last_seen,
+        )
+
+    def _fail(self, reason: str) -> None:
+        self._phase = Phase.FAILED
+        self._reason = reason
+
+    def _pause(self) -> float:
+        """Return how long to wait before the next look: what the device does by itself is quick or long."""
+        quick = self._phase in {Phase.RESUMING, Phase.CLEARING, Phase.CHECKING, Phase.INSTALLING, Phase.ACTIVATING}
+        return self._timing.quick_poll if quick else self._timing.poll
+
+    async def _observe(self) -> None:
+        """Have changes told; a device that cannot is polled only."""
+        for path in self._road.observed():
+            try:
+                await self._access.observe(self._endpoint, path, lambda _records: self._watch.wake())
+            except Lwm2mMlError as error:
+                self._log.debug("not observed", path=str(path), reason=error.message)
+                return
+
+    def _withdraw(self) -> None:
+        if self._offer is not None:
+            self._bytes_before += self._offer.bytes_served
+            self._shelf.withdraw(self._offer)
+            self._offer = None
+
+
+async def cancel_quietly(task: "asyncio.Task[object]") -> None:
+    """Cancel a task and wait until it is gone."""
+    task.cancel()
+    await asyncio.wait((task,))

@@ -1,0 +1,72 @@
+"""What every road of delivery has: a table, a way to read the device, and the five things that can be done."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.service.delivery.machine import Event, Memory, Table
+from lwm2m_ml.service.delivery.slots import Slot, SlotStatus
+from lwm2m_ml.service.device_access import DeviceAccess
+
+
+class UnexpectedReading(Lwm2mMlError):
+    """A device answered a Read with something that its object definition does not allow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the delivery object says at one moment: its numbers, and whether the software is active."""
+
+    state: int
+    result: int
+    active: bool
+
+
+class Road(ABC):
+    """One way to bring a module to a device."""
+
+    name: str
+    table: Table
+    slot: Slot
+
+    @abstractmethod
+    def observed(self) -> tuple[ObjectPath, ...]:
+        """Return the resources whose changes are worth a look."""
+
+    @abstractmethod
+    async def read(self, access: DeviceAccess, endpoint: str) -> Reading:
+        """Read the delivery object."""
+
+    @abstractmethod
+    def classify(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
+        """Turn what the device says into an event."""
+
+    @abstractmethod
+    async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
+        """Tell the device where the package is."""
+
+    @abstractmethod
+    async def clear(self, access: DeviceAccess, endpoint: str) -> None:
+        """Make room: drop what the delivery object holds."""
+
+    @abstractmethod
+    async def install(self, access: DeviceAccess, endpoint: str) -> None:
+        """Have the checked package installed."""
+
+    @abstractmethod
+    async def activate(self, access: DeviceAccess, endpoint: str) -> None:
+        """Have the installed module run."""
+
+    @abstractmethod
+    def failure_sentence(self, reading: Reading, slot: SlotStatus) -> str:
+        """Say why the device refused."""
+
+
+async def read_integer(access: DeviceAccess, endpoint: str, path: ObjectPath) -> int:
+    """Read one integer (or Boolean) resource; raises `UnexpectedReading`."""
+    records = await access.read(endpoint, path)
+    value = records[0].value if len(records) == 1 else None
+    if not isinstance(value, int):
+        raise UnexpectedReading(f"{path} of {endpoint} was read as {value!r:.40}, an integer was expected")
+    return value

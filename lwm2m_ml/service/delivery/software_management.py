@@ -1,0 +1,166 @@
+"""The road of object 9, Software Management: live delivery into one of several slots (OMA-TS-LWM2M_SwMgmt-V1_0 §5.1).
+
+    URI written → downloads → downloaded → delivered → Install → installed → Activate → trial
+
+"Delivered" means that the device has checked signature and digest while the module was still staged.
+"""
+
+from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.module.results import ModuleState
+from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, Table
+from lwm2m_ml.service.delivery.road import Reading, Road, read_integer
+from lwm2m_ml.service.delivery.slots import Slot, SlotStatus, result_sentence
+from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.resources import SOFTWARE_MANAGEMENT_OBJECT, SoftwareManagementResource
+
+INITIAL, DOWNLOAD_STARTED, DOWNLOADED, DELIVERED, INSTALLED = range(5)
+FIRST_FAILURE = 50
+CONNECTION_LOST = 52
+
+FAILURES = {
+    50: "not enough storage for the package",
+    51: "out of memory while downloading",
+    52: "connection lost while downloading",
+    53: "package integrity check failed",
+    54: "unsupported package type",
+    56: "invalid package URI",
+    57: "the device's own error",
+    58: "installation failed",
+    59: "uninstallation failed",
+}
+
+TABLE: Table = {
+    (Phase.RESUMING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
+    (Phase.RESUMING, Event.REFUSED): (Phase.OFFERED, Action.OFFER),
+    (Phase.RESUMING, Event.LOST): (Phase.OFFERED, Action.OFFER),
+    (Phase.RESUMING, Event.BROKEN): (Phase.CLEARING, Action.CLEAR),
+    (Phase.RESUMING, Event.OCCUPIED): (Phase.CLEARING, Action.CLEAR),
+    (Phase.RESUMING, Event.TRANSFERRING): (Phase.TRANSFER, Action.WAIT),
+    (Phase.RESUMING, Event.FETCHED): (Phase.CHECKING, Action.WAIT),
+    (Phase.RESUMING, Event.READY): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.RESUMING, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
+    (Phase.RESUMING, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.CLEARING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
+    (Phase.CLEARING, Event.REFUSED): (Phase.OFFERED, Action.OFFER),
+    (Phase.CLEARING, Event.LOST): (Phase.OFFERED, Action.OFFER),
+    (Phase.CLEARING, Event.STUCK): (Phase.CLEARING, Action.CLEAR),
+    (Phase.OFFERED, Event.TRANSFERRING): (Phase.TRANSFER, Action.WAIT),
+    (Phase.OFFERED, Event.FETCHED): (Phase.CHECKING, Action.WAIT),
+    (Phase.OFFERED, Event.READY): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.OFFERED, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
+    (Phase.OFFERED, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.OFFERED, Event.REFUSED): (Phase.FAILED, Action.FAIL),
+    (Phase.OFFERED, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.OFFERED, Event.STUCK): (Phase.OFFERED, Action.OFFER),
+    (Phase.TRANSFER, Event.FETCHED): (Phase.CHECKING, Action.WAIT),
+    (Phase.TRANSFER, Event.READY): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.TRANSFER, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
+    (Phase.TRANSFER, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.TRANSFER, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
+    (Phase.TRANSFER, Event.OCCUPIED): (Phase.CLEARING, Action.CLEAR),
+    (Phase.TRANSFER, Event.LOST): (Phase.OFFERED, Action.OFFER),
+    (Phase.TRANSFER, Event.REFUSED): (Phase.FAILED, Action.FAIL),
+    (Phase.TRANSFER, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.TRANSFER, Event.STUCK): (Phase.OFFERED, Action.OFFER),
+    (Phase.CHECKING, Event.READY): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.CHECKING, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
+    (Phase.CHECKING, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.CHECKING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
+    (Phase.CHECKING, Event.OCCUPIED): (Phase.CLEARING, Action.CLEAR),
+    (Phase.CHECKING, Event.LOST): (Phase.OFFERED, Action.OFFER),
+    (Phase.CHECKING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
+    (Phase.CHECKING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.INSTALLING, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
+    (Phase.INSTALLING, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.INSTALLING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
+    (Phase.INSTALLING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
+    (Phase.INSTALLING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.INSTALLING, Event.STUCK): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.ACTIVATING, Event.RUNNING): (Phase.DONE, Action.FINISH),
+    (Phase.ACTIVATING, Event.READY): (Phase.INSTALLING, Action.INSTALL),
+    (Phase.ACTIVATING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
+    (Phase.ACTIVATING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.ACTIVATING, Event.STUCK): (Phase.ACTIVATING, Action.ACTIVATE),
+} | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in Phase if not phase.final}
+
+
+class SoftwareManagement(Road):
+    """Drives one instance of object 9."""
+
+    name = "Software Management"
+    table = TABLE
+
+    def __init__(self, slot: Slot, digest: bytes) -> None:
+        self.slot = slot
+        self._digest = digest
+        self._path = ObjectPath(SOFTWARE_MANAGEMENT_OBJECT, slot.delivery_instance)
+
+    def observed(self) -> tuple[ObjectPath, ...]:
+        """Return the resources whose changes are worth a look."""
+        return (
+            self._path.child(SoftwareManagementResource.UPDATE_STATE),
+            self._path.child(SoftwareManagementResource.UPDATE_RESULT),
+        )
+
+    async def read(self, access: DeviceAccess, endpoint: str) -> Reading:
+        """Read state, result and activation."""
+        state = await read_integer(access, endpoint, self._path.child(SoftwareManagementResource.UPDATE_STATE))
+        result = await read_integer(access, endpoint, self._path.child(SoftwareManagementResource.UPDATE_RESULT))
+        active = 0
+        if state == INSTALLED:
+            active = await read_integer(access, endpoint, self._path.child(SoftwareManagementResource.ACTIVATION_STATE))
+        return Reading(state, result, bool(active))
+
+    def classify(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
+        """Turn what the device says into an event."""
+        if reading.result >= FIRST_FAILURE and reading.result != memory.stale_result:
+            return self._failure(reading)
+        if reading.state == INITIAL:
+            return Event.EMPTY
+        if reading.state == DOWNLOAD_STARTED:
+            return Event.TRANSFERRING
+        if reading.state == DOWNLOADED:
+            return Event.FETCHED
+        if slot.state is ModuleState.FAILED:
+            return Event.BROKEN
+        if not self._is_ours(slot, memory):
+            return Event.OCCUPIED
+        if reading.state == DELIVERED:
+            return Event.READY
+        return Event.RUNNING if reading.active else Event.INSTALLED
+
+    def _failure(self, reading: Reading) -> Event:
+        if reading.result == CONNECTION_LOST:
+            return Event.LOST
+        return Event.REFUSED if reading.state == INITIAL else Event.BROKEN
+
+    def _is_ours(self, slot: SlotStatus, memory: Memory) -> bool:
+        """By the digest where the device tells one, else by whether we have put something there."""
+        return slot.digest == self._digest if slot.digest else memory.offered
+
+    async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
+        """Write the Package URI."""
+        await access.write(endpoint, self._path.child(SoftwareManagementResource.PACKAGE_URI), uri)
+
+    async def clear(self, access: DeviceAccess, endpoint: str) -> None:
+        """Empty the slot: Uninstall for update, or plainly where a device does not know the argument."""
+        path = self._path.child(SoftwareManagementResource.UNINSTALL)
+        try:
+            await access.execute(endpoint, path, "1")
+        except Lwm2mMlError:
+            await access.execute(endpoint, path)
+
+    async def install(self, access: DeviceAccess, endpoint: str) -> None:
+        """Execute Install; allowed only in Delivered."""
+        await access.execute(endpoint, self._path.child(SoftwareManagementResource.INSTALL))
+
+    async def activate(self, access: DeviceAccess, endpoint: str) -> None:
+        """Execute Activate; the device starts the trial."""
+        await access.execute(endpoint, self._path.child(SoftwareManagementResource.ACTIVATE))
+
+    def failure_sentence(self, reading: Reading, slot: SlotStatus) -> str:
+        """Say why the device refused: ML Model knows best, object 9 roughly."""
+        if slot.state is ModuleState.FAILED and slot.result > 1:
+            return result_sentence(slot.result)
+        return f"{FAILURES.get(reading.result, 'the device failed')} (Software Management result {reading.result})"

@@ -1,0 +1,137 @@
+"""Keeps the capability profiles: reads them when a device registers, stores them, follows free storage."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from lwm2m_ml.bus import Bus, Subscription
+from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.events import DeviceRegistered
+from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
+from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
+from lwm2m_ml.store.device_profiles import DeviceProfileRepository
+
+log = structlog.get_logger(__name__)
+
+OBSERVED = (CapabilityResource.WORKING_MEMORY_FREE, CapabilityResource.MODULE_STORAGE_FREE)
+CONCURRENT_READS = 64
+
+
+class ProfileKeeper:
+    """Knows what every device can do. Profiles live in memory and in the store; a registration refreshes them."""
+
+    def __init__(
+        self, access: DeviceAccess, profiles: DeviceProfileRepository, bus: Bus, capabilities_object: int
+    ) -> None:
+        self._access = access
+        self._store = profiles
+        self._bus = bus
+        self._object = capabilities_object
+        self._profiles: dict[str, CapabilityProfile] = {}
+        self._limit = asyncio.Semaphore(CONCURRENT_READS)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._subscription: Subscription | None = None
+
+    async def start(self) -> None:
+        """Load what is stored and follow registrations from now on."""
+        for endpoint, document in await self._store.all():
+            try:
+                self._profiles[endpoint] = CapabilityProfile.from_json(document)
+            except Lwm2mMlError as error:
+                log.warning("a stored profile is ignored", endpoint=endpoint, reason=error.message)
+        self._subscription = self._bus.subscribe(DeviceRegistered, self._on_registered)
+
+    async def stop(self) -> None:
+        """Follow registrations no more and give up reads under way."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def get(self, endpoint: str) -> CapabilityProfile | None:
+        """Return the profile of a device as last known, or None when it was never read."""
+        return self._profiles.get(endpoint)
+
+    async def profile(self, endpoint: str) -> CapabilityProfile:
+        """Return the profile, reading it first when it is not known; raises `NotFoundError` when that fails."""
+        known = self._profiles.get(endpoint)
+        if known is not None:
+            return known
+        try:
+            return await self.refresh(endpoint)
+        except Lwm2mMlError as error:
+            raise NotFoundError(
+                f"the capabilities of {endpoint} are not known: {error.message}", hint="Wait until it registers"
+            ) from error
+
+    async def refresh(self, endpoint: str) -> CapabilityProfile:
+        """Read objects 42769 and 3 of a device now, store what they say and return it."""
+        async with self._limit:
+            device = await self._read(endpoint, DEVICE_OBJECT)
+            capabilities = await self._read(endpoint, self._object)
+        profile = profile_from_records(endpoint, device, capabilities)
+        await self._keep(profile)
+        log.info(
+            "capabilities read",
+            endpoint=endpoint,
+            targets=[runtime.target for runtime in profile.runtimes],
+            problems=list(profile.problems),
+        )
+        return profile
+
+    async def _read(self, endpoint: str, object_id: int) -> Sequence[Record]:
+        """Read an object of a device that offers it; an object that was not registered reads as nothing."""
+        if self._access.instances(endpoint, object_id) is None:
+            return ()
+        return await self._access.read(endpoint, ObjectPath(object_id))
+
+    async def _keep(self, profile: CapabilityProfile) -> None:
+        self._profiles[profile.endpoint] = profile
+        await self._store.put(profile.endpoint, profile.to_json())
+
+    async def _on_registered(self, event: DeviceRegistered) -> None:
+        """Read in a task of its own: one silent device must not hold up the others. A newer registration wins."""
+        previous = self._tasks.pop(event.endpoint, None)
+        if previous is not None:
+            previous.cancel()
+        task = asyncio.create_task(self._learn(event.endpoint))
+        self._tasks[event.endpoint] = task
+        task.add_done_callback(lambda done: self._forget(event.endpoint, done))
+
+    def _forget(self, endpoint: str, task: "asyncio.Task[None]") -> None:
+        if self._tasks.get(endpoint) is task:
+            del self._tasks[endpoint]
+
+    async def _learn(self, endpoint: str) -> None:
+        try:
+            profile = await self.refresh(endpoint)
+            for runtime in profile.runtimes:
+                await self._observe(endpoint, runtime.instance)
+        except Lwm2mMlError as error:
+            log.warning("capabilities could not be read", endpoint=endpoint, reason=error.message)
+
+    async def _observe(self, endpoint: str, instance: int) -> None:
+        """Follow the free figures; a device that refuses is asked again before the next deployment anyway."""
+        for resource in OBSERVED:
+            path = ObjectPath(self._object, instance, int(resource))
+            try:
+                await self._access.observe(endpoint, path, lambda records: self._on_notified(endpoint, records))
+            except Lwm2mMlError as error:
+                log.debug("free figures cannot be observed", endpoint=endpoint, path=str(path), reason=error.message)
+                return
+
+    def _on_notified(self, endpoint: str, records: Sequence[Record]) -> None:
+        profile = self._profiles.get(endpoint)
+        if profile is None:
+            return
+        for record in records:
+            instance, resource, value = record.path.instance_id, record.path.resource_id, record.value
+            if instance is not None and resource is not None and isinstance(value, int):
+                profile = profile.with_free(instance, resource, value)
+        self._profiles[endpoint] = profile

@@ -1,0 +1,96 @@
+"""Numbers of the resources the service reads and executes, object by object (`docs/objects.md`, OMA registry)."""
+
+from enum import IntEnum
+
+DEVICE_OBJECT = 3
+FIRMWARE_UPDATE_OBJECT = 5
+SOFTWARE_MANAGEMENT_OBJECT = 9
+
+
+class DeviceResource(IntEnum):
+    """Object 3, Device."""
+
+    MANUFACTURER = 0
+    MODEL_NUMBER = 1
+    SERIAL_NUMBER = 2
+    FIRMWARE_VERSION = 3
+    HARDWARE_VERSION = 18
+
+
+class CapabilityResource(IntEnum):
+    """ML Device Capabilities."""
+
+    RUNTIME_NAME = 0
+    RUNTIME_VERSION = 1
+    TARGET = 2
+    CLOCK = 3
+    WORKING_MEMORY_TOTAL = 4
+    WORKING_MEMORY_FREE = 5
+    MODULE_STORAGE_TOTAL = 6
+    MODULE_STORAGE_FREE = 7
+    MAXIMUM_MODULE_SIZE = 8
+    MODULE_SLOTS = 9
+    FREE_MODULE_SLOTS = 10
+    MODULE_FORMATS = 11
+    OPERATOR_SET = 12
+    DATA_TYPES = 15
+    PAYLOAD_ENCODINGS = 21
+    SIGNATURE_ALGORITHMS = 22
+    TRUST_ANCHORS = 24
+    VENDOR_IDENTIFIER = 25
+    CLASS_IDENTIFIER = 26
+    INSTRUCTION_SET = 32
+
+
+class ModelResource(IntEnum):
+    """ML Model: one instance per module slot."""
+
+    NAME = 0
+    VERSION = 1
+    MODULE_DIGEST = 3
+    SOFTWARE_MANAGEMENT = 4
+    RUNTIME = 6
+    SEQUENCE_NUMBER = 8
+    STORAGE_USED = 9
+    WORKING_MEMORY_USED = 10
+    STATE = 11
+    RESULT = 12
+    CONFIRM = 13
+    ROLL_BACK = 14
+    TRIAL_PERIOD = 15
+    SELF_TEST_SCORE = 19
+    INFERENCE_COUNT = 25
+    FAILURE_COUNT = 26
+    LAST_LATENCY = 27
+
+
+class ResultResource(IntEnum):
+    """ML Inference Result: one instance per output of a model."""
+
+    MODEL = 0
+    CLASS = 1
+    LABEL = 2
+    CONFIDENCE = 3
+    SCORES = 4
+    RESULT_NUMBER = 5
+
+
+class SoftwareManagementResource(IntEnum):
+    """Object 9, Software Management (OMA-TS-LWM2M_SwMgmt-V1_0)."""
+
+    PACKAGE_URI = 3
+    INSTALL = 4
+    UNINSTALL = 6
+    UPDATE_STATE = 7
+    UPDATE_RESULT = 9
+    ACTIVATE = 10
+    ACTIVATION_STATE = 12
+
+
+class FirmwareUpdateResource(IntEnum):
+    """Object 5, Firmware Update (OMA-TS-LightweightM2M_Core-V1_2 §E.6)."""
+
+    PACKAGE_URI = 1
+    UPDATE = 2
+    STATE = 3
+    UPDATE_RESULT = 5

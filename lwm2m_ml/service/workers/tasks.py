@@ -1,0 +1,110 @@
+"""What workers do. Every heavy import is inside a function, so that the server can name these without loading them."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lwm2m_ml.errors import InvalidInputError
+from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ModelFacts, ReferenceAnswers, TensorFacts
+
+if TYPE_CHECKING:
+    import numpy
+    from numpy.typing import NDArray
+
+    Floats = NDArray[numpy.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Calibration inputs as they are stored: an `.npz` file and the name of the array in it."""
+
+    content: bytes
+    array: str
+
+
+def inspect_model(model: bytes) -> ModelFacts:
+    """Read a model with the compiler's front end, which refuses what cannot be compiled, and count its weights."""
+    from lwm2m_ml.compiler.frontends.load import load_model  # noqa: PLC0415
+
+    graph = load_model(model)
+    weights = sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant)
+    return ModelFacts(weights=weights, macs=0)
+
+
+def build_module(model: bytes, samples: Samples | None, target: str, plan: str) -> BuildAnswer:
+    """Compile a model for a target and measure the result on the emulated MCU."""
+    from lwm2m_ml.compiler.compile import compile as compile_model  # noqa: PLC0415
+    from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
+
+    module = compile_model(model, load_target(target), calibration=_load(samples), optimize=plan)
+    return BuildAnswer(
+        payload=module.payload,
+        facts=BuildFacts(
+            target=target,
+            isa=tuple(module.isa),
+            backend=module.backend,
+            format=int(module.format),
+            abi=module.abi,
+            flash_bytes=module.flash_bytes,
+            ram_bytes=module.ram_bytes,
+            arena_bytes=module.arena_bytes,
+            stack_bytes=module.stack_bytes,
+            instructions=module.instructions,
+            macs=module.macs,
+            weight_bytes=module.weight_bytes,
+            lower_bound_arena_bytes=module.lower_bound_arena_bytes,
+            max_abs_diff=int(module.max_abs_diff),
+            exact=bool(module.exact),
+            inputs=tuple(map(_tensor, module.inputs)),
+            outputs=tuple(map(_tensor, module.outputs)),
+            vectors=tuple((bytes(given), bytes(expected)) for given, expected in module.vectors),
+        ),
+    )
+
+
+def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
+    """Answer inputs with the compiler's integer reference."""
+    import numpy  # noqa: PLC0415
+
+    from lwm2m_ml.compiler.compile import evaluate  # noqa: PLC0415
+    from lwm2m_ml.compiler.frontends.load import load_model  # noqa: PLC0415
+
+    graph = load_model(model)
+    shape = graph.tensor(graph.inputs[0]).shape[1:]
+    try:
+        batch = numpy.asarray(inputs, dtype=numpy.float32).reshape(len(inputs), *shape)
+    except ValueError:
+        raise InvalidInputError(
+            f"the inputs do not have the shape of the model, {'×'.join(map(str, shape))} numbers each",
+            hint="Give one list of numbers per input",
+        ) from None
+    if not numpy.isfinite(batch).all():
+        raise InvalidInputError("the inputs hold a number that is not finite")
+    outputs = evaluate(model, _load(samples), batch)
+    return ReferenceAnswers(tuple(tuple(row) for row in outputs.reshape(len(inputs), -1).tolist()), 1 / 256, -128)
+
+
+def _load(samples: Samples | None) -> "Floats | None":
+    if samples is None:
+        return None
+    import numpy  # noqa: PLC0415
+
+    try:
+        with numpy.load(io.BytesIO(samples.content), allow_pickle=False) as archive:
+            array: Floats = numpy.ascontiguousarray(archive[samples.array], dtype=numpy.float32)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise InvalidInputError(f"the calibration data cannot be read: {error}") from error
+    return array
+
+
+def _tensor(fact: Any) -> TensorFacts:
+    return TensorFacts(
+        name=fact.name,
+        shape=tuple(fact.shape),
+        dtype=str(fact.dtype),
+        scale=float(fact.scale),
+        zero_point=int(fact.zero_point),
+        offset=int(fact.offset),
+        bytes=int(fact.bytes),
+    )
