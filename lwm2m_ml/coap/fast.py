@@ -1,0 +1,145 @@
+"""Synchronous handlers on the byte-level path: for requests that come by the ten thousand."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.codec import encode_options
+from lwm2m_ml.coap.errors import UnusableOption
+from lwm2m_ml.coap.options import Block, Option, Options, encode_uint, first, first_block, first_uint
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.remote import Remote
+
+
+class FastRequest:
+    """A request whose options are decoded when they are asked for."""
+
+    __slots__ = ("block1", "code", "options", "path", "payload", "remote")
+
+    def __init__(self, remote: Remote, code: int, options: Options, payload: bytes) -> None:
+        self.remote = remote
+        self.code = code
+        self.options = options
+        self.payload = payload
+        self.block1: Block | None = None
+        """The last block of a body that arrived in blocks; `payload` is the whole body."""
+        try:
+            self.path = tuple([value.decode() for number, value in options if number == 11])
+        except UnicodeDecodeError:
+            raise UnusableOption(numbers.URI_PATH, "is not UTF-8") from None
+
+    @property
+    def query(self) -> tuple[str, ...]:
+        """The Uri-Query options."""
+        try:
+            return tuple([value.decode() for number, value in self.options if number == 15])
+        except UnicodeDecodeError:
+            raise UnusableOption(numbers.URI_QUERY, "is not UTF-8") from None
+
+    @property
+    def content_format(self) -> int | None:
+        """What the payload is."""
+        return first_uint(self.options, numbers.CONTENT_FORMAT)
+
+    @property
+    def accept(self) -> int | None:
+        """The content format that the peer wants."""
+        return first_uint(self.options, numbers.ACCEPT)
+
+    @property
+    def observe(self) -> int | None:
+        """0 to start, 1 to stop an observation (RFC 7641 §2)."""
+        return first_uint(self.options, numbers.OBSERVE)
+
+    @property
+    def block2(self) -> Block | None:
+        """The block of the answer that the peer asks for."""
+        return first_block(self.options, numbers.BLOCK2)
+
+    @property
+    def etag(self) -> bytes | None:
+        """The first entity tag that the peer has."""
+        return first(self.options, numbers.ETAG)
+
+    @property
+    def etags(self) -> tuple[bytes, ...]:
+        """All entity tags that the peer has."""
+        return tuple([value for number, value in self.options if number == numbers.ETAG])
+
+
+@dataclass(slots=True)
+class FastResponse:
+    """An answer; a payload larger than a block is served in blocks by the endpoint, whichever block is asked for.
+
+    The handler of a large payload should give an `etag` that changes with the content, and return the same bytes
+    object each time: nothing is copied but the block.
+    """
+
+    code: int
+    payload: bytes = b""
+    content_format: int | None = None
+    location_path: tuple[str, ...] = ()
+    etag: bytes | None = None
+    block2: Block | None = None
+    """Set only by a handler that cuts the blocks itself."""
+    block1: Block | None = None
+    max_age: int | None = None
+    size1: int | None = None
+    size2: int | None = None
+    echo: bytes | None = None
+
+    def options(self) -> Options:
+        """The options in the order of their numbers."""
+        options: list[Option] = []
+        add = options.append
+        if self.etag is not None:
+            add((numbers.ETAG, self.etag))
+        for segment in self.location_path:
+            add((numbers.LOCATION_PATH, segment.encode()))
+        if self.content_format is not None:
+            add((numbers.CONTENT_FORMAT, encode_uint(self.content_format)))
+        if self.max_age is not None:
+            add((numbers.MAX_AGE, encode_uint(self.max_age)))
+        if self.block2 is not None:
+            add((numbers.BLOCK2, self.block2.encode()))
+        if self.block1 is not None:
+            add((numbers.BLOCK1, self.block1.encode()))
+        if self.size2 is not None:
+            add((numbers.SIZE2, encode_uint(self.size2)))
+        if self.size1 is not None:
+            add((numbers.SIZE1, encode_uint(self.size1)))
+        if self.echo is not None:
+            add((numbers.ECHO, self.echo))
+        return options
+
+    def tail(self) -> bytes:
+        """Options and payload as they follow the token."""
+        encoded = encode_options(self.options())
+        return b"%b\xff%b" % (encoded, self.payload) if self.payload else encoded
+
+
+FastAnswer = FastResponse | asyncio.Future[FastResponse] | None
+FastHandler = Callable[[FastRequest], FastAnswer]
+"""Answers a request; None leaves it to the slow path, a Future is answered when it is done."""
+
+
+class FastHandlers:
+    """Handlers by request code and first path segment."""
+
+    __slots__ = ("_handlers",)
+
+    def __init__(self) -> None:
+        self._handlers: dict[tuple[int, str], FastHandler] = {}
+
+    def add(self, code: int, first_segment: str, handler: FastHandler) -> None:
+        """Let this handler answer requests with this code below this first path segment."""
+        self._handlers[int(code), first_segment] = handler
+
+    def get(self, code: int, path: tuple[str, ...]) -> FastHandler | None:
+        """The handler for a request, if there is one."""
+        return self._handlers.get((code, path[0] if path else ""))

@@ -1,0 +1,68 @@
+"""A request that arrived in a datagram and is not answered yet (RFC 7252 §5.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lwm2m_ml.coap.codec import header
+from lwm2m_ml.coap.numbers import ACK, CON, EMPTY
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.channel import Outcome, Transmission
+    from lwm2m_ml.coap.message_layer import MessageLayer
+    from lwm2m_ml.coap.remote import Remote
+
+
+class DatagramRequest:
+    """Decides between a piggybacked and a separate response, and acknowledges in time."""
+
+    __slots__ = ("_acknowledged", "_datagram", "_layer", "_timer", "confirmable", "remote", "size", "token")
+
+    def __init__(self, layer: MessageLayer, remote: Remote, datagram: bytes, token: bytes) -> None:
+        self._layer = layer
+        self._datagram = datagram
+        self._acknowledged = False
+        self._timer: asyncio.TimerHandle | None = None
+        self.remote = remote
+        self.token = token
+        self.size = len(datagram)
+        self.confirmable = datagram[0] >> 4 & 3 == CON
+
+    def expect_answer(self) -> None:
+        """The answer takes its time: acknowledge a confirmable request soon, before the peer repeats it."""
+        if self.confirmable:
+            layer = self._layer
+            self._timer = layer.loop.call_later(layer.settings.empty_ack_delay, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self._acknowledged = True
+        self._send_and_remember(b"\x60\x00" + self._datagram[2:4])
+
+    def _send_and_remember(self, answer: bytes) -> None:
+        layer = self._layer
+        self.remote.answers.remember(self._datagram, answer, layer.loop.time())
+        layer.send_bytes(answer, self.remote)
+
+    def reply(self, code: int, tail: bytes) -> None:
+        """Send the answer: in the acknowledgement when that has not left, else by itself; code 0 is no answer."""
+        self.cancel_timer()
+        if code == EMPTY:
+            if self.confirmable and not self._acknowledged:
+                self._acknowledge()
+        elif self.confirmable and not self._acknowledged:
+            message_id = self._datagram[2] << 8 | self._datagram[3]
+            self._acknowledged = True
+            self._send_and_remember(header(ACK, code, message_id, self.token) + tail)
+        else:
+            self._layer.transmit_now(self.remote, code, self.token, tail, confirmable=self.confirmable)
+
+    def notify(self, code: int, tail: bytes, *, confirmable: bool, outcome: Outcome) -> Transmission:
+        """Send a further response under the token of the request (RFC 7641 §4.2)."""
+        return self._layer.transmit(self.remote, code, self.token, tail, confirmable=confirmable, outcome=outcome)
+
+    def cancel_timer(self) -> None:
+        """No acknowledgement by time any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,189 @@
+"""Observing a resource of a peer (RFC 7641 §3): fresh notifications in order, each one whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.errors import CoapError
+from lwm2m_ml.coap.messages import to_message
+from lwm2m_ml.coap.options import first, first_uint, without
+from lwm2m_ml.coap.transfer import Transfer
+
+if TYPE_CHECKING:
+    import aiocoap
+
+    from lwm2m_ml.coap.codec import RawMessage
+    from lwm2m_ml.coap.requester import OutgoingRequest, Requester, Waiting
+    from lwm2m_ml.coap.settings import CoapSettings
+
+logger = structlog.get_logger(__name__)
+
+SEQUENCE_HALF = 1 << 23
+SEQUENCE_AGE = 128.0
+"""After this many seconds any sequence number is newer (RFC 7641 §3.4)."""
+REGISTER = b""
+DEREGISTER = b"\x01"
+"""The values 0 and 1 of the Observe option in a request."""
+CANCEL_TIMEOUT = 10.0
+OBSERVE_OPTION = frozenset({numbers.OBSERVE})
+
+OnNotification = Callable[["aiocoap.Message"], None]
+
+
+class Observation:
+    """One observation; `response` is the first answer, `active` tells whether notifications can come."""
+
+    __slots__ = (
+        "_first",
+        "_notified_at",
+        "_on_notification",
+        "_request",
+        "_requester",
+        "_sequence",
+        "_settings",
+        "_task",
+        "_waiting",
+        "active",
+        "remote",
+        "response",
+    )
+
+    response: aiocoap.Message
+
+    def __init__(
+        self,
+        requester: Requester,
+        settings: CoapSettings,
+        request: OutgoingRequest,
+        on_notification: OnNotification,
+    ) -> None:
+        self._requester = requester
+        self._settings = settings
+        self._request = replace(request, options=without(request.options, OBSERVE_OPTION), confirmable=True)
+        self._on_notification = on_notification
+        self._sequence = 0
+        self._notified_at = 0.0
+        self._task: asyncio.Task[None] | None = None
+        self._waiting: Waiting | None = None
+        self.remote = request.remote
+        self.active = False
+        self._first: asyncio.Future[RawMessage] = asyncio.get_running_loop().create_future()
+
+    async def start(self) -> None:
+        """Register with the peer and wait for the first answer; failures are raised."""
+        self._waiting = self._requester.start(self._with_observe(REGISTER), self._on_response, self._on_failure)
+        try:
+            response = await self._first
+            self.response = self._message(await self._whole(response))
+        except BaseException:
+            self.forget()
+            raise
+
+    def _with_observe(self, value: bytes) -> OutgoingRequest:
+        return replace(self._request, options=[(numbers.OBSERVE, value), *self._request.options])
+
+    def _on_response(self, message: RawMessage) -> bool:
+        sequence = first_uint(message.options, numbers.OBSERVE)
+        goes_on = sequence is not None and message.code < 0x60
+        if not self._first.done():
+            self.active = goes_on
+            self._accept(sequence or 0)
+            self._first.set_result(message)
+        elif not goes_on or self._is_fresh(sequence or 0):
+            self.active = goes_on
+            self._accept(sequence or 0)
+            self._deliver(message)
+        return self.active
+
+    def _accept(self, sequence: int) -> None:
+        self._sequence = sequence
+        self._notified_at = asyncio.get_running_loop().time()
+
+    def _is_fresh(self, sequence: int) -> bool:
+        """RFC 7641 §3.4: later, or so late that the numbers have no meaning any more."""
+        known = self._sequence
+        if asyncio.get_running_loop().time() > self._notified_at + SEQUENCE_AGE:
+            return True
+        return (known < sequence < known + SEQUENCE_HALF) or known > sequence + SEQUENCE_HALF
+
+    def _on_failure(self, error: CoapError) -> None:
+        self.active = False
+        if not self._first.done():
+            self._first.set_exception(error)
+
+    def _deliver(self, message: RawMessage) -> None:
+        """Hand over a notification; one that needs further blocks replaces one whose blocks are still coming."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if first(message.options, numbers.BLOCK2) is None:
+            self._call(message)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._complete_and_call(message))
+
+    async def _complete_and_call(self, message: RawMessage) -> None:
+        try:
+            self._call(await self._whole(message))
+        except CoapError as error:
+            logger.warning("A notification could not be completed", remote=self.remote.hostinfo, error=str(error))
+
+    async def _whole(self, message: RawMessage) -> RawMessage:
+        transfer = Transfer(self._requester, self._settings, self._request)
+        return await transfer.complete(message)
+
+    def _call(self, message: RawMessage) -> None:
+        try:
+            self._on_notification(self._message(message))
+        except Exception:
+            logger.exception("The receiver of a notification failed", remote=self.remote.hostinfo)
+
+    def _message(self, message: RawMessage) -> aiocoap.Message:
+        return to_message(message.code, message.options, message.payload, self.remote, message.token)
+
+    async def cancel(self) -> None:
+        """End the observation; the peer is told, and if it does not hear, its next notification is reset."""
+        if not self.active or self._waiting is None:
+            self.forget()
+            return
+        token = self._waiting.token
+        self.forget()
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_response(_response: RawMessage) -> bool:
+            on_failure(None)
+            return False
+
+        def on_failure(_error: CoapError | None) -> None:
+            if not done.done():
+                done.set_result(None)
+
+        try:
+            waiting = self._requester.start(
+                self._with_observe(DEREGISTER),
+                on_response,
+                on_failure,
+                token=token,
+            )
+        except CoapError:
+            return
+        try:
+            await asyncio.wait_for(done, CANCEL_TIMEOUT)
+        except TimeoutError:
+            logger.info("The peer did not answer the end of an observation", remote=self.remote.hostinfo)
+        finally:
+            self._requester.stop(waiting)
+
+    def forget(self) -> None:
+        """Expect nothing more, without telling the peer."""
+        self.active = False
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+        if self._waiting is not None:
+            self._requester.stop(self._waiting)

@@ -1,0 +1,171 @@
+"""Requests of our own: who waits for which token from which peer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lwm2m_ml.coap.codec import RawMessage, encode_tail
+from lwm2m_ml.coap.errors import CoapError, EndpointClosed, RequestTimeout
+from lwm2m_ml.coap.remote import random_token
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.channel import Transmission
+    from lwm2m_ml.coap.options import Options
+    from lwm2m_ml.coap.remote import Remote
+    from lwm2m_ml.coap.settings import CoapSettings
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """What to ask whom."""
+
+    remote: Remote
+    code: int
+    options: Options
+    payload: bytes = b""
+    confirmable: bool = True
+
+
+class Waiting:
+    """One token that is in use; `on_response` says whether more responses may follow."""
+
+    __slots__ = ("on_failure", "on_response", "remote", "timer", "token", "transmission")
+
+    def __init__(
+        self,
+        remote: Remote,
+        token: bytes,
+        on_response: Callable[[RawMessage], bool],
+        on_failure: Callable[[CoapError], None],
+    ) -> None:
+        self.remote = remote
+        self.token = token
+        self.on_response = on_response
+        self.on_failure = on_failure
+        self.transmission: Transmission | None = None
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Requester:
+    """Sends requests and gives each response to the one who waits; one failure concerns one request only."""
+
+    __slots__ = ("_closed", "_settings", "_waiting")
+
+    def __init__(self, settings: CoapSettings) -> None:
+        self._settings = settings
+        self._waiting: dict[tuple[Remote, bytes], Waiting] = {}
+        self._closed = False
+
+    async def exchange(self, request: OutgoingRequest) -> RawMessage:
+        """Send one request and wait for its response."""
+        future: asyncio.Future[RawMessage] = asyncio.get_running_loop().create_future()
+
+        def on_response(message: RawMessage) -> bool:
+            if not future.done():
+                future.set_result(message)
+            return False
+
+        def on_failure(error: CoapError) -> None:
+            if not future.done():
+                future.set_exception(error)
+
+        waiting = self.start(request, on_response, on_failure)
+        try:
+            return await future
+        finally:
+            self.stop(waiting)
+
+    def start(
+        self,
+        request: OutgoingRequest,
+        on_response: Callable[[RawMessage], bool],
+        on_failure: Callable[[CoapError], None],
+        *,
+        token: bytes | None = None,
+    ) -> Waiting:
+        """Send a request; the responses, or one failure, go to the callbacks until `stop`."""
+        if self._closed:
+            raise EndpointClosed("The endpoint is closed")
+        remote = request.remote
+        waiting = Waiting(remote, random_token() if token is None else token, on_response, on_failure)
+        self._waiting[remote, waiting.token] = waiting
+        try:
+            waiting.transmission = remote.channel.transmit(
+                remote,
+                request.code,
+                waiting.token,
+                encode_tail(request.options, request.payload),
+                confirmable=request.confirmable,
+                outcome=lambda error: self._sent(waiting, error),
+            )
+        except CoapError:
+            self.stop(waiting)
+            raise
+        if not request.confirmable:
+            self._expect_response(waiting)
+        return waiting
+
+    def _sent(self, waiting: Waiting, error: CoapError | None) -> None:
+        """The message layer is done with the request; what follows is a separate response, or nothing."""
+        waiting.transmission = None
+        if error is not None:
+            self._fail(waiting, error)
+        else:
+            self._expect_response(waiting)
+
+    def _expect_response(self, waiting: Waiting) -> None:
+        if self._waiting.get((waiting.remote, waiting.token)) is waiting:
+            loop = asyncio.get_running_loop()
+            error = RequestTimeout(f"{waiting.remote.hostinfo} acknowledged the request but did not answer it")
+            waiting.timer = loop.call_later(self._settings.response_timeout, self._fail, waiting, error)
+
+    def receive(self, remote: Remote, message: RawMessage) -> bool:
+        """Give a response to whoever waits for its token; False when nobody does."""
+        waiting = self._waiting.get((remote, message.token))
+        if waiting is None:
+            return False
+        remote.proven = True
+        self._quiet(waiting)
+        if not waiting.on_response(message):
+            self.stop(waiting)
+        return True
+
+    def fail(self, remote: Remote, token: bytes, error: CoapError) -> None:
+        """A response came that cannot be used."""
+        waiting = self._waiting.get((remote, token))
+        if waiting is not None:
+            self._fail(waiting, error)
+
+    def fail_all(self, remote: Remote, error: CoapError) -> None:
+        """The peer is gone: its connection or session ended."""
+        for waiting in [waiting for (peer, _), waiting in self._waiting.items() if peer is remote]:
+            self._fail(waiting, error)
+
+    def _fail(self, waiting: Waiting, error: CoapError) -> None:
+        self.stop(waiting)
+        waiting.on_failure(error)
+
+    def _quiet(self, waiting: Waiting) -> None:
+        """A response is here: no retransmission, no time-out."""
+        if waiting.transmission is not None:
+            waiting.transmission.stop()
+            waiting.transmission = None
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+            waiting.timer = None
+
+    def stop(self, waiting: Waiting) -> None:
+        """Nobody waits for this token any more."""
+        self._quiet(waiting)
+        key = (waiting.remote, waiting.token)
+        if self._waiting.get(key) is waiting:
+            del self._waiting[key]
+
+    def close(self) -> None:
+        """Fail everything that still waits."""
+        self._closed = True
+        for waiting in list(self._waiting.values()):
+            self._fail(waiting, EndpointClosed("The endpoint was closed while a request was under way"))

@@ -1,0 +1,178 @@
+"""One request with bodies of any size, block by block in both directions (RFC 7959 §2, §3.3)."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.codec import RawMessage
+from lwm2m_ml.coap.errors import BlockTransferError, UnusableOption
+from lwm2m_ml.coap.options import Block, Options, decode_block, encode_uint, first, without
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.requester import OutgoingRequest, Requester
+    from lwm2m_ml.coap.settings import CoapSettings
+
+RESTARTS = 3
+"""How often a transfer begins again because the peer lost blocks or the content changed."""
+REQUEST_BLOCK_OPTIONS = frozenset({numbers.BLOCK1, numbers.SIZE1})
+FOLLOW_UP_WITHOUT = frozenset({numbers.BLOCK1, numbers.BLOCK2, numbers.SIZE1, numbers.OBSERVE})
+RESPONSE_BLOCK_OPTIONS = frozenset({numbers.BLOCK1, numbers.BLOCK2})
+OBSERVE_OPTION = frozenset({numbers.OBSERVE})
+REQUEST_TAG_BYTES = 4
+
+
+class Transfer:
+    """The blocks of one request and of its response."""
+
+    __slots__ = ("_echo", "_request", "_requester", "_settings")
+
+    def __init__(self, requester: Requester, settings: CoapSettings, request: OutgoingRequest) -> None:
+        self._requester = requester
+        self._settings = settings
+        self._request = request
+        self._echo: bytes | None = None
+
+    @property
+    def _peer(self) -> str:
+        return self._request.remote.hostinfo
+
+    async def run(self) -> RawMessage:
+        """Send the request and collect the whole response."""
+        if any(number in RESPONSE_BLOCK_OPTIONS for number, _ in self._request.options):
+            return await self._exchange(self._request.options, self._request.payload)
+        return await self.complete(await self._send_body())
+
+    async def complete(self, response: RawMessage) -> RawMessage:
+        """Fetch the blocks that follow a first one, beginning again when the content changes on the way."""
+        for _ in range(RESTARTS):
+            whole = await self._collect(response)
+            if whole is not None:
+                return whole
+            response = await self._exchange(without(self._request.options, OBSERVE_OPTION), self._request.payload)
+        raise BlockTransferError(f"The content at {self._peer} changes faster than it can be fetched")
+
+    async def _exchange(self, options: Options, payload: bytes) -> RawMessage:
+        """One exchange; a peer that wants proof of our address gets its Echo value back (RFC 9175 §2.3)."""
+        response = await self._exchange_once(options, payload)
+        challenge = first(response.options, numbers.ECHO)
+        if challenge is not None:
+            self._echo = challenge
+            if response.code == numbers.UNAUTHORIZED:
+                return await self._exchange_once(options, payload)
+        return response
+
+    async def _exchange_once(self, options: Options, payload: bytes) -> RawMessage:
+        if self._echo is not None:
+            options = [*without(options, frozenset({numbers.ECHO})), (numbers.ECHO, self._echo)]
+        return await self._requester.exchange(replace(self._request, options=options, payload=payload))
+
+    # The request body (Block1)
+
+    async def _send_body(self) -> RawMessage:
+        exponent = min(self._request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
+        if len(self._request.payload) <= 1 << (exponent + 4):
+            response = await self._exchange(self._request.options, self._request.payload)
+            smaller = _smaller_size_wanted(response, exponent)
+            if response.code != numbers.REQUEST_ENTITY_TOO_LARGE or smaller is None:
+                return response
+            exponent = smaller
+        for _ in range(RESTARTS):
+            response, exponent = await self._send_blocks(exponent)
+            if response.code != numbers.REQUEST_ENTITY_INCOMPLETE:
+                break
+        return response
+
+    async def _send_blocks(self, exponent: int) -> tuple[RawMessage, int]:
+        """All blocks in order; the response, and the block size that the peer likes."""
+        tag = (numbers.REQUEST_TAG, secrets.token_bytes(REQUEST_TAG_BYTES))
+        options = [*without(self._request.options, REQUEST_BLOCK_OPTIONS), tag]
+        offset = 0
+        while True:
+            size = 1 << (exponent + 4)
+            more = offset + size < len(self._request.payload)
+            block = Block(offset >> (exponent + 4), more, exponent)
+            head = [(numbers.BLOCK1, block.encode())]
+            if offset == 0:
+                head.append((numbers.SIZE1, encode_uint(len(self._request.payload))))
+            response = await self._exchange(options + head, self._request.payload[offset : offset + size])
+            smaller = _smaller_size_wanted(response, exponent)
+            if smaller is not None and response.code == numbers.REQUEST_ENTITY_TOO_LARGE and offset == 0:
+                exponent = smaller
+                continue
+            if not more or response.code != numbers.CONTINUE:
+                return self._checked_end(response, more), exponent
+            offset += size
+            exponent = exponent if smaller is None else smaller
+
+    def _checked_end(self, response: RawMessage, more: bool) -> RawMessage:
+        if response.code == numbers.CONTINUE and not more:
+            raise BlockTransferError(f"{self._peer} asks for more blocks than there are")
+        if response.code < 0x60 and more:
+            raise BlockTransferError(f"{self._peer} took a part of the body for the whole")
+        return response
+
+    # The response body (Block2)
+
+    async def _collect(self, response: RawMessage) -> RawMessage | None:
+        """The whole body from its first block on; None when the content changed meanwhile."""
+        block = _block2(response)
+        if block is None or (block.number == 0 and not block.more):
+            return _whole(response, response.payload)
+        if block.number != 0 or len(response.payload) != block.size:
+            raise BlockTransferError(f"{self._peer} began a block-wise answer with another block")
+        etag = first(response.options, numbers.ETAG)
+        body = bytearray(response.payload)
+        options = without(self._request.options, FOLLOW_UP_WITHOUT)
+        exponent = block.size_exponent
+        while block.more:
+            wanted = Block(len(body) >> (exponent + 4), False, exponent)
+            part = await self._exchange([*options, (numbers.BLOCK2, wanted.encode())], b"")
+            if part.code != response.code:
+                return self._refused(part)
+            if first(part.options, numbers.ETAG) != etag:
+                return None
+            block = self._checked_block(part, len(body))
+            exponent = min(exponent, block.size_exponent)
+            body += part.payload
+            if len(body) > self._settings.maximum_response_body:
+                raise BlockTransferError(f"The answer is larger than {self._settings.maximum_response_body:,} bytes")
+        return _whole(response, bytes(body))
+
+    def _refused(self, part: RawMessage) -> RawMessage | None:
+        if part.code == numbers.REQUEST_ENTITY_INCOMPLETE:
+            return None
+        return _whole(part, part.payload)
+
+    def _checked_block(self, part: RawMessage, offset: int) -> Block:
+        block = _block2(part)
+        if block is None or block.start != offset:
+            raise BlockTransferError(f"{self._peer} answered with another block than the one asked for")
+        if len(part.payload) > block.size or (block.more and len(part.payload) != block.size):
+            raise BlockTransferError(f"{self._peer} sent a block that is not as long as it says")
+        return block
+
+
+def _block2(message: RawMessage) -> Block | None:
+    value = first(message.options, numbers.BLOCK2)
+    if value is None:
+        return None
+    try:
+        return decode_block(numbers.BLOCK2, value)
+    except UnusableOption as error:
+        raise BlockTransferError(error.message) from error
+
+
+def _smaller_size_wanted(response: RawMessage, exponent: int) -> int | None:
+    value = first(response.options, numbers.BLOCK1)
+    if value is None:
+        return None
+    wanted = int.from_bytes(value, "big") & 7
+    return wanted if wanted < exponent else None
+
+
+def _whole(response: RawMessage, body: bytes) -> RawMessage:
+    options = without(response.options, RESPONSE_BLOCK_OPTIONS)
+    return RawMessage(response.type, response.code, response.message_id, response.token, options, body)
