@@ -84,6 +84,11 @@ class Target:
         """Tell whether the built-in toolchain produces machine code for it."""
         return bool(self.compiler_flags)
 
+    @property
+    def has_fpu(self) -> bool:
+        """Tell whether the core has a floating-point unit of its own."""
+        return any(flag.startswith(("fpv", "mve.fp")) for flag in self.isa)
+
     def has(self, *flags: str) -> bool:
         """Tell whether the instruction set has all of these flags."""
         return all(flag in self.isa for flag in flags)

@@ -28,8 +28,8 @@ def compile_blob(
     """Compile C (`.c`) and assembly (`.S`) files, with the headers (`.h`) among them, to one blob for the target.
 
     `entry` is the global function that ends up at offset 0. `optimize` is `size`, `balanced` or `speed`, for all files
-    or by file name. The same arguments give the same bytes on every machine. Raises `ToolchainError` with the compiler's
-    first lines, `NotPositionIndependent`, `InstructionSetError`, or `MissingToolError`.
+    or by file name. The same arguments give the same bytes on every machine. Raises `ToolchainError` with the
+    compiler's first lines, `NotPositionIndependent`, `InstructionSetError`, or `MissingToolError`.
     """
     headers = {name: text for name, text in sources.items() if name.endswith(".h")}
     files = [

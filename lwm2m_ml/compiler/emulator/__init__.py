@@ -1,0 +1,17 @@
+"""Emulated microcontroller cores: they prove modules before release and run them in simulated devices."""
+
+from lwm2m_ml.compiler.emulator.errors import EmulationFault, InstructionLimitPassed, StackOverflow
+from lwm2m_ml.compiler.emulator.machine import CallResult, Region
+from lwm2m_ml.compiler.emulator.module_runner import Invocation, ModuleRunner
+from lwm2m_ml.compiler.emulator.unicorn_machine import Machine
+
+__all__ = [
+    "CallResult",
+    "EmulationFault",
+    "InstructionLimitPassed",
+    "Invocation",
+    "Machine",
+    "ModuleRunner",
+    "Region",
+    "StackOverflow",
+]
