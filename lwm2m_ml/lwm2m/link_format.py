@@ -16,6 +16,8 @@ _TARGET = re.compile(r"\s*<([^<>]*)>\s*")
 _ATTRIBUTE = re.compile(r'\s*;\s*([^\s=;,"<>]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^";,\s]*))?\s*', re.DOTALL)
 _SEPARATOR = re.compile(r"\s*,")
 _END = re.compile(r"\s*\Z")
+# RFC 6690 §2 also allows them bare, some readers do not.
+_ALWAYS_QUOTED = frozenset({"rt", "if", "title", "anchor"})
 _NEEDS_NO_QUOTES = re.compile(r"[0-9A-Za-z!#$%&'*+\-.^_`|~/:]+")
 
 
@@ -91,13 +93,13 @@ def format_links(links: Iterable[Link]) -> bytes:
 def _format_link(link: Link) -> str:
     if "<" in link.target or ">" in link.target:
         raise LinkFormatError(f"{link.target!r} cannot be the target of a link", hint="Percent-encode < and >")
-    return f"<{link.target}>" + "".join(f";{name}{_format_value(value)}" for name, value in link.attributes.items())
+    return f"<{link.target}>" + "".join(f";{name}{_format_value(name, value)}" for name, value in link.attributes.items())
 
 
-def _format_value(value: str | None) -> str:
+def _format_value(name: str, value: str | None) -> str:
     if value is None:
         return ""
-    if _NEEDS_NO_QUOTES.fullmatch(value):
+    if name not in _ALWAYS_QUOTED and _NEEDS_NO_QUOTES.fullmatch(value):
         return f"={value}"
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'="{escaped}"'
