@@ -93,7 +93,9 @@ def format_links(links: Iterable[Link]) -> bytes:
 def _format_link(link: Link) -> str:
     if "<" in link.target or ">" in link.target:
         raise LinkFormatError(f"{link.target!r} cannot be the target of a link", hint="Percent-encode < and >")
-    return f"<{link.target}>" + "".join(f";{name}{_format_value(name, value)}" for name, value in link.attributes.items())
+    return f"<{link.target}>" + "".join(
+        f";{name}{_format_value(name, value)}" for name, value in link.attributes.items()
+    )
 
 
 def _format_value(name: str, value: str | None) -> str:
