@@ -1,0 +1,80 @@
+"""COSE_Sign1 (RFC 9052 §4.2) with a detached payload, as SUIT wants it, and nothing of COSE beside it."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from lwm2m_ml.module import cbor
+from lwm2m_ml.module.algorithms import SIGNATURE_BYTES
+from lwm2m_ml.module.errors import MalformedCborError
+from lwm2m_ml.module.signing import SigningKey, VerificationKey
+
+SIGN1_TAG = b"\xd2"  # tag 18
+_ALGORITHM, _KEY_ID = 1, 4
+MAXIMUM_SIGN1_BYTES = 192
+
+
+def trust(keys: Iterable[VerificationKey]) -> Mapping[bytes, VerificationKey]:
+    """Return the keys by their identifiers."""
+    return {key.key_id: key for key in keys}
+
+
+def sign1(payload: bytes, key: SigningKey) -> bytes:
+    """Return the tagged COSE_Sign1 for a payload that is not in it; its unprotected header names the key."""
+    protected = cbor.encode({_ALGORITHM: int(key.algorithm)})
+    signature = key.sign(_to_be_signed(protected, payload))
+    return SIGN1_TAG + cbor.encode([protected, {_KEY_ID: key.key_id}, None, signature])
+
+
+def verify1(message: bytes, payload: bytes, trusted: Mapping[bytes, VerificationKey]) -> VerificationKey | None:
+    """Return the trusted key that signed `payload`; None when the message is malformed or from nobody trusted.
+
+    A message without key identifier is tried with every trusted key of its algorithm.
+    """
+    parts = _parse(message)
+    if parts is None:
+        return None
+    protected, algorithm, key_id, signature = parts
+    candidates = trusted.values() if key_id is None else [trusted[key_id]] if key_id in trusted else []
+    signed = _to_be_signed(protected, payload)
+    for key in candidates:
+        if key.algorithm == algorithm and key.verify(signature, signed):
+            return key
+    return None
+
+
+def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
+    """Sig_structure of RFC 9052 §4.4, without external data."""
+    return cbor.encode(["Signature1", protected, b"", payload])
+
+
+def _parse(message: bytes) -> tuple[bytes, int, bytes | None, bytes] | None:
+    """Return protected header, algorithm, key identifier and signature of a tagged COSE_Sign1."""
+    if len(message) > MAXIMUM_SIGN1_BYTES or not message.startswith(SIGN1_TAG):
+        return None
+    try:
+        fields: Any = cbor.decode(message[len(SIGN1_TAG) :])
+    except MalformedCborError:
+        return None
+    match fields:
+        case [bytes() as protected, dict() as unprotected, None, bytes() as signature]:
+            algorithm, key_id = _algorithm(protected), unprotected.get(_KEY_ID)
+        case _:
+            return None
+    if algorithm is None or set(unprotected) - {_KEY_ID} or len(signature) != SIGNATURE_BYTES:
+        return None
+    if key_id is not None and not isinstance(key_id, bytes):
+        return None
+    return protected, algorithm, key_id, signature
+
+
+def _algorithm(protected: bytes) -> int | None:
+    """Return the algorithm of a protected header that holds nothing else."""
+    try:
+        header: Any = cbor.decode(protected)
+    except MalformedCborError:
+        return None
+    match header:
+        case {1: int() as algorithm} if len(header) == 1:
+            return algorithm
+        case _:
+            return None
