@@ -5,10 +5,10 @@ So some order exists in which every buffer, put on top of those placed before it
 offsets that never fall along the order. The search walks such orders and leaves those that cannot beat the best so far.
 """
 
-from lwm2m_ml.compiler.memory.placement import height
+from lwm2m_ml.compiler.memory.placement import height as plan_height
 from lwm2m_ml.compiler.memory.problem import Problem
 
-MAX_BUFFERS = 120
+MAX_BUFFERS = 64
 
 
 class Search:
@@ -18,7 +18,7 @@ class Search:
         self.offsets = start
         self.complete = False
         self._problem = problem
-        self._best = height(problem, start)
+        self._best = plan_height(problem, start)
         self._budget = node_budget
         self._steps = sorted(problem.demand)
         self._spans = [
@@ -40,7 +40,7 @@ class Search:
 
     def _descend(self, left: list[int], tops: list[int], last: tuple[int, int]) -> None:
         if not left:
-            self._best = height(self._problem, found := [self._placed[n] for n in range(len(self._placed))])
+            self._best = plan_height(self._problem, found := [self._placed[n] for n in range(len(self._placed))])
             self.offsets = found
             return
         for offset, _, number in self._candidates(left, last):
@@ -51,15 +51,16 @@ class Search:
             if offset + size >= self._best:
                 continue
             raised = tops.copy()
+            top = self._problem.rounded(offset + size)
             for step in self._spans[number]:
-                raised[step] = max(raised[step], offset + size)
-                self._waiting[step] -= size
-            if all(top + waiting < self._best for top, waiting in zip(raised, self._waiting, strict=True)):
+                raised[step] = max(raised[step], top)
+                self._waiting[step] -= self._problem.rounded(size)
+            if all(height + waiting < self._best for height, waiting in zip(raised, self._waiting, strict=True)):
                 self._placed[number] = offset
                 self._descend([n for n in left if n != number], raised, (offset, number))
                 del self._placed[number]
             for step in self._spans[number]:
-                self._waiting[step] += size
+                self._waiting[step] += self._problem.rounded(size)
 
     def _candidates(self, left: list[int], last: tuple[int, int]) -> list[tuple[int, int, int]]:
         """The buffers that may come next, with their offsets: lowest first, then largest."""

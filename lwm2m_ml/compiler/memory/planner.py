@@ -8,7 +8,7 @@ from lwm2m_ml.compiler.memory.heuristics import best_heuristic
 from lwm2m_ml.compiler.memory.placement import height
 from lwm2m_ml.compiler.memory.problem import Buffer, InPlace, problem
 
-DEFAULT_NODE_BUDGET = 30_000
+DEFAULT_NODE_BUDGET = 20_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The planning problem: buffers with lifetimes, pairs that may overlap, and what no plan can go below."""
 
+from bisect import bisect_left, insort
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -76,40 +77,55 @@ class Problem:
         return size if lead is None else min(lead, size)
 
     @cached_property
-    def steps(self) -> frozenset[int]:
-        """The steps at which a buffer begins: the demand for memory peaks at one of them."""
-        return frozenset(buffer.first_use for buffer in self.buffers)
-
-    @cached_property
     def lower_bound(self) -> int:
         """Bytes that every plan needs: the largest sum of what lives at one step, less what in-place pairs can save."""
         largest = max((buffer.size for buffer in self.buffers), default=0)
         return max((largest, *self.demand.values()))
 
     @cached_property
+    def grain(self) -> int:
+        """All offsets are multiples of this."""
+        return min((buffer.alignment for buffer in self.buffers), default=1)
+
+    def rounded(self, size: int) -> int:
+        """What a size becomes when another buffer lies on top of it."""
+        return -(-size // self.grain) * self.grain
+
+    @cached_property
     def demand(self) -> dict[int, int]:
-        """For every step the sum of what lives at it, less the most that in-place results of that step can save."""
-        begins: defaultdict[int, int] = defaultdict(int)
-        ends: defaultdict[int, int] = defaultdict(int)
+        """For every step the bytes without which it cannot do.
+
+        That is the sum of what lives at it, rounded up to the grain except for the one on top, less the most that
+        in-place results of that step can save.
+        """
+        begins: defaultdict[int, list[Buffer]] = defaultdict(list)
+        ends: defaultdict[int, list[Buffer]] = defaultdict(list)
         for buffer in self.buffers:
-            begins[buffer.first_use] += buffer.size
-            ends[buffer.last_use + 1] += buffer.size
+            begins[buffer.first_use].append(buffer)
+            ends[buffer.last_use + 1].append(buffer)
         demand: dict[int, int] = {}
         live = 0
+        slacks: list[int] = []
         for step in sorted(begins.keys() | ends.keys()):
-            live += begins[step] - ends[step]
-            if step in self.steps:
-                demand[step] = live
+            for buffer in begins[step]:
+                live += self.rounded(buffer.size)
+                insort(slacks, self.rounded(buffer.size) - buffer.size)
+            for buffer in ends[step]:
+                live -= self.rounded(buffer.size)
+                slacks.pop(bisect_left(slacks, self.rounded(buffer.size) - buffer.size))
+            demand[step] = live - max(slacks, default=0)
         for result, saved in self._savings().items():
-            demand[self.buffers[result].first_use] -= saved
+            step = self.buffers[result].first_use
+            demand[step] = max(0, demand[step] - saved)
         return demand
 
     def _savings(self) -> dict[int, int]:
         """For every result of a pair the most bytes that writing it over its sources can save."""
         saved: defaultdict[int, int] = defaultdict(int)
         for (result, source), lead in self._leads.items():
-            saved[result] += max(0, min(self.buffers[result].size - lead, self.buffers[source].size))
-        return {result: min(self.buffers[result].size, total) for result, total in saved.items()}
+            size = self.rounded(self.buffers[result].size)
+            saved[result] += max(0, min(size - self.rounded(lead), self.rounded(self.buffers[source].size)))
+        return {result: min(self.rounded(self.buffers[result].size), total) for result, total in saved.items()}
 
 
 def problem(buffers: Iterable[Buffer], in_place: Iterable[InPlace] = ()) -> Problem:

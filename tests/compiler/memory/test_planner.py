@@ -16,7 +16,7 @@ def make_buffers(shapes: list[tuple[int, int, int]], alignment: int) -> list[Buf
     ]
 
 
-SHAPES = st.tuples(st.integers(0, 12), st.integers(0, 5), st.integers(0, 4))
+SHAPES = st.tuples(st.integers(0, 7), st.integers(0, 4), st.integers(0, 3))
 
 
 def possible_pairs(buffers: list[Buffer]) -> list[tuple[str, str]]:
@@ -66,7 +66,7 @@ def brute_force_height(buffers: list[Buffer], in_place: list[InPlace]) -> int:
     return next(limit for limit in itertools.count() if possible(limit, []))
 
 
-@given(problems(most=5))
+@given(problems(most=4))
 @settings(max_examples=150, deadline=None)
 def test_small_plans_are_as_small_as_brute_force_finds(case: tuple[list[Buffer], list[InPlace]]) -> None:
     buffers, in_place = case
@@ -119,7 +119,7 @@ def test_a_lead_keeps_the_result_below_its_source() -> None:
     found = plan(buffers, in_place=[InPlace("input", "output", lead=100)])
     assert found.offsets["output"] + 100 <= found.offsets["input"]
     assert found.arena_bytes == 1024 + 112
-    assert found.lower_bound_bytes == 1024 + 100
+    assert found.exact
 
 
 def test_nothing_needs_nothing() -> None:
