@@ -1,4 +1,4 @@
-"""Transport bindings as clients tell them, in the notations of all versions (Core TS V1_2 §6.2.1.2, V1_0_2 §5.3.1.1)."""
+"""Transport bindings in the notations of all versions (Core TS V1_2 §6.2.1.2, V1_0_2 §5.3.1.1)."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def _resource(item: Element, where: str) -> ResourceDefinition:
     except KeyError as error:
         raise DefinitionError(
             f"{where} has the unknown type or operations {error.args[0]!r}",
-            hint=f"Types are {', '.join(k.value for k in ResourceType if k.value)}; operations are R, W, RW, E or nothing",
+            hint=f"Types are {', '.join(k.value for k in ResourceType if k.value)}; operations R, W, RW, E or nothing",
         ) from error
     range_text = _text(item, "RangeEnumeration")
     return ResourceDefinition(

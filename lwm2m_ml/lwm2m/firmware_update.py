@@ -111,7 +111,8 @@ class Event(enum.Enum):
     UPDATE_EXECUTED = "Update has been executed"
     UPDATE_DEFERRED = "Update has been executed and the user defers it"
     UPDATE_SUCCEEDS = "the new firmware runs"
-    UPDATE_FAILS = "the old firmware runs on after an attempt to update"
+    UPDATE_FAILS = "the update failed and the package is gone"
+    UPDATE_FAILS_RETRYABLY = "the update failed and the package is kept for another attempt"
     CANCELLED = "Cancel has been executed"
     RESET = "Package or Package URI has been written empty"
 
@@ -131,8 +132,9 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
     (State.DOWNLOADED, Event.CANCELLED): State.IDLE,
     (State.DOWNLOADED, Event.RESET): State.IDLE,
     (State.UPDATING, Event.UPDATE_SUCCEEDS): State.IDLE,
-    # A device that could not even begin keeps the package.
+    # Either is allowed, "depending on the underlying reason of update failure" (State, /5/0/3).
     (State.UPDATING, Event.UPDATE_FAILS): State.IDLE,
+    (State.UPDATING, Event.UPDATE_FAILS_RETRYABLY): State.DOWNLOADED,
 }
 """State and event give the next state; what is missing is not allowed."""
 
@@ -144,6 +146,7 @@ RESULTS: Final[dict[Event, UpdateResult]] = {
     Event.UPDATE_DEFERRED: UpdateResult.DEFERRED,
     Event.UPDATE_SUCCEEDS: UpdateResult.SUCCESS,
     Event.UPDATE_FAILS: UpdateResult.UPDATE_FAILED,
+    Event.UPDATE_FAILS_RETRYABLY: UpdateResult.UPDATE_FAILED,
     Event.CANCELLED: UpdateResult.CANCELLED,
     Event.RESET: UpdateResult.INITIAL,
 }

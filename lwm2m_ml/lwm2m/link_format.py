@@ -36,8 +36,8 @@ class Link:
 def parse_links(payload: bytes) -> tuple[Link, ...]:
     """Read a list of links.
 
-    Quoted and bare values mean the same. Of an attribute that occurs twice the first counts (RFC 6690 §3). A comma at the
-    end is tolerated.
+    Quoted and bare values mean the same. Of an attribute that occurs twice the first counts (RFC 6690 §3). A comma at
+    the end is tolerated.
     """
     if len(payload) > MAX_BYTES:
         raise LinkFormatError(f"A link list has {len(payload)} bytes", hint=f"At most {MAX_BYTES} bytes are read")

@@ -15,8 +15,8 @@ RELATIVE_TIME_LIMIT = float(2**28)
 class Record(NamedTuple):
     """One value at one path.
 
-    `value` is None where a payload names a path without giving a value: the paths of a composite Read, an object instance
-    without resources, a multiple-instance resource without instances. `timestamp` is None when the payload gives none.
+    `value` is None where a payload names a path without giving a value: the paths of a composite Read, an object
+    instance without resources, a multiple-instance resource without instances. `timestamp` is None when none is given.
     """
 
     path: ObjectPath

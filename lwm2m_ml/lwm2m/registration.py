@@ -35,8 +35,8 @@ class RegistrationError(InvalidInputError):
 class RegistrationParameters:
     """What a client says when it registers.
 
-    `endpoint` is None where the client leaves it out and the security identity must tell it. `lifetime` is in seconds, 0
-    means that the registration does not expire. `objects` maps (object, instance or None) to the object's version.
+    `endpoint` is None where the client leaves it out and the security identity must tell it. `lifetime` is in seconds,
+    0 means that the registration does not expire. `objects` maps (object, instance or None) to the object's version.
     """
 
     endpoint: str | None

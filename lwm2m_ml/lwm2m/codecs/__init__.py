@@ -54,8 +54,8 @@ _BY_NUMBER = {number: _CODECS[found] for number in range(1 << 16) if (found := C
 def decode(payload: bytes, content_format: int, base: ObjectPath, catalogue: Catalogue) -> tuple[Record, ...]:
     """Return what a payload says about `base` and below.
 
-    `base` is the path of the request it answers or belongs to, the root for composite operations and Send. Types come from
-    the catalogue; values of unknown resources stay as they came, in TLV as bytes. Raises `CodecError` for everything that
+    `base` is the path of the request it answers or belongs to, the root for composite operations and Send. Types come
+    from the catalogue; values of unknown resources stay as they came, in TLV as bytes. Raises `CodecError` for whatever
     is not a well-formed payload of that format, of values of the right types, within bounds.
     """
     codec = _BY_NUMBER.get(content_format)

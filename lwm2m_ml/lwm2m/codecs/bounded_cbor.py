@@ -1,7 +1,8 @@
-"""CBOR from strangers: its structure is walked before anything is built, so that no payload costs more than it weighs."""
+"""CBOR from strangers: its structure is walked before it is built, so that no payload costs more than it weighs."""
 
 from __future__ import annotations
 
+import math
 import struct
 from datetime import datetime
 from decimal import Decimal
@@ -93,7 +94,7 @@ def _check_structure(payload: bytes) -> bool:
 
 
 def _read_head(payload: bytes, position: int) -> tuple[int, int]:
-    """Return how many items the item at `position` contains (negative: until a break), and where the next one stands."""
+    """Return how many items the one at `position` contains (negative: until a break), and where the next one stands."""
     initial = payload[position]
     major, detail = initial >> 5, initial & 0x1F
     if major not in _LENGTH_MAJORS or detail in _RESERVED_DETAILS:
@@ -155,4 +156,4 @@ def _float_bytes(value: float) -> bytes:
     except OverflowError:
         return struct.pack(">Bd", 0xFB, value)
     exact: bool = struct.unpack(">f", short[1:])[0] == value
-    return short if exact or value != value else struct.pack(">Bd", 0xFB, value)
+    return short if exact or math.isnan(value) else struct.pack(">Bd", 0xFB, value)

@@ -1,4 +1,4 @@
-"""Sensor measurement lists, whatever their notation: names, times and values resolved (RFC 8428, Core TS V1_2 §7.4.4)."""
+"""Sensor measurement lists in either notation: names, times and values resolved (RFC 8428, Core TS V1_2 §7.4.4)."""
 
 from __future__ import annotations
 
@@ -52,6 +52,17 @@ class Notation:
         }
 
 
+class _Bases:
+    """What earlier records of a pack have set for later ones."""
+
+    __slots__ = ("name", "time", "value")
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.time = 0.0
+        self.value = 0.0
+
+
 class PackReader:
     """Reads packs in one notation."""
 
@@ -63,46 +74,46 @@ class PackReader:
         """Return the records of a pack. Base name, time and value count until a later record replaces them."""
         if type(pack) is not list or len(pack) > MAX_RECORDS:
             raise CodecError(f"A SenML pack is not a list of at most {MAX_RECORDS} records", hint=_HINT)
-        notation, readers = self._notation, self._readers
-        name_label, base_name_label = notation.name, notation.base_name
-        base_name = ""
-        base_time = base_value = 0.0
+        bases = _Bases()
         records = []
         for index, entry in enumerate(pack):
             if type(entry) is not dict:
                 raise CodecError("A SenML record is not a map", hint=_HINT)
-            name: str | None = None
-            time = 0.0
-            value: Value | None = None
-            values = 0
-            for label, item in entry.items():
-                if label == name_label:
-                    name = _text(item)
-                elif label in readers:
-                    value = readers[label](item)
-                    values += 1
-                elif label == base_name_label:
-                    base_name = _text(item)
-                elif label == notation.time:
-                    time = _number(item)
-                elif label == notation.base_time:
-                    base_time = _number(item)
-                elif label == notation.base_value:
-                    base_value = _number(item)
-                else:
-                    self._check_unused(label, item)
-            if values != 1:
-                if values:
-                    raise CodecError("A SenML record has more than one value", hint=_HINT)
-                if name is None and not self._names_by_base(pack, index):
-                    continue
-            if base_value and notation.number in entry and isinstance(value, (int, float)):
-                value += base_value
-            path = _resolve(base_name + name if name is not None else base_name, base)
+            name, time, value, has_value = self._fields(entry, bases)
+            if name is None and not has_value and not self._names_by_base(pack, index):
+                continue
+            path = _resolve(bases.name if name is None else bases.name + name, base)
             if value is not None:
                 value = typed(value, resource_type(path, catalogue), path)
-            records.append(Record(path, value, base_time + time or None))
+            records.append(Record(path, value, bases.time + time or None))
         return tuple(records)
+
+    def _fields(self, entry: dict[Label, object], bases: _Bases) -> tuple[str | None, float, Value | None, bool]:
+        """Return name, time and value of one record, and whether it has a value; take over the bases it sets."""
+        notation, readers = self._notation, self._readers
+        name: str | None = None
+        time = 0.0
+        value: Value | None = None
+        has_value = False
+        for label, item in entry.items():
+            if label == notation.name:
+                name = _text(item)
+            elif label in readers:
+                if has_value:
+                    raise CodecError("A SenML record has more than one value", hint=_HINT)
+                value = readers[label](item)
+                has_value = True
+            elif label == notation.base_name:
+                bases.name = _text(item)
+            elif label == notation.time:
+                time = _number(item)
+            elif label == notation.base_time:
+                bases.time = _number(item)
+            else:
+                self._check_other(label, item, bases)
+        if bases.value and notation.number in entry and isinstance(value, (int, float)):
+            value += bases.value
+        return name, time, value, has_value
 
     def _names_by_base(self, pack: list[object], index: int) -> bool:
         """Tell whether a record with neither name nor value names a path by its base name, rather than only setting it.
@@ -115,11 +126,13 @@ class PackReader:
             return False
         return following is None or (isinstance(following, dict) and label in following)
 
-    def _check_unused(self, label: object, item: object) -> None:
+    def _check_other(self, label: object, item: object, bases: _Bases) -> None:
         # RFC 8428 §4.4: a label that ends with an underscore must be understood; §4.2: versions above 10 are not ours.
-        if isinstance(label, str) and label.endswith("_"):
+        if label == self._notation.base_value:
+            bases.value = _number(item)
+        elif isinstance(label, str) and label.endswith("_"):
             raise CodecError(f"A SenML record needs the extension {label[:20]!r}", hint=_HINT)
-        if label == self._notation.base_version and not (type(item) is int and 0 < item <= _VERSION):
+        elif label == self._notation.base_version and not (type(item) is int and 0 < item <= _VERSION):
             raise CodecError("A SenML pack has an unknown version", hint=_HINT)
 
 

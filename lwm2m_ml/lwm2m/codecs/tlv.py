@@ -34,8 +34,8 @@ class _Entry:
 def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue) -> tuple[Record, ...]:
     """Read the entries for a request to `base`.
 
-    Around the content of the addressed instance or resource the entry of that instance or resource may stand or be missing:
-    clients differ.
+    Around the content of the addressed instance or resource the entry of that instance or resource may stand or be
+    missing: clients differ.
     """
     if not base.level:
         raise CodecError("TLV cannot address the root", hint="Use SenML or LwM2M CBOR")
@@ -147,4 +147,4 @@ def _entry(kind: int, path: ObjectPath, content: bytes) -> bytes:
     length_size = 0 if length < 8 else (length.bit_length() + 7) // 8
     first = kind << 6 | wide << 5 | length_size << 3 | (length if length < 8 else 0)
     header = struct.pack(">BH" if wide else ">BB", first, number)
-    return header + length.to_bytes(length_size, "big") * bool(length_size) + content
+    return header + (length.to_bytes(length_size, "big") if length_size else b"") + content

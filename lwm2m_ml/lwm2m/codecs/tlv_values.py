@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Callable
 
@@ -101,4 +102,4 @@ def _float_bytes(value: float) -> bytes:
     except OverflowError:
         return struct.pack(">d", value)
     exact: bool = struct.unpack(">f", short)[0] == value
-    return short if exact or value != value else struct.pack(">d", value)
+    return short if exact or math.isnan(value) else struct.pack(">d", value)

@@ -31,8 +31,8 @@ def resource_type(path: ObjectPath, catalogue: Catalogue) -> ResourceType:
 def typed(value: object, kind: ResourceType, path: ObjectPath) -> Value:
     """Return the value in the type of its resource.
 
-    Accepted beside the type itself: whole floats for integers, integers for floats, 0 and 1 for booleans and text for object
-    links, because devices send them. A resource without a known type keeps what came.
+    Accepted beside the type itself: whole floats for integers, integers for floats, 0 and 1 for booleans and text for
+    object links, because devices send them. A resource without a known type keeps what came.
     """
     if type(value) is _EXACT.get(kind):
         return value  # type: ignore[return-value]  # the table holds only types of Value

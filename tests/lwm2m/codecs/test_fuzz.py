@@ -1,0 +1,125 @@
+"""Arbitrary bytes either yield records or raise the one error, whatever the format and the path."""
+
+import contextlib
+import time
+from collections.abc import Callable
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from lwm2m_ml.lwm2m.codecs import CodecError, decode, encode
+from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import ObjectLink
+
+BASES = [
+    ROOT,
+    *map(ObjectPath.parse, ("/3", "/3/0", "/3/0/0", "/3/0/6", "/3/0/6/0", "/33000/1", "/33000/1/4", "/9999/0")),
+]
+RECORDS = (
+    Record(ObjectPath(33000, 1, 0), "text"),
+    Record(ObjectPath(33000, 1, 1), -70_000),
+    Record(ObjectPath(33000, 1, 2), 2**63),
+    Record(ObjectPath(33000, 1, 3), 1.1),
+    Record(ObjectPath(33000, 1, 4), True),
+    Record(ObjectPath(33000, 1, 5), bytes(range(20))),
+    Record(ObjectPath(33000, 1, 7), ObjectLink(3, 0)),
+    Record(ObjectPath(33000, 1, 301, 1), 5),
+    Record(ObjectPath(33000, 1, 301, 300), 6),
+)
+STRUCTURED = [110, 112, 320, 322, 11542, 11543, 11544]
+relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# Pieces that real payloads are made of: random bytes alone rarely get past the first check.
+JSON_PIECES = st.sampled_from(
+    ['[', ']', '{', '}', ',', ':', '"bn"', '"n"', '"v"', '"vs"', '"vb"', '"vd"', '"vlo"', '"bt"', '"t"', '"e"', '"sv"', '"ov"',
+     '"/3/0/"', '"/33000/1/"', '"0"', '"3"', '1', '-1.5', '1e999', '1e400', 'true', 'null', '"AQ"', '"3:0"', 'NaN', '"\\ud800"', '"bver"', '"x_"']
+)  # fmt: skip
+CBOR_PIECES = st.sampled_from(
+    [b"\x80", b"\x81", b"\x82", b"\x9f", b"\xff", b"\xa0", b"\xa1", b"\xa2", b"\xa3", b"\xbf", b"\x00", b"\x02", b"\x03", b"\x04",
+     b"\x06", b"\x08", b"\x20", b"\x21", b"\x22", b"\x24", b"\x63vlo", b"\x65/3/0/", b"\x610", b"\x633:0", b"\xf4", b"\xf5", b"\xf6",
+     b"\xf7", b"\xf9\x7e\x00", b"\xfb\x7f\xf0\x00\x00\x00\x00\x00\x00", b"\xc0", b"\xc1", b"\xc4", b"\xc2", b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+     b"\x9b\x00\x00\x00\x00\xff\xff\xff\xff", b"\x5f", b"\x7f", b"\x41a", b"\x19\x80\xe8", b"\xd8\x1c", b"\xd8\x1d\x00"]
+)  # fmt: skip
+PAYLOADS = (
+    st.binary(max_size=400)
+    | st.lists(JSON_PIECES, max_size=40).map(lambda pieces: "".join(pieces).encode())
+    | st.lists(CBOR_PIECES, max_size=40).map(b"".join)
+)
+
+
+@pytest.mark.parametrize("content_format", list(ContentFormat))
+@given(payload=PAYLOADS, base=st.sampled_from(BASES))
+@example(payload=b"", base=ROOT)
+@relaxed
+def test_arbitrary_bytes_yield_records_or_the_one_error(
+    content_format: ContentFormat, payload: bytes, base: ObjectPath, catalogue: Catalogue
+) -> None:
+    with contextlib.suppress(CodecError):
+        for record in decode(payload, content_format, base, catalogue):
+            assert base.contains(record.path)
+
+
+@pytest.mark.parametrize("content_format", STRUCTURED)
+def test_every_truncation_of_a_valid_payload_is_handled(content_format: int, catalogue: Catalogue) -> None:
+    base = ObjectPath(33000, 1)
+    payload = encode(RECORDS, content_format, base, catalogue)
+    assert set(decode(payload, content_format, base, catalogue)) == set(RECORDS)
+    for length in range(len(payload)):
+        try:
+            found = decode(payload[:length], content_format, base, catalogue)
+        except CodecError:
+            continue
+        # Entries of TLV stand by themselves: a cut between two leaves the earlier ones.
+        assert content_format == ContentFormat.TLV
+        assert found == RECORDS[: len(found)]
+
+
+@pytest.mark.parametrize("content_format", STRUCTURED)
+@given(data=st.data())
+@relaxed
+def test_damaged_payloads_are_handled(content_format: int, data: st.DataObject, catalogue: Catalogue) -> None:
+    base = ObjectPath(33000, 1)
+    payload = bytearray(encode(RECORDS, content_format, base, catalogue))
+    for _ in range(data.draw(st.integers(1, 4))):
+        payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(CodecError):
+        decode(bytes(payload), content_format, base, catalogue)
+
+
+BOMBS: dict[str, Callable[[], tuple[int, bytes]]] = {
+    "nested CBOR arrays": lambda: (112, b"\x81" * 500_000),
+    "nested CBOR arrays that announce millions": lambda: (112, b"\x9a\x00\xff\xff\xff" * 100_000),
+    "a CBOR array that announces 2^64 items": lambda: (112, b"\x9b" + b"\xff" * 8),
+    "a CBOR text that announces 2^64 bytes": lambda: (60, b"\x7b" + b"\xff" * 8),
+    "a CBOR bignum": lambda: (60, b"\xc2\x5a\x00\x07\x00\x00" + b"\xff" * 0x70000),
+    "a CBOR decimal with a huge exponent": lambda: (60, b"\xc4\x82\x1b\x7f\xff\xff\xff\xff\xff\xff\xff\x01"),
+    "a cycle of shared CBOR values": lambda: (112, b"\xd8\x1c\x81\xd8\x1d\x00"),
+    "a CBOR time beyond the calendar": lambda: (60, b"\xc1\x1b\x7f\xff\xff\xff\xff\xff\xff\xff"),
+    "nested JSON arrays": lambda: (110, b"[" * 500_000),
+    "nested JSON objects": lambda: (11543, b'{"e":' * 100_000),
+    "a JSON number of a megabyte": lambda: (110, b'[{"n":"/3/0/9","v":' + b"9" * 900_000 + b"}]"),
+    "JSON with a million empty records": lambda: (110, b"[" + b"{}," * 300_000 + b"{}]"),
+    "a payload beyond the limit": lambda: (11542, bytes(2**20 + 1)),
+    "TLV with a hundred thousand empty instances": lambda: (11542, b"\x00\x00" * 100_000),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+def test_bombs_are_refused_quickly(bomb: Callable[[], tuple[int, bytes]], catalogue: Catalogue) -> None:
+    content_format, payload = bomb()
+    base = ObjectPath.parse({60: "/3/0/13", 11542: "/3"}.get(content_format, "/"))
+    started = time.process_time()
+    with pytest.raises(CodecError):
+        decode(payload, content_format, base, catalogue)
+    assert time.process_time() - started < 2
+
+
+def test_an_unknown_content_format_is_named(catalogue: Catalogue) -> None:
+    with pytest.raises(CodecError, match="12345"):
+        decode(b"", 12345, ROOT, catalogue)
+    with pytest.raises(CodecError, match="12345"):
+        encode([], 12345, ROOT, catalogue)
