@@ -1,0 +1,34 @@
+"""Makes happen what a profile says will go wrong; it outlives reboots, so that each fault happens once."""
+
+from lwm2m_ml_simulator.flash import Flash, FlashRegion
+from lwm2m_ml_simulator.profile import Faults
+
+
+class FaultInjector:
+    """The misfortunes of one device."""
+
+    def __init__(self, faults: Faults, flash: Flash) -> None:
+        self._flash = flash
+        self._blocks = 0
+        self._cut_after = faults.power_cut_after_blocks
+        self._bit_rot = faults.bit_rot
+        self._flip = faults.package_bit_flip
+
+    def block_stored(self) -> None:
+        """A block of a package is in flash; perhaps the power fails while the next one is written."""
+        self._blocks += 1
+        if self._cut_after is not None and self._blocks >= self._cut_after:
+            self._cut_after = None
+            self._flash.cut_power_after(0)
+
+    def package_arrived(self, region: FlashRegion, package_bytes: int) -> None:
+        """All of a package is in flash and not verified yet."""
+        if self._flip is not None:
+            flip, self._flip = self._flip, None
+            self._flash.flip_bit(region.start + flip.offset % max(package_bytes, 1), flip.bit)
+
+    def inferred(self, payload_start: int, payload_bytes: int, inferences: int) -> None:
+        """The module in use, at this place in flash, has run so many times since it was activated."""
+        if self._bit_rot is not None and inferences >= self._bit_rot.after_inferences:
+            rot, self._bit_rot = self._bit_rot, None
+            self._flash.flip_bit(payload_start + rot.payload_offset % max(payload_bytes, 1), rot.bit)

@@ -1,0 +1,192 @@
+"""The firmware of a simulated MCU: all that exists from one start to the next loss of power."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import ObjectLink
+from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.download import Download
+from lwm2m_ml_simulator.faults import FaultInjector
+from lwm2m_ml_simulator.flash import Flash, FlashRegion
+from lwm2m_ml_simulator.inference import InferenceEngine, InferenceRecord, Result, Sensor
+from lwm2m_ml_simulator.intake import Intake
+from lwm2m_ml_simulator.journal import Journal
+from lwm2m_ml_simulator.machine import ModuleMachine
+from lwm2m_ml_simulator.modules import ModuleManager
+from lwm2m_ml_simulator.object_ids import FIRMWARE_UPDATE, ML_CAPABILITIES, ML_MODEL, ML_RESULT, SOFTWARE_MANAGEMENT
+from lwm2m_ml_simulator.objects.base import ObjectInstance
+from lwm2m_ml_simulator.objects.device import Device
+from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
+from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
+from lwm2m_ml_simulator.objects.ml_model import MlModel
+from lwm2m_ml_simulator.objects.ml_result import MlResult
+from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
+from lwm2m_ml_simulator.outbox import Outbox
+from lwm2m_ml_simulator.profile import JOURNAL_BLOCKS, DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
+from lwm2m_ml_simulator.staging import Staging
+from lwm2m_ml_simulator.trial import TrialSupervisor
+
+
+@dataclass(slots=True)
+class Board:
+    """The hardware of one device and the world around it: what stays when the power goes."""
+
+    profile: DeviceProfile
+    flash: Flash
+    sensor: Sensor
+    faults: FaultInjector
+    inferences: list[InferenceRecord]
+    trust_anchors: Sequence[VerificationKey]
+
+
+class Firmware:
+    """One run of the firmware. `on_reboot` is called when the device has to restart."""
+
+    def __init__(
+        self, board: Board, server_uri: str, catalogue: Catalogue, on_reboot: Callable[[], None] = lambda: None
+    ) -> None:
+        profile, flash = board.profile, board.flash
+        self._board = board
+        journal = Journal(FlashRegion(flash, 0, JOURNAL_BLOCKS * profile.erase_block_bytes))
+        regions = [FlashRegion(flash, start, profile.slot_bytes) for start in profile.slot_starts]
+        machine = ModuleMachine(profile.target, profile.clock_hz)
+        self.modules = ModuleManager(profile, journal, regions, machine, board.trust_anchors)
+        settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
+        self.supervisor = TrialSupervisor(self.modules, settings)
+        self.engine = InferenceEngine(
+            self.modules,
+            machine,
+            board.sensor,
+            board.inferences,
+            settings=settings,
+            supervisor=self.supervisor,
+            faults=board.faults,
+        )
+        self.intakes = [
+            Intake(self.modules, Staging(journal, number, region), board.faults, self._download)
+            for number, region in enumerate(regions)
+        ]
+        device = Device(profile.identity)
+        device.on_reboot = on_reboot
+        self.results = [MlResult(number, self.engine) for number in range(profile.slots)]
+        self._firmware_update: FirmwareUpdate | None = None
+        self.client = Lwm2mClient(
+            profile.endpoint,
+            server_uri,
+            [
+                device,
+                MlCapabilities(self.modules, board.trust_anchors),
+                *self._delivery_objects(journal, on_reboot),
+                *(
+                    MlModel(
+                        number,
+                        self.modules,
+                        self.engine,
+                        settings,
+                        self.supervisor,
+                        delivered_by=self._delivery_link(number),
+                    )
+                    for number in range(profile.slots)
+                ),
+                *self.results,
+            ],
+            lifetime=profile.lifetime,
+            catalogue=catalogue,
+        )
+        self._outbox = Outbox(self.client.send)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.modules.on_change = self._slot_changed
+        self.engine.on_result = self._result_made
+
+    async def start(self) -> None:
+        """Bring the modules into order, register, go on with what was under way, infer."""
+        trial_began = await self.modules.boot()
+        if self._firmware_update is not None:
+            self._firmware_update.booted(trial_began)
+        self._wake()
+        await self.client.start()
+        for intake in self.intakes:
+            intake.resume()
+        endpoint = self._board.profile.endpoint
+        self._tasks = [
+            asyncio.create_task(self.engine.run(), name=f"{endpoint} inference"),
+            asyncio.create_task(self._outbox.run(), name=f"{endpoint} outbox"),
+        ]
+
+    async def stop(self, *, deregister: bool) -> None:
+        """End all that runs; without power nobody is told."""
+        self.supervisor.stop()
+        for intake in self.intakes:
+            intake.stop()
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await self.client.stop(deregister=deregister)
+
+    def _download(self, staging: Staging) -> Download:
+        return Download(self.client.coap, staging, self._board.profile.fetch, on_block=self._board.faults.block_stored)
+
+    def _delivery_objects(self, journal: Journal, on_reboot: Callable[[], None]) -> list[ObjectInstance]:
+        if self._board.profile.delivery is DeliveryObject.FIRMWARE_UPDATE:
+            update = FirmwareUpdate(self.modules, self.intakes, journal)
+            update.on_reboot = on_reboot
+            self._firmware_update = update
+            for intake in self.intakes:
+                intake.on_change = self._notifier(update.intake_changed, "/5/0/3", "/5/0/5")
+            return [update]
+        instances: list[ObjectInstance] = []
+        for intake in self.intakes:
+            software = SoftwareManagement(self.modules, intake, journal)
+            path = f"/{SOFTWARE_MANAGEMENT}/{intake.number}"
+            intake.on_change = self._notifier(software.intake_changed, f"{path}/7", f"{path}/9")
+            instances.append(software)
+        return instances
+
+    def _delivery_link(self, slot: int) -> ObjectLink:
+        if self._firmware_update is not None:
+            return ObjectLink(FIRMWARE_UPDATE, 0)
+        return ObjectLink(SOFTWARE_MANAGEMENT, slot)
+
+    def _notifier(self, changed: Callable[[], None], *paths: str) -> Callable[[], None]:
+        def on_change() -> None:
+            changed()
+            self.client.notify(*paths)
+
+        return on_change
+
+    def _slot_changed(self, number: int) -> None:
+        self._wake()
+        capabilities = ObjectPath(ML_CAPABILITIES, 0)
+        model = ObjectPath(ML_MODEL, number)
+        delivery = self._delivery_link(number).path
+        self.client.notify(model, delivery, *(capabilities.child(resource) for resource in (5, 7, 10)))
+
+    def _wake(self) -> None:
+        self.supervisor.slots_changed()
+        self.engine.slots_changed()
+
+    def _result_made(self, slot: int, result: Result) -> None:
+        self.results[slot].remember(result)
+        outcome, model = ObjectPath(ML_RESULT, slot), ObjectPath(ML_MODEL, slot)
+        figures = self.engine.figures(slot).latency
+        self.client.notify(outcome, model.child(25), model.child(27))
+        records = [
+            Record(outcome.child(1), result.decided),
+            Record(outcome.child(3), result.confidence),
+            *(Record(outcome.child(4).child(index), score) for index, score in enumerate(result.scores)),
+            Record(outcome.child(5), result.number),
+            Record(model.child(25), figures.inferences),
+        ]
+        if figures.last is not None:
+            records.append(Record(model.child(27), figures.last))
+        self._outbox.put(records)

@@ -1,0 +1,169 @@
+"""Infers the sensor's stream with the module in use: one image per Inference Period, every result recorded and sent."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import numpy
+import structlog
+
+from lwm2m_ml_simulator.errors import MachineFailure
+from lwm2m_ml_simulator.faults import FaultInjector
+from lwm2m_ml_simulator.flash import PowerCut
+from lwm2m_ml_simulator.machine import FloatArray, Inference, ModuleMachine, dequantise, quantise
+from lwm2m_ml_simulator.modules import LoadedModule, ModuleManager
+from lwm2m_ml_simulator.settings import SettingsStore
+from lwm2m_ml_simulator.statistics import LatencyStatistics, ResultStatistics
+from lwm2m_ml_simulator.trial import TrialSupervisor
+
+_log = structlog.get_logger(__name__)
+NO_DECISION = -1
+
+
+class Sensor:
+    """The outside world as the device sees it: it goes on whether the device is switched on or not."""
+
+    def __init__(self, stream: Iterable[FloatArray]) -> None:
+        self._stream: Iterator[FloatArray] = iter(stream)
+        self._next = 0
+
+    def read(self) -> tuple[int, FloatArray] | None:
+        """Return the next image and its index in the stream, None at the end."""
+        image = next(self._stream, None)
+        if image is None:
+            return None
+        index, self._next = self._next, self._next + 1
+        return index, numpy.asarray(image, dtype=numpy.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceRecord:
+    """What a device inferred, exactly: which image of the stream, the raw output tensors, the instructions it took."""
+
+    index: int
+    outputs: tuple[bytes, ...]
+    instructions: int
+    module_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One decision: scores and confidence in percent."""
+
+    number: int
+    decided: int
+    label: str | None
+    confidence: float
+    scores: tuple[float, ...]
+
+
+@dataclass(slots=True)
+class SlotFigures:
+    """What object 42770 and 42771 show of the module in one slot since it was activated or reset."""
+
+    digest: bytes = b""
+    latency: LatencyStatistics = field(default_factory=LatencyStatistics)
+    results: ResultStatistics = field(default_factory=ResultStatistics)
+    last: Result | None = None
+    next_number: int = 1
+
+
+class InferenceEngine:
+    """The device's main loop. `on_result(slot, result)` is called after each inference that went well."""
+
+    def __init__(
+        self,
+        modules: ModuleManager,
+        machine: ModuleMachine,
+        sensor: Sensor,
+        records: list[InferenceRecord],
+        *,
+        settings: SettingsStore,
+        supervisor: TrialSupervisor,
+        faults: FaultInjector,
+    ) -> None:
+        self.on_result: Callable[[int, Result], None] = lambda slot, result: None
+        self._modules = modules
+        self._machine = machine
+        self._sensor = sensor
+        self._records = records
+        self._settings = settings
+        self._supervisor = supervisor
+        self._faults = faults
+        self._figures: dict[int, SlotFigures] = {}
+        self._activated = asyncio.Event()
+        self._log = _log.bind(endpoint=modules.profile.endpoint)
+
+    def figures(self, slot: int) -> SlotFigures:
+        """Return the figures of a slot; they begin anew with another module."""
+        module = self._modules.loaded(slot)
+        digest = module.digest if module else b""
+        if slot not in self._figures or self._figures[slot].digest != digest:
+            self._figures[slot] = SlotFigures(digest)
+        return self._figures[slot]
+
+    def slots_changed(self) -> None:
+        """Wake the loop when there is a module to run."""
+        if self._modules.in_use is not None:
+            self._activated.set()
+        else:
+            self._activated.clear()
+
+    async def run(self) -> None:
+        """Infer for as long as there are images; waits while no module is in use."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            await self._activated.wait()
+            module = self._modules.in_use
+            if module is None:
+                continue
+            due = max(due + self._settings.get(module.slot).inference_period_ms / 1000.0, loop.time())
+            await asyncio.sleep(due - loop.time())
+            try:
+                if not await self.infer_next():
+                    return
+            except PowerCut:
+                return
+
+    async def infer_next(self) -> bool:
+        """Infer one image with the module in use; False at the end of the stream or without a module."""
+        module = self._modules.in_use
+        reading = self._sensor.read() if module is not None else None
+        if module is None or reading is None:
+            return False
+        index, image = reading
+        figures = self.figures(module.slot)
+        self._faults.inferred(self._modules.payload_address(module), module.payload_bytes, figures.latency.inferences)
+        try:
+            inputs = (quantise(image, module.descriptor.inputs[0]),)
+            inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
+        except MachineFailure as failure:
+            figures.latency.failures += 1
+            self._log.warning("inference_failed", slot=module.slot, reason=failure.message)
+        else:
+            self._keep(module, index, image, inference, figures)
+        self._supervisor.judge(module.slot, figures.latency)
+        return True
+
+    def _keep(
+        self, module: LoadedModule, index: int, image: FloatArray, inference: Inference, figures: SlotFigures
+    ) -> None:
+        self._records.append(InferenceRecord(index, inference.outputs, inference.instructions, module.digest))
+        figures.latency.add(inference.latency_ms)
+        result = self._decide(module, inference, figures.next_number)
+        figures.next_number += 1
+        figures.results.add(result.decided, image)
+        figures.last = result
+        self.on_result(module.slot, result)
+
+    def _decide(self, module: LoadedModule, inference: Inference, number: int) -> Result:
+        descriptor = module.descriptor
+        scores = dequantise(inference.outputs[0], descriptor.outputs[0]) * numpy.float32(100.0)
+        best = int(scores.argmax())
+        threshold = self._settings.get(module.slot).decision_threshold
+        if threshold is None:
+            threshold = descriptor.threshold or 0.0
+        decided = best if scores[best] >= threshold else NO_DECISION
+        label = descriptor.labels[best] if decided != NO_DECISION and best < len(descriptor.labels) else None
+        return Result(number, decided, label, float(scores[best]), tuple(float(score) for score in scores))

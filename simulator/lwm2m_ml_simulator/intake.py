@@ -1,0 +1,138 @@
+"""How a package gets into a slot: pulled or pushed into flash, then verified. Objects 5 and 9 both stand on it."""
+
+import asyncio
+from collections.abc import Callable
+from enum import Enum, auto
+
+import structlog
+
+from lwm2m_ml.module.results import ModuleResult, ModuleState
+from lwm2m_ml_simulator.download import Download, DownloadFailed, DownloadProblem
+from lwm2m_ml_simulator.errors import StorageFull
+from lwm2m_ml_simulator.faults import FaultInjector
+from lwm2m_ml_simulator.flash import PowerCut
+from lwm2m_ml_simulator.modules import ModuleManager
+from lwm2m_ml_simulator.staging import Source, Staging
+
+_log = structlog.get_logger(__name__)
+
+
+class Phase(Enum):
+    """How far a package is."""
+
+    IDLE = auto()
+    DOWNLOADING = auto()
+    DOWNLOADED = auto()
+    DELIVERED = auto()
+
+
+class Intake:
+    """The intake of one slot: `problem` says why the last package stayed out, `on_change` is called at each step."""
+
+    def __init__(
+        self,
+        modules: ModuleManager,
+        staging: Staging,
+        faults: FaultInjector,
+        download: Callable[[Staging], Download],
+    ) -> None:
+        self.number = staging.number
+        self.problem: DownloadProblem | ModuleResult | None = None
+        self.on_change: Callable[[], None] = lambda: None
+        self._modules = modules
+        self._staging = staging
+        self._faults = faults
+        self._download = download
+        self._task: asyncio.Task[None] | None = None
+        self._log = _log.bind(endpoint=modules.profile.endpoint, slot=self.number)
+
+    @property
+    def phase(self) -> Phase:
+        """Where the package is, as flash and journal say: so it is right after a reboot too."""
+        state = self._modules.slot(self.number).state
+        if state not in {ModuleState.EMPTY, ModuleState.FAILED}:
+            return Phase.DELIVERED
+        if state is ModuleState.FAILED or self._staging.source is None:
+            return Phase.IDLE
+        return Phase.DOWNLOADED if self._staging.is_complete else Phase.DOWNLOADING
+
+    def pull(self, uri: str) -> None:
+        """Begin to fetch a package; goes on where an earlier attempt at the same URI ended."""
+        self.stop()
+        self._make_room()
+        if self._staging.source is None or self._staging.source.uri != uri:
+            self._staging.begin(Source(uri))
+        self._run(uri)
+
+    def push(self, package: bytes) -> None:
+        """Take in a package that a server wrote."""
+        self.stop()
+        self._make_room()
+        try:
+            self._staging.begin(Source("", None, len(package)))
+            self._staging.append(package)
+        except StorageFull:
+            self._failed(DownloadProblem.STORAGE)
+            return
+        self._verify()
+
+    def resume(self) -> None:
+        """Go on after a reboot with what was under way."""
+        if self.phase is Phase.DOWNLOADED:
+            self._verify()
+        elif self.phase is Phase.DOWNLOADING and self._staging.source is not None:
+            self._log.info("download_resumed", received=self._staging.received)
+            self._run(self._staging.source.uri)
+        elif self._staging.source is not None:
+            self._staging.forget()
+
+    def discard(self) -> None:
+        """Forget what was fetched or delivered; the slot is empty then."""
+        self.stop()
+        self.problem = None
+        self._modules.clear(self.number)
+        self._staging.forget()
+        self.on_change()
+
+    def stop(self) -> None:
+        """Stop fetching, without forgetting what has arrived."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+
+    def _make_room(self) -> None:
+        self.problem = None
+        if self._modules.slot(self.number).state is not ModuleState.EMPTY:
+            self._modules.clear(self.number)
+            self._staging.forget()
+
+    def _run(self, uri: str) -> None:
+        self._task = asyncio.create_task(self._fetch(uri), name=f"{self._modules.profile.endpoint} download")
+        self.on_change()
+
+    async def _fetch(self, uri: str) -> None:
+        try:
+            await self._download(self._staging).run(uri)
+            self._log.info("package_downloaded", package_bytes=self._staging.received)
+            self.on_change()
+            await asyncio.sleep(0)  # Let observers of the state see "downloaded".
+            self._verify()
+        except DownloadFailed as failure:
+            self._log.warning("download_failed", reason=failure.message)
+            self._failed(failure.problem)
+        except PowerCut:
+            return
+
+    def _verify(self) -> None:
+        self._faults.package_arrived(self._staging.region, self._staging.received)
+        result = self._modules.stage(self.number, self._staging.received)
+        self._staging.forget()
+        if result is not ModuleResult.SUCCESS:
+            self.problem = result
+        self.on_change()
+
+    def _failed(self, problem: DownloadProblem) -> None:
+        self.problem = problem
+        if problem is not DownloadProblem.CONNECTION_LOST:  # What has arrived is worth keeping only then.
+            self._staging.forget()
+        self.on_change()

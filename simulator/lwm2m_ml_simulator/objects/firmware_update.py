@@ -1,0 +1,201 @@
+"""Object 5, Firmware Update: the road of devices that take a new module by rebooting into it (Core TS §E.6).
+
+The package goes into the free slot; Update lets the next boot begin its trial.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from aiocoap import Code
+
+from lwm2m_ml.lwm2m.firmware_update import (
+    EXECUTABLE,
+    RESET_PACKAGE,
+    RESET_URI,
+    RESULTS,
+    WRITABLE,
+    DeliveryMethod,
+    Event,
+    Protocol,
+    Resource,
+    State,
+    UpdateResult,
+)
+from lwm2m_ml.module.results import ModuleResult, ModuleState
+from lwm2m_ml_simulator.download import DownloadProblem
+from lwm2m_ml_simulator.intake import Intake, Phase
+from lwm2m_ml_simulator.journal import Journal
+from lwm2m_ml_simulator.modules import ModuleManager
+from lwm2m_ml_simulator.object_ids import FIRMWARE_UPDATE
+from lwm2m_ml_simulator.objects.base import (
+    Arguments,
+    ObjectInstance,
+    OperationRefused,
+    ResourceValue,
+    executable,
+    readable,
+    writable,
+)
+
+_RESULT_KEY = 2
+_MAXIMUM_URI_BYTES = 255
+RESULT_OF_PROBLEM: Mapping[DownloadProblem | ModuleResult, UpdateResult] = {
+    DownloadProblem.STORAGE: UpdateResult.NOT_ENOUGH_STORAGE,
+    DownloadProblem.CONNECTION_LOST: UpdateResult.CONNECTION_LOST,
+    DownloadProblem.INVALID_URI: UpdateResult.INVALID_URI,
+    DownloadProblem.UNSUPPORTED_PROTOCOL: UpdateResult.UNSUPPORTED_PROTOCOL,
+    ModuleResult.STORAGE_TOO_SMALL: UpdateResult.NOT_ENOUGH_STORAGE,
+    ModuleResult.WORKING_MEMORY_TOO_SMALL: UpdateResult.OUT_OF_MEMORY,
+    ModuleResult.WRONG_VENDOR_OR_CLASS: UpdateResult.UNSUPPORTED_PACKAGE_TYPE,
+    ModuleResult.OPERATOR_MISSING: UpdateResult.UNSUPPORTED_PACKAGE_TYPE,
+    ModuleResult.RUNTIME_VERSION_MISMATCH: UpdateResult.UNSUPPORTED_PACKAGE_TYPE,
+}
+
+
+class FirmwareUpdate(ObjectInstance):
+    """The one update machine of the device, over all of its slots. `on_reboot` is called when Update is executed."""
+
+    object_id = FIRMWARE_UPDATE
+
+    def __init__(self, modules: ModuleManager, intakes: Sequence[Intake], journal: Journal) -> None:
+        super().__init__(0)
+        self.on_reboot: Callable[[], None] = lambda: None
+        self._modules = modules
+        self._intakes = intakes
+        self._journal = journal
+        self._uri = ""
+        self._result = UpdateResult(int.from_bytes(journal.get(_RESULT_KEY) or b""))
+
+    @property
+    def state(self) -> State:
+        """The state of the machine, read off the slots."""
+        if self._modules.bank.boot_into is not None:
+            return State.UPDATING
+        intake = self._busy_intake()
+        if intake is None:
+            return State.IDLE
+        return State.DOWNLOADED if intake.phase is Phase.DELIVERED else State.DOWNLOADING
+
+    def booted(self, trial_began: bool | None) -> None:
+        """Tell how the reboot into the new module went; None when this boot was an ordinary one."""
+        if trial_began is not None:
+            self._remember(RESULTS[Event.UPDATE_SUCCEEDS if trial_began else Event.UPDATE_FAILS])
+
+    def intake_changed(self) -> None:
+        """The package moved on, or failed to: remember the result."""
+        problem = next((intake.problem for intake in self._intakes if intake.problem is not None), None)
+        if problem is None:
+            self._remember(UpdateResult.INITIAL)
+        else:
+            self._remember(RESULT_OF_PROBLEM.get(problem, UpdateResult.INTEGRITY_CHECK_FAILED))
+
+    @writable(Resource.PACKAGE)
+    def write_package(self, value: ResourceValue) -> None:
+        """Package: taken in at once (push); a NUL byte resets the machine."""
+        if not isinstance(value, bytes):
+            raise OperationRefused(Code.BAD_REQUEST, "a package is opaque")
+        if value in {RESET_PACKAGE, b""}:
+            self._reset(Event.RESET)
+            return
+        self._refuse_unless_writable(Resource.PACKAGE)
+        self._free_intake().push(value)
+
+    @readable(Resource.PACKAGE_URI)
+    def package_uri(self) -> str:
+        """Package URI."""
+        return self._uri
+
+    @writable(Resource.PACKAGE_URI)
+    def write_package_uri(self, value: ResourceValue) -> None:
+        """Package URI: fetched from now on (pull); an empty text resets the machine."""
+        if not isinstance(value, str) or len(value.encode()) > _MAXIMUM_URI_BYTES:
+            raise OperationRefused(Code.BAD_REQUEST, "a package URI is a text of at most 255 bytes")
+        if value == RESET_URI:
+            self._reset(Event.RESET)
+            return
+        self._refuse_unless_writable(Resource.PACKAGE_URI)
+        intake = self._free_intake()
+        self._uri = value
+        intake.pull(value)
+
+    @executable(Resource.UPDATE)
+    def update(self, arguments: Arguments) -> None:
+        """Update: reboot into the new module."""
+        intake = self._busy_intake()
+        if intake is None or self.state not in EXECUTABLE[Resource.UPDATE]:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"the firmware update is {self.state.name.lower()}")
+        self._remember(RESULTS[Event.UPDATE_EXECUTED])
+        self._modules.bank.schedule_boot(intake.number)
+        self.on_reboot()
+
+    @readable(Resource.STATE)
+    def read_state(self) -> int:
+        """State."""
+        return int(self.state)
+
+    @readable(Resource.UPDATE_RESULT)
+    def update_result(self) -> int:
+        """Update Result."""
+        return int(self._result)
+
+    @readable(Resource.PACKAGE_NAME)
+    def package_name(self) -> str:
+        """PkgName: the model's name."""
+        module = self._modules.in_use
+        return module.descriptor.model_name if module else ""
+
+    @readable(Resource.PACKAGE_VERSION)
+    def package_version(self) -> str:
+        """PkgVersion: the model's version."""
+        module = self._modules.in_use
+        return module.descriptor.model_version if module else ""
+
+    @readable(Resource.PROTOCOL_SUPPORT)
+    def protocols(self) -> dict[int, int]:
+        """Firmware Update Protocol Support."""
+        return {0: int(Protocol.COAP)}
+
+    @readable(Resource.DELIVERY_METHOD)
+    def delivery_method(self) -> int:
+        """Firmware Update Delivery Method."""
+        return int(DeliveryMethod.BOTH)
+
+    @executable(Resource.CANCEL)
+    def cancel(self, arguments: Arguments) -> None:
+        """Cancel what is downloading or downloaded."""
+        if self.state not in EXECUTABLE[Resource.CANCEL]:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"the firmware update is {self.state.name.lower()}")
+        self._reset(Event.CANCELLED)
+
+    def _busy_intake(self) -> Intake | None:
+        for intake in self._intakes:
+            staged = self._modules.slot(intake.number).state is ModuleState.STAGED
+            if staged or intake.phase in {Phase.DOWNLOADING, Phase.DOWNLOADED}:
+                return intake
+        return None
+
+    def _free_intake(self) -> Intake:
+        """Choose the slot for a new package: best an empty one, else one that failed, else the one that stands by."""
+        order = [ModuleState.EMPTY, ModuleState.FAILED, ModuleState.STANDBY]
+        free = [intake for intake in self._intakes if self._modules.bank.is_free(intake.number)]
+        if not free:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, "no slot is free while a trial is running")
+        return min(free, key=lambda intake: order.index(self._modules.slot(intake.number).state))
+
+    def _reset(self, event: Event) -> None:
+        if self.state is State.UPDATING:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, "the update has begun")
+        intake = self._busy_intake()
+        if intake is not None:
+            intake.discard()
+        self._uri = ""
+        for other in self._intakes:
+            other.problem = None
+        self._remember(RESULTS[event])
+
+    def _refuse_unless_writable(self, resource: Resource) -> None:
+        if self.state not in WRITABLE[resource]:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"the firmware update is {self.state.name.lower()}")
+
+    def _remember(self, result: UpdateResult) -> None:
+        self._journal.put(_RESULT_KEY, bytes([result]))
+        self._result = result

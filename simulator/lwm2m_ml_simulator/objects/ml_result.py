@@ -1,0 +1,106 @@
+"""Object 42771, ML Inference Result: what the module of one slot decided last, and how often it decided what."""
+
+from aiocoap import Code
+
+from lwm2m_ml.lwm2m.value import ObjectLink
+from lwm2m_ml_simulator.inference import NO_DECISION, InferenceEngine, Result, SlotFigures
+from lwm2m_ml_simulator.object_ids import ML_MODEL, ML_RESULT
+from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, OperationRefused, executable, readable
+
+_REMEMBERED_RESULTS = 64
+
+
+class MlResult(ObjectInstance):
+    """The first output of the module in the slot with the same number."""
+
+    object_id = ML_RESULT
+
+    def __init__(self, slot: int, engine: InferenceEngine) -> None:
+        super().__init__(slot)
+        self._engine = engine
+        self._decided: dict[int, int] = {}
+        self._agreed = 0
+        self._judged = 0
+
+    def remember(self, result: Result) -> None:
+        """Keep a result for feedback that may come later."""
+        self._decided[result.number] = result.decided
+        if len(self._decided) > _REMEMBERED_RESULTS:
+            del self._decided[next(iter(self._decided))]
+
+    @property
+    def _figures(self) -> SlotFigures:
+        return self._engine.figures(self.instance_id)
+
+    @readable(0)
+    def model(self) -> ObjectLink:
+        """Model."""
+        return ObjectLink(ML_MODEL, self.instance_id)
+
+    @readable(1)
+    def decided_class(self) -> int:
+        """Class, -1 for no decision."""
+        return self._figures.last.decided if self._figures.last else NO_DECISION
+
+    @readable(2)
+    def label(self) -> str | None:
+        """Label."""
+        return self._figures.last.label if self._figures.last else None
+
+    @readable(3)
+    def confidence(self) -> float | None:
+        """Confidence in percent."""
+        return self._figures.last.confidence if self._figures.last else None
+
+    @readable(4)
+    def scores(self) -> dict[int, float] | None:
+        """Scores in percent, by class."""
+        return dict(enumerate(self._figures.last.scores)) if self._figures.last else None
+
+    @readable(5)
+    def result_number(self) -> int:
+        """Result Number."""
+        return self._figures.last.number if self._figures.last else 0
+
+    @readable(6)
+    def class_counts(self) -> dict[int, int] | None:
+        """Class Counts since Reset."""
+        return dict(self._figures.results.class_counts) or None
+
+    @readable(7)
+    def undecided_count(self) -> int:
+        """No-Decision Count since Reset."""
+        return self._figures.results.undecided
+
+    @readable(8)
+    def input_mean(self) -> dict[int, float] | None:
+        """Input Mean: one channel."""
+        return {0: self._figures.results.mean} if self._figures.results.values else None
+
+    @readable(9)
+    def input_deviation(self) -> dict[int, float] | None:
+        """Input Deviation: one channel."""
+        return {0: self._figures.results.deviation} if self._figures.results.values else None
+
+    @executable(10)
+    def feedback(self, arguments: Arguments) -> None:
+        """Feedback: result number and true class."""
+        try:
+            number, true_class = int(arguments[0] or ""), int(arguments[1] or "")
+        except (KeyError, ValueError) as error:
+            raise OperationRefused(Code.BAD_REQUEST, "feedback is 0='result number',1='true class'") from error
+        if number not in self._decided:
+            raise OperationRefused(Code.NOT_FOUND, f"result {number} is not remembered")
+        self._judged += 1
+        self._agreed += self._decided.pop(number) == true_class
+
+    @executable(13)
+    def reset(self, arguments: Arguments) -> None:
+        """Reset counts and moments."""
+        self._figures.results = type(self._figures.results)()
+        self._agreed = self._judged = 0
+
+    @readable(14)
+    def agreement(self) -> float | None:
+        """Agreement in percent of the results that got feedback."""
+        return 100.0 * self._agreed / self._judged if self._judged else None

@@ -1,0 +1,107 @@
+"""What a simulated device is: its parts, its identity, how it behaves, and what will go wrong with it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml_simulator.download import FetchSettings
+from lwm2m_ml_simulator.errors import InvalidFleet
+from lwm2m_ml_simulator.flash import FlashGeometry
+from lwm2m_ml_simulator.objects.device import DeviceIdentity
+
+JOURNAL_BLOCKS = 4
+RUNTIME_NAME = "lwm2m-ml-native"
+RUNTIME_VERSION = "1.0.0"
+# The namespace of the names below is our own: UUIDv5 of them gives SUIT's vendor and class identifiers (RFC 4122 §4.3).
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lwm2m-ml.invalid")
+
+
+class DeliveryObject(StrEnum):
+    """The road that modules take into a device."""
+
+    SOFTWARE_MANAGEMENT = "software-management"
+    FIRMWARE_UPDATE = "firmware-update"
+
+
+@dataclass(frozen=True, slots=True)
+class BitRot:
+    """After so many inferences of a freshly activated module, one bit of its payload flips."""
+
+    payload_offset: int
+    bit: int = 0
+    after_inferences: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackageBitFlip:
+    """One bit of a package flips in staging, before it is verified."""
+
+    offset: int
+    bit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong, each once in the life of a device."""
+
+    power_cut_after_blocks: int | None = None
+    bit_rot: BitRot | None = None
+    package_bit_flip: PackageBitFlip | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """Everything about one simulated device that does not change while it lives. Sizes in bytes, times in seconds."""
+
+    endpoint: str
+    target: Target
+    ram_bytes: int
+    working_memory_bytes: int
+    slot_bytes: int
+    clock_hz: float
+    slots: int = 2
+    erase_block_bytes: int = 4096
+    write_bytes: int = 4
+    delivery: DeliveryObject = DeliveryObject.SOFTWARE_MANAGEMENT
+    identity: DeviceIdentity = field(default_factory=DeviceIdentity)
+    vendor: str = "lwm2m-ml"
+    device_class: str = ""
+    lifetime: int = 300
+    trial_period: int = 120
+    inference_period_ms: int = 100
+    outage: float = 1.0
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    faults: Faults = field(default_factory=Faults)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:
+            raise InvalidFleet(f"{self.endpoint}: slot_bytes {self.slot_bytes} is not a number of whole erase blocks")
+        if self.slots < 1:
+            raise InvalidFleet(f"{self.endpoint}: a device needs at least one slot")
+        if self.working_memory_bytes > self.ram_bytes:
+            raise InvalidFleet(f"{self.endpoint}: working_memory_bytes is more than ram_bytes")
+
+    @property
+    def vendor_id(self) -> bytes:
+        """SUIT vendor identifier."""
+        return uuid.uuid5(_NAMESPACE, self.vendor).bytes
+
+    @property
+    def class_id(self) -> bytes:
+        """SUIT class identifier."""
+        return uuid.uuid5(uuid.UUID(bytes=self.vendor_id), self.device_class or self.target.name).bytes
+
+    @property
+    def geometry(self) -> FlashGeometry:
+        """The part of the flash that holds journal and slots; the firmware's own part is not simulated."""
+        total = JOURNAL_BLOCKS * self.erase_block_bytes + self.slots * self.slot_bytes
+        return FlashGeometry(total, self.erase_block_bytes, self.write_bytes)
+
+    @property
+    def slot_starts(self) -> Sequence[int]:
+        """Where the slots begin in that part."""
+        first = JOURNAL_BLOCKS * self.erase_block_bytes
+        return range(first, first + self.slots * self.slot_bytes, self.slot_bytes)

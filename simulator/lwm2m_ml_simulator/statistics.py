@@ -1,0 +1,59 @@
+"""Running figures of inferences: counts, latencies, classes, and the mean and deviation of what went in."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy
+import numpy.typing
+
+
+@dataclass(slots=True)
+class LatencyStatistics:
+    """Latencies in milliseconds since the last reset, and how many runs went well and badly."""
+
+    inferences: int = 0
+    failures: int = 0
+    last: float | None = None
+    maximum: float | None = None
+    total: float = 0.0
+
+    def add(self, latency_ms: float) -> None:
+        """Count one run that went well."""
+        self.inferences += 1
+        self.last = latency_ms
+        self.maximum = latency_ms if self.maximum is None else max(self.maximum, latency_ms)
+        self.total += latency_ms
+
+    @property
+    def mean(self) -> float | None:
+        """Mean latency, None before the first run."""
+        return self.total / self.inferences if self.inferences else None
+
+
+@dataclass(slots=True)
+class ResultStatistics:
+    """Classes decided and inputs seen since the last reset."""
+
+    class_counts: Counter[int] = field(default_factory=Counter)
+    undecided: int = 0
+    values: int = 0
+    mean: float = 0.0
+    _squares: float = 0.0
+
+    def add(self, decided: int, image: numpy.typing.NDArray[numpy.float32]) -> None:
+        """Count one result (-1: no decision) and merge the input's moments (Chan, Golub and LeVeque 1979)."""
+        if decided < 0:
+            self.undecided += 1
+        else:
+            self.class_counts[decided] += 1
+        count, mean = image.size, float(image.mean())
+        delta, total = mean - self.mean, self.values + count
+        self._squares += float(((image - mean) ** 2).sum()) + delta * delta * self.values * count / total
+        self.mean += delta * count / total
+        self.values = total
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of all input values."""
+        return math.sqrt(self._squares / self.values) if self.values else 0.0
