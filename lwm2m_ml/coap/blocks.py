@@ -3,11 +3,13 @@
 import hashlib
 
 from lwm2m_ml.coap import numbers
-from lwm2m_ml.coap.options import Block, Options, encode_uint, first
+from lwm2m_ml.coap.options import Block, Options, encode_uint, first, without
 from lwm2m_ml.coap.responses import Response
 
-ETAG_BYTES = 8
+ETAG_BYTES = 4
+"""Few, because every block carries them; a handler may give up to 8 of its own."""
 BLOCK_LEVEL = frozenset({numbers.BLOCK2, numbers.SIZE2})
+FIRST_BLOCK_ONLY = BLOCK_LEVEL | {numbers.LOCATION_PATH, numbers.LOCATION_QUERY}
 
 
 def strong_etag(body: bytes) -> bytes:
@@ -29,7 +31,7 @@ def serve_block(code: int, options: Options, body: bytes, requested: Block | Non
         return Response(numbers.BAD_REQUEST, payload=b"The block is beyond the end of the body")
     end = block.start + block.size
     block = Block(block.number, end < len(body), block.size_exponent)
-    kept = [option for option in options if option[0] not in BLOCK_LEVEL]
+    kept = without(options, FIRST_BLOCK_ONLY if block.number else BLOCK_LEVEL)
     if first(kept, numbers.ETAG) is None:
         kept.append((numbers.ETAG, strong_etag(body)))
     kept.append((numbers.BLOCK2, block.encode()))

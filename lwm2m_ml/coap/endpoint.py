@@ -101,9 +101,15 @@ class CoapEndpoint:
         host, port = hostportsplit(remote.hostinfo)
         return await self._udp.resolve(host, port or DEFAULT_PORT)
 
-    def rebind(self, remote: Remote, host: str, port: int) -> None:
-        """The peer proved that it is at another address now: requests and observations move along."""
-        self._udp.remotes.move(remote, self._udp.socket_address(host, port))
+    def rebind(self, remote: Remote, new: Remote) -> None:
+        """The peer proved that it is at the address of `new` now: its requests and observations move along.
+
+        From here on datagrams from there belong to `remote`; `new` only answers the request it brought.
+        """
+        self._udp.remotes.move(remote, new.socket_address)
+        remote.answers = new.answers
+        remote.proven = new.proven
+        remote.round_trip = None
 
     async def request(self, message: aiocoap.Message, *, timeout: float | None = None) -> aiocoap.Message:  # noqa: ASYNC109
         """Send a request and return the whole response; raises subclasses of `CoapError`.

@@ -120,7 +120,7 @@ class MessageLayer:
         """A critical option that cannot be used: 4.02 for CON, silence for NON (RFC 7252 §5.4.1)."""
         if message_type == CON:
             incoming = DatagramRequest(self, remote, datagram, datagram[HEADER:start])
-            incoming.reply(BAD_OPTION, b"\xff" + error.message.encode())
+            incoming.reply(BAD_OPTION, b"\xff" + error.message.encode() if remote.proven else b"")
 
     def _receive_response(self, datagram: bytes, remote: Remote, message_type: int, start: int) -> None:
         if message_type == ACK:

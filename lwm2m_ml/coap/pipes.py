@@ -122,7 +122,7 @@ class RunningPipe:
         if not self._replied:
             self._replied = True
             self._responder.done(self.request)
-            self.incoming.reply(*self._responder.finish(self.request, response, self.incoming.size))
+            self.incoming.reply(*self._responder.finish(self.request, response, self.incoming.size, again=False))
 
     def _notify(self, message: aiocoap.Message) -> None:
         """Only the newest state is worth sending while the peer has not taken the one before (RFC 7641 §4.5.2)."""
@@ -132,8 +132,8 @@ class RunningPipe:
         if self._unconfirmed is not None:
             self._unconfirmed.stop()
             self._unconfirmed = None
-        code, tail = self._responder.finish(self.request, self._response(message), self.incoming.size)
-        confirmable = message.transport_tuning.reliability is not False
+        code, tail = self._responder.finish(self.request, self._response(message), self.incoming.size, again=False)
+        confirmable = message.transport_tuning.reliability is not False or not self.incoming.remote.proven
         try:
             transmission = self.incoming.notify(code, tail, confirmable=confirmable, outcome=self._notified)
         except CoapError:

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import structlog
 
 from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.amplification import AmplificationGuard
 from lwm2m_ml.coap.assembly import RequestBodies
 from lwm2m_ml.coap.blocks import needs_blocks, serve_block
+from lwm2m_ml.coap.bodies import ResponseBodies
 from lwm2m_ml.coap.errors import UnusableOption
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
-from lwm2m_ml.coap.options import encode_uint, first_block, first_uint
+from lwm2m_ml.coap.options import Block, Options, encode_uint, first, first_block, first_uint
 from lwm2m_ml.coap.responses import Response, suppressed
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ logger = structlog.get_logger(__name__)
 
 Finished = tuple[int, bytes]
 """Code, and what follows the token; code 0 when the peer wants no answer."""
+SlowPath = Callable[["FastRequest", "Incoming"], None]
 Answer = Finished | asyncio.Future[FastResponse] | None
 
 LARGEST_COMMON_OPTION = numbers.ACCEPT
@@ -37,27 +40,34 @@ RETRY_AFTER = 5
 class Responder:
     """The server side of an endpoint, for all its transports."""
 
-    __slots__ = ("_bodies", "_fast", "_in_progress", "_settings", "_slow_path")
+    __slots__ = (
+        "_fast",
+        "_guard",
+        "_in_progress",
+        "_loop",
+        "_request_bodies",
+        "_response_bodies",
+        "_settings",
+        "_slow",
+    )
 
-    def __init__(
-        self,
-        settings: CoapSettings,
-        fast_handlers: FastHandlers,
-        slow_path: Callable[[FastRequest, Incoming], None],
-    ) -> None:
+    def __init__(self, settings: CoapSettings, fast_handlers: FastHandlers, slow_path: SlowPath) -> None:
         self._settings = settings
         self._fast = fast_handlers
-        self._slow_path = slow_path
-        self._bodies: RequestBodies | None = None
+        self._slow = slow_path
+        self._loop = asyncio.get_running_loop()
+        self._guard = AmplificationGuard(settings.amplification_factor) if settings.amplification_factor else None
+        self._request_bodies: RequestBodies | None = None
+        self._response_bodies: ResponseBodies | None = None
         self._in_progress = 0
 
     def answer(self, request: FastRequest, size: int) -> Answer:
         """The finished answer, the future that will bring it, or None: then it takes the slow path."""
         try:
             if request.options and request.options[-1][0] > LARGEST_COMMON_OPTION:
-                refused = self._prepare(request)
-                if refused is not None:
-                    return self.finish(request, refused, size)
+                ready = self._prepare(request)
+                if ready is not None:
+                    return self.finish(request, ready, size)
             handler = self._fast.get(request.code, request.path)
             if handler is None:
                 return None
@@ -67,50 +77,95 @@ class Responder:
         except Exception:
             logger.exception("A request handler failed", path="/".join(request.path), remote=request.remote.hostinfo)
             response = FastResponse(numbers.INTERNAL_SERVER_ERROR)
-        if type(response) is FastResponse:
+        if isinstance(response, FastResponse):
             return self.finish(request, response, size)
-        return response  # type: ignore[return-value]
+        return response
+
+    # Before the handler
 
     def _prepare(self, request: FastRequest) -> Response | None:
-        """Put the body together when it comes in blocks; tell what to answer when the request cannot go on."""
+        """Put the body together when it comes in blocks; tell what to answer when no handler is needed."""
         options = request.options
-        if first_uint(options, numbers.PROXY_URI) is not None or first_uint(options, numbers.PROXY_SCHEME) is not None:
+        if first(options, numbers.PROXY_URI) is not None or first(options, numbers.PROXY_SCHEME) is not None:
             return Response(numbers.PROXYING_NOT_SUPPORTED)
+        if self._guard is not None and not request.remote.proven:
+            self._guard.hear(request, self._loop.time())
+        wanted = first_block(options, numbers.BLOCK2)
+        if wanted is not None and wanted.number:
+            kept = self._kept_body(request)
+            if kept is not None:
+                return kept
         block = first_block(options, numbers.BLOCK1)
-        if block is None:
-            return None
-        if self._bodies is None:
-            self._bodies = RequestBodies(self._settings)
-        now = asyncio.get_running_loop().time()
-        body = self._bodies.feed(request, block, now)
+        return None if block is None else self._assemble(request, block)
+
+    def _kept_body(self, request: FastRequest) -> Response | None:
+        """The body of which a later block is asked for; GET can be asked again, others cannot."""
+        kept = None if self._response_bodies is None else self._response_bodies.find(request)
+        if kept is None and request.code != numbers.GET:
+            return Response(numbers.REQUEST_ENTITY_INCOMPLETE)
+        return kept
+
+    def _assemble(self, request: FastRequest, block: Block) -> Response | None:
+        if self._request_bodies is None:
+            self._request_bodies = RequestBodies(self._settings)
+        body = self._request_bodies.feed(request, block, self._loop.time())
         if isinstance(body, Response):
             return body
         request.payload = body
         request.block1 = block
         return None
 
-    def finish(self, request: FastRequest, response: FastResponse | Response, size: int) -> Finished:
-        """Cut the answer into blocks where needed and encode it."""
+    # After the handler
+
+    def finish(
+        self, request: FastRequest, response: FastResponse | Response, size: int, *, again: bool = True
+    ) -> Finished:
+        """Cut the answer into blocks where needed, and encode it.
+
+        `again`: the handler can be asked for each block; otherwise a body that is cut is kept for its other blocks.
+        """
         options = request.options
         special = bool(options) and options[-1][0] > LARGEST_COMMON_OPTION
         if special and suppressed(first_uint(options, numbers.NO_RESPONSE), response.code):
             return numbers.EMPTY, b""
+        sent = response
         if len(response.payload) > SMALLEST_BLOCK or special:
-            response = self._in_blocks(request, response)
-        return response.code, response.tail()
+            sent = self._in_blocks(request, response, again)
+        tail = sent.tail()
+        guard = self._guard
+        if guard is not None and not request.remote.proven and not guard.allows(len(tail), size):
+            sent = self._reduced(guard, request, self._whole(request, response, again), size)
+            tail = sent.tail()
+        return sent.code, tail
 
-    def _in_blocks(self, request: FastRequest, response: FastResponse | Response) -> FastResponse | Response:
+    def _reduced(self, guard: AmplificationGuard, request: FastRequest, whole: Response, size: int) -> Response:
+        if first(whole.options, numbers.BLOCK2) is not None:
+            return guard.demand_proof(request.remote, self._loop.time())
+        return _with_block1(request, guard.reduce(request, whole, size, self._loop.time()))
+
+    def _in_blocks(
+        self, request: FastRequest, response: FastResponse | Response, again: bool
+    ) -> FastResponse | Response:
         requested = first_block(request.options, numbers.BLOCK2)
         exponent = min(request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
-        cut = isinstance(response, Response) or response.block2 is None
-        if cut and response.code < 0x60 and needs_blocks(len(response.payload), requested, exponent):
-            options = response.options() if isinstance(response, FastResponse) else response.options
-            response = serve_block(response.code, options, response.payload, requested, exponent)
-        if request.block1 is not None:
-            options = response.options() if isinstance(response, FastResponse) else response.options
-            block1 = (numbers.BLOCK1, request.block1.encode())
-            response = Response(response.code, [*options, block1], response.payload)
-        return response
+        cut_already = isinstance(response, FastResponse) and response.block2 is not None
+        if not cut_already and needs_blocks(len(response.payload), requested, exponent):
+            whole = self._whole(request, response, again)
+            response = serve_block(whole.code, whole.options, whole.payload, requested, exponent)
+        return response if request.block1 is None else _with_block1(request, response)
+
+    def _whole(self, request: FastRequest, response: FastResponse | Response, again: bool) -> Response:
+        """The response with its whole body, kept when the handler cannot be asked for the other blocks."""
+        whole = Response(response.code, _options(response), response.payload)
+        wanted = first_block(request.options, numbers.BLOCK2)
+        is_new = wanted is None or wanted.number == 0
+        if is_new and not (again and request.code == numbers.GET):
+            if self._response_bodies is None:
+                self._response_bodies = ResponseBodies(self._settings, self._loop.time)
+            self._response_bodies.keep(request, whole)
+        return whole
+
+    # Answers that take their time
 
     def answer_later(
         self, request: FastRequest, incoming: Incoming, future: asyncio.Future[FastResponse] | None
@@ -131,7 +186,7 @@ class Responder:
         self._in_progress += 1
         remote.in_progress += 1
         if future is None:
-            self._slow_path(request, incoming)
+            self._slow(request, incoming)
         else:
             future.add_done_callback(partial(self._future_done, request, incoming))
 
@@ -150,3 +205,15 @@ class Responder:
         """A request that took its time is finished."""
         self._in_progress -= 1
         request.remote.in_progress -= 1
+
+
+def _with_block1(request: FastRequest, response: FastResponse | Response) -> Response:
+    """The answer to a body that came in blocks names the last one (RFC 7959 §2.3)."""
+    options = _options(response)
+    if request.block1 is not None:
+        options = [*options, (numbers.BLOCK1, request.block1.encode())]
+    return Response(response.code, options, response.payload)
+
+
+def _options(response: FastResponse | Response) -> Options:
+    return response.options() if isinstance(response, FastResponse) else response.options

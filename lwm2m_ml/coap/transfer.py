@@ -27,13 +27,14 @@ REQUEST_TAG_BYTES = 4
 class Transfer:
     """The blocks of one request and of its response."""
 
-    __slots__ = ("_echo", "_request", "_requester", "_settings")
+    __slots__ = ("_echo", "_request", "_requester", "_settings", "_tag")
 
     def __init__(self, requester: Requester, settings: CoapSettings, request: OutgoingRequest) -> None:
         self._requester = requester
         self._settings = settings
         self._request = request
         self._echo: bytes | None = None
+        self._tag: Options = []
 
     @property
     def _peer(self) -> str:
@@ -58,11 +59,17 @@ class Transfer:
         """One exchange; a peer that wants proof of our address gets its Echo value back (RFC 9175 §2.3)."""
         response = await self._exchange_once(options, payload)
         challenge = first(response.options, numbers.ECHO)
-        if challenge is not None:
-            self._echo = challenge
-            if response.code == numbers.UNAUTHORIZED:
-                return await self._exchange_once(options, payload)
+        if challenge is None or challenge == self._echo:
+            return response
+        self._echo = challenge
+        if response.code == numbers.UNAUTHORIZED or self._is_small_first_block(response):
+            return await self._exchange_once(options, payload)
         return response
+
+    def _is_small_first_block(self, response: RawMessage) -> bool:
+        """A block that was made small only because our address was unproven: with proof it gets larger."""
+        block = _block2(response)
+        return block is not None and block.number == 0 and self._request.code in numbers.SAFE_METHODS
 
     async def _exchange_once(self, options: Options, payload: bytes) -> RawMessage:
         if self._echo is not None:
@@ -87,8 +94,8 @@ class Transfer:
 
     async def _send_blocks(self, exponent: int) -> tuple[RawMessage, int]:
         """All blocks in order; the response, and the block size that the peer likes."""
-        tag = (numbers.REQUEST_TAG, secrets.token_bytes(REQUEST_TAG_BYTES))
-        options = [*without(self._request.options, REQUEST_BLOCK_OPTIONS), tag]
+        self._tag = [(numbers.REQUEST_TAG, secrets.token_bytes(REQUEST_TAG_BYTES))]
+        options = [*without(self._request.options, REQUEST_BLOCK_OPTIONS), *self._tag]
         offset = 0
         while True:
             size = 1 << (exponent + 4)
@@ -125,7 +132,7 @@ class Transfer:
             raise BlockTransferError(f"{self._peer} began a block-wise answer with another block")
         etag = first(response.options, numbers.ETAG)
         body = bytearray(response.payload)
-        options = without(self._request.options, FOLLOW_UP_WITHOUT)
+        options = [*without(self._request.options, FOLLOW_UP_WITHOUT), *self._tag]
         exponent = block.size_exponent
         while block.more:
             wanted = Block(len(body) >> (exponent + 4), False, exponent)
