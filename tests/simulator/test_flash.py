@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lwm2m_ml_simulator.errors import FlashMisuse
 from lwm2m_ml_simulator.flash import Flash, FlashGeometry, FlashRegion, PowerCut
 
@@ -74,7 +75,7 @@ def test_a_torn_erase_sets_only_some_bits(seed: int) -> None:
     flash.cut_power_after(0)
     with pytest.raises(PowerCut):
         flash.erase(0)
-    assert set(flash.read(0, 1024)) > {0xFF}
+    assert len(set(flash.read(0, 1024))) > 10
 
 
 def test_power_loss_is_told_at_once() -> None:

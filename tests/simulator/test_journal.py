@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lwm2m_ml_simulator.errors import StorageFull
 from lwm2m_ml_simulator.flash import Flash, FlashGeometry, FlashRegion, PowerCut
 from lwm2m_ml_simulator.journal import Journal
@@ -26,7 +27,7 @@ def test_the_newest_value_of_each_key_survives_a_reboot(writes: list[tuple[int, 
     journal = Journal(region(flash))
     for key, value in writes:
         journal.put(key, value)
-    expected: dict[int, bytes | None] = {key: None for key in range(4)} | dict(writes)
+    expected: dict[int, bytes | None] = dict.fromkeys(range(4)) | dict(writes)
     assert state(Journal(region(flash))) == expected
 
 

@@ -1,0 +1,186 @@
+"""A scripted LwM2M server: it takes registrations and results, serves packages, and asks what a test tells it to ask."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+import aiocoap
+import pytest
+import pytest_asyncio
+from aiocoap import Code, Message
+from aiocoap.numbers.codes import Code as CodeNumber
+
+from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.observation import Observation
+from lwm2m_ml.coap.remote import Remote
+from lwm2m_ml.lwm2m.codecs import decode, encode
+from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.registration import RegistrationParameters, parse_registration
+from lwm2m_ml.lwm2m.value import Value
+
+
+@dataclass
+class ScriptedServer:
+    catalogue: Catalogue
+    registrations: list[RegistrationParameters] = field(default_factory=list)
+    updates: list[tuple[str, ...]] = field(default_factory=list)
+    deregistered: int = 0
+    sent: list[tuple[Record, ...]] = field(default_factory=list)
+    packages: dict[str, bytes] = field(default_factory=dict)
+    blocks_asked: list[int] = field(default_factory=list)
+    knows_nobody: bool = False
+    patience: float = 20.0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    device: Remote | None = None
+    coap: CoapEndpoint | None = None
+
+    @property
+    def uri(self) -> str:
+        host, port = self.endpoint.local_address
+        return f"coap://{host}:{port}"
+
+    @property
+    def endpoint(self) -> CoapEndpoint:
+        assert self.coap is not None
+        return self.coap
+
+    def handlers(self) -> FastHandlers:
+        handlers = FastHandlers()
+        handlers.add(Code.POST, "rd", self._register)
+        handlers.add(Code.DELETE, "rd", self._deregister)
+        handlers.add(Code.POST, "dp", self._data)
+        handlers.add(Code.GET, "packages", self._package)
+        return handlers
+
+    def package_uri(self, name: str) -> str:
+        return f"{self.uri}/packages/{name}"
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(self.patience), self.changed:
+            await self.changed.wait_for(condition)
+
+    async def until_registered(self, times: int = 1) -> None:
+        await self.until(lambda: len(self.registrations) >= times)
+
+    async def poll(self, path: str, *wanted: Value) -> Value:
+        """Read until the value is one of `wanted`."""
+        async with asyncio.timeout(self.patience):
+            while (value := await self.value(path)) not in wanted:
+                await asyncio.sleep(0.01)
+        return value
+
+    async def ask(
+        self,
+        code: CodeNumber,
+        path: str,
+        payload: bytes = b"",
+        *,
+        content_format: int | None = None,
+        accept: int | None = None,
+        query: tuple[str, ...] = (),
+    ) -> aiocoap.Message:
+        message = self.message(code, path, payload, content_format=content_format, accept=accept, query=query)
+        return await self.endpoint.request(message, timeout=self.patience)
+
+    def message(
+        self,
+        code: CodeNumber,
+        path: str,
+        payload: bytes = b"",
+        *,
+        content_format: int | None = None,
+        accept: int | None = None,
+        query: tuple[str, ...] = (),
+    ) -> aiocoap.Message:
+        segments = tuple(segment for segment in path.split("/") if segment)
+        message = Message(code=code, uri_path=segments, uri_query=query, payload=payload)
+        if content_format is not None:
+            message.opt.content_format = int(content_format)
+        if accept is not None:
+            message.opt.accept = int(accept)
+        message.remote = self.device
+        return message
+
+    async def read(self, path: str, accept: int = ContentFormat.SENML_CBOR) -> dict[str, Value | None]:
+        response = await self.ask(Code.GET, path, accept=accept)
+        assert response.code is Code.CONTENT, (response.code, response.payload)
+        records = decode(response.payload, response.opt.content_format, ObjectPath.parse(path), self.catalogue)
+        return {str(record.path): record.value for record in records}
+
+    async def value(self, path: str) -> Value:
+        values = await self.read(path)
+        value = values[path]
+        assert value is not None
+        return value
+
+    async def write(self, path: str, value: Value) -> CodeNumber:
+        base = ObjectPath.parse(path)
+        payload = encode([Record(base, value)], int(ContentFormat.TLV), base, self.catalogue)
+        return (await self.ask(Code.PUT, path, payload, content_format=ContentFormat.TLV)).code
+
+    async def execute(self, path: str, arguments: str = "") -> CodeNumber:
+        return (await self.ask(Code.POST, path, arguments.encode())).code
+
+    async def observe(self, path: str, heard: list[bytes]) -> Observation:
+        def hear(message: aiocoap.Message) -> None:
+            heard.append(message.payload)
+            self._tell()
+
+        return await self.endpoint.observe(self.message(Code.GET, path, accept=ContentFormat.TEXT), hear)
+
+    def _register(self, request: FastRequest) -> FastResponse:
+        self.device = request.remote
+        if len(request.path) > 1:
+            if self.knows_nobody:
+                self.knows_nobody = False
+                return FastResponse(Code.NOT_FOUND)
+            self.updates.append(request.query)
+            self._tell()
+            return FastResponse(Code.CHANGED)
+        self.registrations.append(parse_registration(request.query, request.payload, request.content_format))
+        self._tell()
+        return FastResponse(Code.CREATED, location_path=("rd", str(len(self.registrations))))
+
+    def _deregister(self, request: FastRequest) -> FastResponse:
+        self.deregistered += 1
+        self._tell()
+        return FastResponse(Code.DELETED)
+
+    def _data(self, request: FastRequest) -> FastResponse:
+        assert request.content_format is not None
+        self.sent.append(decode(request.payload, request.content_format, ROOT, self.catalogue))
+        self._tell()
+        return FastResponse(Code.CHANGED)
+
+    def _package(self, request: FastRequest) -> FastResponse:
+        package = self.packages.get(request.path[1])
+        if package is None:
+            return FastResponse(Code.NOT_FOUND)
+        if request.block2 is not None:
+            self.blocks_asked.append(request.block2.number)
+        self._tell()
+        return FastResponse(Code.CONTENT, package, content_format=42, etag=package[-8:])
+
+    def _tell(self) -> None:
+        async def notify() -> None:
+            async with self.changed:
+                self.changed.notify_all()
+
+        self._telling = asyncio.ensure_future(notify())
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Catalogue:
+    return Catalogue.shipped()
+
+
+@pytest_asyncio.fixture
+async def server(catalogue: Catalogue) -> AsyncIterator[ScriptedServer]:
+    server = ScriptedServer(catalogue)
+    server.coap = await CoapEndpoint.bind("127.0.0.1", 0, fast_handlers=server.handlers())
+    yield server
+    await server.coap.close()
