@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -76,7 +77,9 @@ class Builder:
         # One of many that wait may be cancelled; the build goes on for the others.
         return await asyncio.shield(task)
 
-    async def reference_outputs(self, model: Model, variant: Variant, inputs: list[list[float]]) -> ReferenceAnswers:
+    async def reference_outputs(
+        self, model: Model, variant: Variant, inputs: Sequence[Sequence[float]]
+    ) -> ReferenceAnswers:
         """Answer inputs with the integer reference: what every device has to answer, bit for bit."""
         content = await self._zoo.content(variant.digest)
         samples = await self._samples(model)

@@ -9,7 +9,7 @@ from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.server.events import DeviceRegistered
+from lwm2m_ml.server.events import DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
 from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
@@ -34,7 +34,7 @@ class ProfileKeeper:
         self._profiles: dict[str, CapabilityProfile] = {}
         self._limit = asyncio.Semaphore(CONCURRENT_READS)
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._subscription: Subscription | None = None
+        self._subscriptions: tuple[Subscription, ...] = ()
 
     async def start(self) -> None:
         """Load what is stored and follow registrations from now on."""
@@ -43,12 +43,15 @@ class ProfileKeeper:
                 self._profiles[endpoint] = CapabilityProfile.from_json(document)
             except Lwm2mMlError as error:
                 log.warning("a stored profile is ignored", endpoint=endpoint, reason=error.message)
-        self._subscription = self._bus.subscribe(DeviceRegistered, self._on_registered)
+        self._subscriptions = (
+            self._bus.subscribe(DeviceRegistered, self._on_registered),
+            self._bus.subscribe(Notified, self._on_notified),
+        )
 
     async def stop(self) -> None:
         """Follow registrations no more and give up reads under way."""
-        if self._subscription is not None:
-            self._subscription.cancel()
+        for subscription in self._subscriptions:
+            subscription.cancel()
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -121,17 +124,18 @@ class ProfileKeeper:
         for resource in OBSERVED:
             path = ObjectPath(self._object, instance, int(resource))
             try:
-                await self._access.observe(endpoint, path, lambda records: self._on_notified(endpoint, records))
+                await self._access.observe(endpoint, path)
             except Lwm2mMlError as error:
                 log.debug("free figures cannot be observed", endpoint=endpoint, path=str(path), reason=error.message)
                 return
 
-    def _on_notified(self, endpoint: str, records: Sequence[Record]) -> None:
-        profile = self._profiles.get(endpoint)
-        if profile is None:
+    async def _on_notified(self, event: Notified) -> None:
+        """Take over free figures; they are kept in memory only, since every deployment reads them anew."""
+        profile = self._profiles.get(event.endpoint)
+        if profile is None or event.path.object_id != self._object:
             return
-        for record in records:
+        for record in event.records:
             instance, resource, value = record.path.instance_id, record.path.resource_id, record.value
             if instance is not None and resource is not None and isinstance(value, int):
                 profile = profile.with_free(instance, resource, value)
-        self._profiles[endpoint] = profile
+        self._profiles[event.endpoint] = profile

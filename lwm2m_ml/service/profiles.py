@@ -59,10 +59,16 @@ class MlRuntime:
 
     def with_free(self, resource: int, value: int) -> "MlRuntime":
         """Return this runtime with a new figure of a free resource, as a notification told it."""
-        field = _FREE_FIELDS.get(resource)
-        if field is None or not 0 <= value <= MAXIMUM_BYTES:
+        if not 0 <= value <= MAXIMUM_BYTES:
             return self
-        return dataclasses.replace(self, **{field: value})
+        match resource:
+            case CapabilityResource.WORKING_MEMORY_FREE:
+                return dataclasses.replace(self, working_memory_free=value)
+            case CapabilityResource.MODULE_STORAGE_FREE:
+                return dataclasses.replace(self, storage_free=value)
+            case CapabilityResource.FREE_MODULE_SLOTS:
+                return dataclasses.replace(self, free_slots=value)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +115,6 @@ class CapabilityProfile:
             ) from error
 
 
-_FREE_FIELDS: dict[int, str] = {
-    CapabilityResource.WORKING_MEMORY_FREE: "working_memory_free",
-    CapabilityResource.MODULE_STORAGE_FREE: "storage_free",
-    CapabilityResource.FREE_MODULE_SLOTS: "free_slots",
-}
 _DOCUMENT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 _ADAPTER: TypeAdapter[CapabilityProfile]
 

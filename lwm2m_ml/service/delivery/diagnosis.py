@@ -1,4 +1,4 @@
-"""One sentence for a delivery that does not get on: what was waited for, how long, and when the device was last seen."""
+"""One sentence for a delivery that is stuck: what was waited for, how long, and when the device was last seen."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,5 @@
 """Carries one package to one device: reads, asks the road's table, acts, waits; ends in a phase that is final."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -9,14 +8,12 @@ from typing import Protocol
 import structlog
 
 from lwm2m_ml.errors import Lwm2mMlError
-from lwm2m_ml.server.errors import DeviceTimeout, UnknownDevice
+from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice
 from lwm2m_ml.service.delivery.diagnosis import Situation, diagnose, diagnose_silence
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, step
-from lwm2m_ml.service.delivery.road import Reading, Road
-from lwm2m_ml.service.delivery.signals import Watch
+from lwm2m_ml.service.delivery.road import Reading, Road, UnexpectedReading
+from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.slots import SlotStatus, read_slot_status
-from lwm2m_ml.service.delivery.timing import DeliveryTiming
-from lwm2m_ml.service.device_access import DeviceAccess
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +26,12 @@ class Offer(Protocol):
         """Where the device fetches it."""
 
     @property
+    def token(self) -> str:
+        """The unguessable part of the address, which withdraws it."""
+
+    @property
     def bytes_served(self) -> int:
-        """How much of it has been sent, repetitions included."""
+        """How much has been sent, headers and repetitions included."""
 
 
 class Shelf(Protocol):
@@ -39,7 +40,7 @@ class Shelf(Protocol):
     def publish(self, content: bytes, *, endpoint: str) -> Offer:
         """Make a package available to one device."""
 
-    def withdraw(self, offer: Offer) -> None:
+    def withdraw(self, token: str) -> None:
         """Make it unavailable."""
 
 
@@ -68,40 +69,35 @@ class Delivery:
 
     def __init__(
         self,
-        access: DeviceAccess,
+        session: Session,
         shelf: Shelf,
-        watch: Watch,
-        endpoint: str,
         road: Road,
         package: bytes,
         *,
-        model_object: int,
-        timing: DeliveryTiming,
         on_progress: OnProgress,
         offered_before: bool = False,
     ) -> None:
-        self._access = access
+        self._session = session
+        self._access = session.access
+        self._endpoint = session.endpoint
+        self._timing = session.timing
+        self._watch = session.watch
         self._shelf = shelf
-        self._watch = watch
-        self._endpoint = endpoint
         self._road = road
         self._package = package
-        self._model_object = model_object
-        self._timing = timing
         self._on_progress = on_progress
         self._memory = Memory(offered=offered_before)
         self._phase = Phase.RESUMING
         self._offer: Offer | None = None
-        self._bytes_before = 0
         self._offered_at: float | None = None
         self._seconds: float | None = None
         self._attempts: dict[Action, int] = {}
-        self._registrations = watch.registrations
+        self._registrations = session.watch.registrations
         self._last_change = time.monotonic()
         self._last_answer = time.monotonic()
         self._seen: tuple[object, ...] = ()
         self._reason = ""
-        self._log = log.bind(endpoint=endpoint, road=road.name)
+        self._log = log.bind(endpoint=session.endpoint, road=road.name)
 
     async def run(self) -> Outcome:
         """Drive the delivery to its end."""
@@ -118,7 +114,7 @@ class Delivery:
     @property
     def ota_bytes(self) -> int:
         """Bytes of the package that went over the air, repetitions included."""
-        return self._bytes_before + (self._offer.bytes_served if self._offer else 0)
+        return self._offer.bytes_served if self._offer else 0
 
     async def _turn(self) -> None:
         """Look at the device once and do what its state asks for."""
@@ -128,11 +124,12 @@ class Delivery:
             await self._observe()
         try:
             reading, slot = await self._look()
-        except (DeviceTimeout, UnknownDevice):
-            self._check_silence()
+        except (DeviceError, UnexpectedReading) as error:
+            self._last_answer = time.monotonic()
+            self._check_patience(error)
             return
-        except Lwm2mMlError as error:
-            self._fail(f"the device does not tell its state: {error.message}")
+        except (OperationError, UnknownDevice):
+            self._check_silence()
             return
         self._last_answer = time.monotonic()
         self._note_change(reading, slot)
@@ -147,7 +144,7 @@ class Delivery:
         instance = self._road.slot.instance
         if instance is None:
             return reading, SlotStatus()
-        return reading, await read_slot_status(self._access, self._endpoint, self._model_object, instance)
+        return reading, await read_slot_status(self._access, self._endpoint, self._session.model_object, instance)
 
     def _note_change(self, reading: Reading, slot: SlotStatus) -> None:
         if reading.result != self._memory.stale_result:
@@ -192,14 +189,15 @@ class Delivery:
             else:
                 self._memory.install_requested = action is Action.INSTALL
                 await perform[action](self._access, self._endpoint)
-        except (DeviceTimeout, UnknownDevice):
-            self._log.info("no answer, outcome unknown", action=str(action))
-        except Lwm2mMlError as error:
+        except DeviceError as error:
             self._fail(f"the device refused to {action} the module: {error.message}")
+        except (OperationError, UnknownDevice) as error:
+            self._log.info("outcome unknown", action=str(action), reason=error.message)
 
     async def _publish(self, reading: Reading) -> None:
-        self._withdraw()
-        self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
+        """Write the Package URI; the same one again when it is not the first time, so that the device may go on."""
+        if self._offer is None:
+            self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
         self._memory.offered = True
         self._memory.install_requested = False
         self._memory.stale_result = reading.result or None
@@ -216,6 +214,11 @@ class Delivery:
             return
         self._log.warning("delivery is stuck", diagnosis=diagnose(self._phase, self._situation(self._last_change)))
         await self._take(Event.STUCK, reading, slot)
+
+    def _check_patience(self, error: Lwm2mMlError) -> None:
+        """A device that has just started may not have all its objects yet; later that is a reason to give up."""
+        if time.monotonic() - self._last_change > self._timing.limit(self._phase):
+            self._fail(f"the device does not tell its state: {error.message}")
 
     def _check_silence(self) -> None:
         if time.monotonic() - self._last_answer > self._timing.silence:
@@ -244,19 +247,12 @@ class Delivery:
         """Have changes told; a device that cannot is polled only."""
         for path in self._road.observed():
             try:
-                await self._access.observe(self._endpoint, path, lambda _records: self._watch.wake())
+                await self._access.observe(self._endpoint, path)
             except Lwm2mMlError as error:
                 self._log.debug("not observed", path=str(path), reason=error.message)
                 return
 
     def _withdraw(self) -> None:
         if self._offer is not None:
-            self._bytes_before += self._offer.bytes_served
-            self._shelf.withdraw(self._offer)
+            self._shelf.withdraw(self._offer.token)
             self._offer = None
-
-
-async def cancel_quietly(task: "asyncio.Task[object]") -> None:
-    """Cancel a task and wait until it is gone."""
-    task.cancel()
-    await asyncio.wait((task,))

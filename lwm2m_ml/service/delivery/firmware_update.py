@@ -88,13 +88,15 @@ class FirmwareUpdate(Road):
 
     def classify(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
         """Turn what the device says into an event."""
-        if reading.state == DOWNLOADING:
-            return Event.TRANSFERRING
-        if reading.state == UPDATING:
-            return Event.INSTALLING
         failed = reading.result in FAILURES and reading.result != memory.stale_result
         if reading.state == DOWNLOADED:
             return self._downloaded(slot, memory, failed=failed)
+        if reading.state == IDLE:
+            return self._idle(reading, slot, memory, failed=failed)
+        return Event.TRANSFERRING if reading.state == DOWNLOADING else Event.INSTALLING
+
+    def _idle(self, reading: Reading, slot: SlotStatus, memory: Memory, *, failed: bool) -> Event:
+        """Idle is before everything and after everything: the slot and what was asked before tell which."""
         if slot.holds(self._digest) and slot.state is not ModuleState.STAGED:
             return Event.RUNNING
         if failed and memory.offered:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.server.events import DataSent, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.server.events import DataSent, DeviceEvent, DeviceRegistered, DeviceUpdated, Notified
 
 
 class Watch:
@@ -19,7 +19,7 @@ class Watch:
         """Let the waiter look at the device again."""
         self._changed.set()
 
-    async def wait(self, timeout: float) -> None:
+    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - running out is a normal return
         """Return when something happened, at the latest after `timeout` seconds."""
         try:
             await asyncio.wait_for(self._changed.wait(), timeout)
@@ -38,6 +38,7 @@ class DeviceSignals:
             bus.subscribe(DeviceRegistered, self._registered),
             bus.subscribe(DeviceUpdated, self._changed),
             bus.subscribe(DataSent, self._changed),
+            bus.subscribe(Notified, self._changed),
         )
 
     def stop(self) -> None:
@@ -62,6 +63,6 @@ class DeviceSignals:
             watch.registrations += 1
             watch.wake()
 
-    async def _changed(self, event: DeviceUpdated | DataSent) -> None:
+    async def _changed(self, event: DeviceEvent) -> None:
         for watch in self._watches.get(event.endpoint, ()):
             watch.wake()

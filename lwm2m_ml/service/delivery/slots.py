@@ -26,6 +26,11 @@ class SlotStatus:
     result: int = 0
     digest: bytes = b""
 
+    @property
+    def tells_digest(self) -> bool:
+        """Whether the device names what is in the slot; an empty slot has no digest or one of zeros."""
+        return any(self.digest)
+
     def holds(self, digest: bytes) -> bool:
         """Whether a module with this digest is in the slot, in whatever state but failed."""
         return self.digest == digest and self.state not in {None, ModuleState.EMPTY, ModuleState.FAILED}

@@ -85,6 +85,9 @@ TABLE: Table = {
 } | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in Phase if not phase.final}
 
 
+_BEFORE_DELIVERY = {INITIAL: Event.EMPTY, DOWNLOAD_STARTED: Event.TRANSFERRING, DOWNLOADED: Event.FETCHED}
+
+
 class SoftwareManagement(Road):
     """Drives one instance of object 9."""
 
@@ -116,12 +119,8 @@ class SoftwareManagement(Road):
         """Turn what the device says into an event."""
         if reading.result >= FIRST_FAILURE and reading.result != memory.stale_result:
             return self._failure(reading)
-        if reading.state == INITIAL:
-            return Event.EMPTY
-        if reading.state == DOWNLOAD_STARTED:
-            return Event.TRANSFERRING
-        if reading.state == DOWNLOADED:
-            return Event.FETCHED
+        if reading.state in _BEFORE_DELIVERY:
+            return _BEFORE_DELIVERY[reading.state]
         if slot.state is ModuleState.FAILED:
             return Event.BROKEN
         if not self._is_ours(slot, memory):
@@ -137,7 +136,7 @@ class SoftwareManagement(Road):
 
     def _is_ours(self, slot: SlotStatus, memory: Memory) -> bool:
         """By the digest where the device tells one, else by whether we have put something there."""
-        return slot.digest == self._digest if slot.digest else memory.offered
+        return slot.digest == self._digest if slot.tells_digest else memory.offered
 
     async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
         """Write the Package URI."""

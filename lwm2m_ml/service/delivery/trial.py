@@ -1,8 +1,8 @@
 """The trial of a delivered module: watch it work, then confirm it; or learn why the device took it back.
 
-The device starts the trial itself when the module is activated and ends it itself when a limit is passed, when it is reset
-or when nobody confirms (ML Model, resources 11 to 19). The server only confirms, after a full self-test score and the
-first results without a failure.
+The device starts the trial itself when the module is activated and ends it itself when a limit is passed, when it is
+reset or when nobody confirms (ML Model, resources 11 to 19). The server only confirms, after a full self-test score and
+the first results without a failure.
 """
 
 import time
@@ -15,12 +15,10 @@ import structlog
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.module.results import ModuleState
-from lwm2m_ml.server.errors import DeviceError, DeviceTimeout, UnknownDevice
+from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice
 from lwm2m_ml.service.delivery.driver import Outcome
-from lwm2m_ml.service.delivery.signals import Watch
+from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.slots import read_slot_status, result_sentence
-from lwm2m_ml.service.delivery.timing import DeliveryTiming
-from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.resources import ModelResource
 
 log = structlog.get_logger(__name__)
@@ -110,24 +108,16 @@ def step(phase: TrialPhase, event: TrialEvent) -> tuple[TrialPhase, TrialAction]
 class Trial:
     """Watches one slot from activation to confirmation."""
 
-    def __init__(
-        self,
-        access: DeviceAccess,
-        watch: Watch,
-        endpoint: str,
-        slot: ObjectPath,
-        digest: bytes,
-        timing: DeliveryTiming,
-    ) -> None:
-        self._access = access
-        self._watch = watch
-        self._endpoint = endpoint
+    def __init__(self, session: Session, slot: ObjectPath, digest: bytes) -> None:
+        self._access = session.access
+        self._watch = session.watch
+        self._endpoint = session.endpoint
+        self._timing = session.timing
         self._slot = slot
         self._digest = digest
-        self._timing = timing
         self._phase = TrialPhase.WATCHING
         self._reason = ""
-        self._log = log.bind(endpoint=endpoint, slot=str(slot))
+        self._log = log.bind(endpoint=session.endpoint, slot=str(slot))
 
     async def run(self) -> Outcome:
         """Watch until the module is active or gone."""
@@ -139,7 +129,7 @@ class Trial:
                 last_answer = time.monotonic()
                 overdue = last_answer - phase_began > self._timing.trial
                 await self._take(reading, overdue=overdue)
-            except (DeviceTimeout, UnknownDevice):
+            except (OperationError, UnknownDevice):
                 silent = time.monotonic() - last_answer
                 if silent > self._timing.silence:
                     return Outcome(False, f"the device has not answered for {silent:.0f} s during the trial")

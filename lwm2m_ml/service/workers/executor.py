@@ -1,7 +1,8 @@
 """The pool of worker processes, and how it survives a worker that crashes or hangs.
 
-Each place in the pool is a `ProcessPoolExecutor` of a single process: when that process has to be killed, nobody else's
-work dies with it. Processes are spawned, not forked, because the server has threads and sockets that must not be copied.
+Each place in the pool is a `ProcessPoolExecutor` of a single process: when that process has to be killed, nobody
+else's work dies with it. Processes are spawned, not forked, because the server has threads and sockets that must not be
+copied.
 """
 
 import asyncio

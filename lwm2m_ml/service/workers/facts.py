@@ -11,7 +11,6 @@ class ModelFacts:
     """What reading a model tells."""
 
     weights: int
-    macs: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float32]
 
 
+_FORMATS = {"native-pic": 2}
+"""Numbers of ML Device Capabilities, resource Supported Module Formats, for the compiler's names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Samples:
     """Calibration inputs as they are stored: an `.npz` file and the name of the array in it."""
@@ -29,7 +33,7 @@ def inspect_model(model: bytes) -> ModelFacts:
 
     graph = load_model(model)
     weights = sum(tensor.elements for tensor in graph.tensors.values() if tensor.is_constant)
-    return ModelFacts(weights=weights, macs=0)
+    return ModelFacts(weights=weights)
 
 
 def build_module(model: bytes, samples: Samples | None, target: str, plan: str) -> BuildAnswer:
@@ -44,7 +48,7 @@ def build_module(model: bytes, samples: Samples | None, target: str, plan: str) 
             target=target,
             isa=tuple(module.isa),
             backend=module.backend,
-            format=int(module.format),
+            format=_FORMATS[module.format],
             abi=module.abi,
             flash_bytes=module.flash_bytes,
             ram_bytes=module.ram_bytes,
@@ -81,8 +85,27 @@ def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[S
         ) from None
     if not numpy.isfinite(batch).all():
         raise InvalidInputError("the inputs hold a number that is not finite")
-    outputs = evaluate(model, _load(samples), batch)
-    return ReferenceAnswers(tuple(tuple(row) for row in outputs.reshape(len(inputs), -1).tolist()), 1 / 256, -128)
+    calibration = _load(samples)
+    outputs = evaluate(model, calibration, batch)
+    quantization = _output_quantization(graph, calibration)
+    return ReferenceAnswers(
+        outputs=tuple(tuple(row) for row in outputs.reshape(len(inputs), -1).tolist()),
+        scale=quantization.scale,
+        zero_point=quantization.zero_point,
+    )
+
+
+def _output_quantization(graph: Any, calibration: "Floats | None") -> Any:
+    """Return how the integers of the first output are to be read, as the quantiser chose it."""
+    from lwm2m_ml.compiler.passes.pipeline import simplify  # noqa: PLC0415
+    from lwm2m_ml.compiler.quantize.post_training import quantize  # noqa: PLC0415
+
+    graph = simplify(graph)
+    given = graph.tensor(graph.outputs[0]).quantization
+    if given is not None:
+        return given
+    graph = quantize(graph, calibration)
+    return graph.tensor(graph.outputs[0]).quantization
 
 
 def _load(samples: Samples | None) -> "Floats | None":

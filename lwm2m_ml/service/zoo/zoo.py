@@ -61,6 +61,7 @@ class Zoo:
         calibration: bytes | None = None,
         calibration_array: str = DEFAULT_CALIBRATION_ARRAY,
         accuracy: float | None = None,
+        macs: int = 0,
         description: str = "",
         licence: str = "",
     ) -> Model:
@@ -75,7 +76,7 @@ class Zoo:
             )
         facts = await self._workers.run(inspect_model, content, what=f"reading model {name}")
         files = {await self._store.artefacts.put(content): content}
-        added = Variant(variant, next(iter(files)), weights=facts.weights, macs=facts.macs, accuracy=accuracy)
+        added = Variant(variant, next(iter(files)), weights=facts.weights, macs=macs, accuracy=accuracy)
         samples = known.calibration if known else None
         if calibration is not None:
             samples = Calibration(await self._store.artefacts.put(calibration), calibration_array)

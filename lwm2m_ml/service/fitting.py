@@ -1,0 +1,69 @@
+"""Fits a model to a registered device: reads what the device has to offer now, then looks for the best variant."""
+
+from dataclasses import dataclass
+
+from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.checks import Room
+from lwm2m_ml.service.delivery.slots import NoSlotError, Slot, choose_slot, read_slots
+from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.fit import BuildVariant, Fit, Fitting
+from lwm2m_ml.service.profile_keeper import ProfileKeeper
+from lwm2m_ml.service.profiles import MlRuntime
+from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.zoo.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceChoice:
+    """What was chosen for a device; no build when nothing fits, no runtime when the device has none."""
+
+    fit: Fit
+    build: Build | None
+    runtime: MlRuntime | None
+
+
+class DeviceFitting:
+    """Answers "what fits this device?" with figures that were read a moment ago."""
+
+    def __init__(self, access: DeviceAccess, keeper: ProfileKeeper, signer: Signer, model_object: int) -> None:
+        self._access = access
+        self._keeper = keeper
+        self._signer = signer
+        self._model_object = model_object
+
+    async def choose(
+        self, model: Model, endpoint: str, *, build: BuildVariant, exhaustive: bool = False
+    ) -> DeviceChoice:
+        """Choose a variant for a device; raises the server's errors when the device does not answer."""
+        profile = await self._keeper.refresh(endpoint)
+        runtime = profile.runtime
+        if runtime is None:
+            fit = Fit(endpoint, model.name, model.version, "", (), None, profile.why_no_runtime)
+            return DeviceChoice(fit, None, None)
+        slots = await read_slots(self._access, endpoint, self._model_object)
+        fitting = Fitting(
+            endpoint,
+            model,
+            runtime,
+            self._room(slots),
+            build=build,
+            measure=lambda made: self._signer.package_bytes(made, runtime),
+        )
+        chosen = await fitting.run(exhaustive=exhaustive)
+        return DeviceChoice(chosen.fit, chosen.build, runtime)
+
+    def _room(self, slots: tuple[Slot, ...]) -> Room:
+        why_no_slot = ""
+        storage = 0
+        try:
+            storage = choose_slot(slots).storage_used
+        except NoSlotError as error:
+            why_no_slot = error.message
+        return Room(
+            has_slot=not why_no_slot,
+            why_no_slot=why_no_slot,
+            reclaimable_storage=storage,
+            reclaimable_memory=sum(slot.memory_used for slot in slots if slot.in_use),
+            signature_algorithm=int(self._signer.key.algorithm),
+            key_id=self._signer.key.key_id,
+        )

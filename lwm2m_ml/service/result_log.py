@@ -1,0 +1,100 @@
+"""Keeps results: from the bus into the store, and from the store to whoever asks."""
+
+import asyncio
+import time
+
+import structlog
+
+from lwm2m_ml.bus import Bus, Subscription
+from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.service.results import InferenceResult, ResultReader
+from lwm2m_ml.store.results import ResultRecord, ResultRepository
+
+log = structlog.get_logger(__name__)
+
+RETENTION = 30 * 86400.0
+PRUNE_INTERVAL = 3600.0
+PAGE = 2_000
+LARGEST_ANSWER = 10_000
+
+
+class ResultLog:
+    """Every result of every device, for a month."""
+
+    def __init__(self, repository: ResultRepository, reader: ResultReader, bus: Bus) -> None:
+        self._repository = repository
+        self._reader = reader
+        self._bus = bus
+        self._subscription: Subscription | None = None
+        self._pruning: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Follow what devices send."""
+        self._subscription = self._bus.subscribe(DataSent, self._on_sent)
+        self._pruning = asyncio.create_task(self._prune())
+
+    async def stop(self) -> None:
+        """Follow no more."""
+        if self._subscription is not None:
+            self._subscription.cancel()
+        if self._pruning is not None:
+            self._pruning.cancel()
+            await asyncio.wait((self._pruning,))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many results were dropped, by what was absurd about them."""
+        return dict(self._reader.dropped)
+
+    async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since`, oldest first, at most the newest 10,000."""
+        found: list[InferenceResult] = []
+        after = 0
+        while page := await self._repository.of_endpoint(endpoint, after_id=after, limit=PAGE):
+            found.extend(_from_record(record) for record in page if record.number > since)
+            del found[:-LARGEST_ANSWER]
+            after = page[-1].id
+            if len(page) < PAGE:
+                break
+        return tuple(found)
+
+    async def _on_sent(self, event: DataSent) -> None:
+        dropped = self._reader.dropped.total()
+        for result in self._reader.read(event.endpoint, event.records, event.received_at):
+            # Not awaited: the store writes in order and a lost result is worth less than a jam of the bus.
+            self._repository.add(_to_record(result))
+        if self._reader.dropped.total() > dropped:
+            log.warning("absurd results dropped", endpoint=event.endpoint, dropped=self.dropped)
+
+    async def _prune(self) -> None:
+        while True:
+            self._repository.delete_before(time.time() - RETENTION)
+            await asyncio.sleep(PRUNE_INTERVAL)
+
+
+def _to_record(result: InferenceResult) -> ResultRecord:
+    return ResultRecord(
+        endpoint=result.endpoint,
+        model="" if result.slot is None else str(result.slot),
+        number=result.number,
+        class_index=result.class_index,
+        label=result.label,
+        confidence=result.confidence,
+        scores=result.scores,
+        latency=result.latency,
+        received_at=result.received_at,
+    )
+
+
+def _from_record(record: ResultRecord) -> InferenceResult:
+    return InferenceResult(
+        endpoint=record.endpoint,
+        number=record.number,
+        class_index=record.class_index,
+        label=record.label,
+        confidence=record.confidence,
+        scores=record.scores,
+        latency=record.latency,
+        received_at=record.received_at,
+        slot=int(record.model) if record.model.isdigit() else None,
+    )

@@ -1,0 +1,145 @@
+"""Inference results: what devices send of ML Inference Result, checked, typed, stored and queried."""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import ObjectLink, Value
+from lwm2m_ml.service.resources import ModelResource, ResultResource
+
+MAXIMUM_SCORES = 1024
+MAXIMUM_NUMBER = (1 << 63) - 1
+MAXIMUM_CLASS = 1_000_000
+MAXIMUM_LABEL = 128
+MAXIMUM_LATENCY = 3.6e6
+MAXIMUM_RESULTS_PER_MESSAGE = 256
+NO_DECISION = -1
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceResult:
+    """One inference. `scores` and `confidence` in percent, `latency` in milliseconds, time in Unix seconds.
+
+    `class_index` is -1 when the model made no decision; `slot` is the instance of ML Model, where the device told it.
+    """
+
+    endpoint: str
+    number: int
+    class_index: int
+    label: str = ""
+    confidence: float | None = None
+    scores: tuple[float, ...] = ()
+    latency: float | None = None
+    received_at: float = 0.0
+    slot: int | None = None
+
+
+class AbsurdValue(ValueError):
+    """A value that no inference can have; the result it belongs to is dropped and counted."""
+
+
+class ResultReader:
+    """Turns sent records into results; counts what it drops and why."""
+
+    def __init__(self, result_object: int, model_object: int) -> None:
+        self._result_object = result_object
+        self._model_object = model_object
+        self.dropped: Counter[str] = Counter()
+
+    def read(self, endpoint: str, records: Sequence[Record], received_at: float) -> tuple[InferenceResult, ...]:
+        """Return the results in one message, in order; several inferences in one message differ by their timestamps."""
+        latency = self._latency(records)
+        results: list[InferenceResult] = []
+        for group, values in self._grouped(records, received_at).items():
+            if len(results) == MAXIMUM_RESULTS_PER_MESSAGE:
+                self.dropped["too many in one message"] += 1
+                break
+            try:
+                result = _result(endpoint, values, latency, group[1])
+            except AbsurdValue as error:
+                self.dropped[str(error)] += 1
+                continue
+            if result is not None:
+                results.append(result)
+        return tuple(results)
+
+    def _grouped(
+        self, records: Sequence[Record], received_at: float
+    ) -> dict[tuple[int, float], dict[ObjectPath, Value | None]]:
+        """Put together what belongs to one inference: same instance, same moment."""
+        groups: dict[tuple[int, float], dict[ObjectPath, Value | None]] = {}
+        for record in records:
+            path = record.path
+            if path.object_id != self._result_object or path.instance_id is None or path.resource_id is None:
+                continue
+            key = (path.instance_id, _moment(record, received_at))
+            groups.setdefault(key, {})[path] = record.value
+        return groups
+
+    def _latency(self, records: Sequence[Record]) -> float | None:
+        """Return the latency that came with the results; an absurd one is dropped, the results stay."""
+        for record in records:
+            if record.path.object_id == self._model_object and record.path.resource_id == ModelResource.LAST_LATENCY:
+                try:
+                    return _number("latency", record.value, 0.0, MAXIMUM_LATENCY)
+                except AbsurdValue as error:
+                    self.dropped[str(error)] += 1
+        return None
+
+
+def _moment(record: Record, received_at: float) -> float:
+    """Return when a record was measured. A clock that is absurd counts as the moment of arrival."""
+    moment = record.absolute_time(received_at)
+    return moment if math.isfinite(moment) and 0 <= moment <= time.time() + 366 * 86400 else received_at
+
+
+def _result(
+    endpoint: str, values: Mapping[ObjectPath, Value | None], latency: float | None, received_at: float
+) -> InferenceResult | None:
+    """Make one result; None when the records hold no class or no number, so that it is not one."""
+    single: dict[int, Value | None] = {}
+    scores: dict[int, Value | None] = {}
+    for path, value in values.items():
+        if path.resource_id == ResultResource.SCORES and path.resource_instance_id is not None:
+            scores[path.resource_instance_id] = value
+        elif path.resource_id is not None:
+            single[path.resource_id] = value
+    if ResultResource.CLASS not in single or ResultResource.RESULT_NUMBER not in single:
+        return None
+    label, model = single.get(ResultResource.LABEL), single.get(ResultResource.MODEL)
+    confidence = single.get(ResultResource.CONFIDENCE)
+    return InferenceResult(
+        endpoint=endpoint,
+        number=_integer("number", single[ResultResource.RESULT_NUMBER], 0, MAXIMUM_NUMBER),
+        class_index=_integer("class", single[ResultResource.CLASS], NO_DECISION, MAXIMUM_CLASS),
+        label=label[:MAXIMUM_LABEL] if isinstance(label, str) else "",
+        confidence=None if confidence is None else _number("confidence", confidence, 0.0, 100.0),
+        scores=_scores(scores),
+        latency=latency,
+        received_at=received_at,
+        slot=model.instance_id if isinstance(model, ObjectLink) and not model.is_null else None,
+    )
+
+
+def _scores(scores: Mapping[int, Value | None]) -> tuple[float, ...]:
+    """Order the scores by class; a class that is missing in between makes them useless."""
+    if len(scores) > MAXIMUM_SCORES or sorted(scores) != list(range(len(scores))):
+        raise AbsurdValue("scores")
+    return tuple(_number("scores", scores[index], 0.0, 100.0) for index in range(len(scores)))
+
+
+def _number(what: str, value: Value | None, least: float, most: float) -> float:
+    """Return a finite number in a range; NaN is in none."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
+        raise AbsurdValue(what)
+    return float(value)
+
+
+def _integer(what: str, value: Value | None, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise AbsurdValue(what)
+    return value

@@ -1,0 +1,197 @@
+"""TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.config import Settings
+from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.delivery.timing import DeliveryTiming
+from lwm2m_ml.service.deployment import Deployment
+from lwm2m_ml.service.deployment_records import DeploymentRecords
+from lwm2m_ml.service.deployments import Deployments
+from lwm2m_ml.service.device_access import ServerDeviceAccess
+from lwm2m_ml.service.device_run import Workshop
+from lwm2m_ml.service.devices import Device, Devices
+from lwm2m_ml.service.fit import Fit
+from lwm2m_ml.service.fitting import DeviceFitting
+from lwm2m_ml.service.packages import Packages
+from lwm2m_ml.service.profile_keeper import ProfileKeeper
+from lwm2m_ml.service.profiles import CapabilityProfile
+from lwm2m_ml.service.result_log import ResultLog
+from lwm2m_ml.service.results import InferenceResult, ResultReader
+from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.workers.executor import WorkerPool
+from lwm2m_ml.service.workers.facts import ReferenceAnswers
+from lwm2m_ml.service.zoo.model import Model
+from lwm2m_ml.service.zoo.zoo import Zoo
+from lwm2m_ml.store.store import Store
+
+ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A signed module and its measured facts."""
+
+    digest: str
+    model: str
+    version: str
+    variant: str
+    target: str
+    package_bytes: int
+    facts: Mapping[str, Any]
+
+
+class TinyMLService:
+    """Knows devices and models and brings them together. Start the LwM2M server first, stop it last."""
+
+    def __init__(
+        self,
+        server: Lwm2mServer,
+        store: Store,
+        bus: Bus,
+        settings: Settings,
+        *,
+        timing: DeliveryTiming | None = None,
+    ) -> None:
+        self.catalogue = Catalogue.shipped()
+        self._server = server
+        self._store = store
+        objects = settings.objects
+        access = ServerDeviceAccess(server)
+        self._workers = WorkerPool(settings.compile_workers)
+        self._zoo = Zoo(store, self._workers)
+        self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities)
+        self._devices = Devices(server, self._keeper, self.catalogue)
+        self._builder = Builder(store, self._zoo, self._workers)
+        self._signer = Signer.open(settings.data_directory)
+        self._fitting = DeviceFitting(access, self._keeper, self._signer, objects.model)
+        self._results = ResultLog(store.results, ResultReader(objects.result, objects.model), bus)
+        self._deployments = Deployments(
+            DeploymentRecords(store),
+            self._zoo,
+            Workshop(self._fitting, self._builder, Packages(store, self._signer), server.downloads),
+            access,
+            bus,
+            model_object=objects.model,
+            timing=timing or DeliveryTiming(),
+        )
+
+    async def start(self) -> None:
+        """Load models and profiles and go on with what was not finished."""
+        await self._zoo.start()
+        await self._keeper.start()
+        self._results.start()
+        await self._deployments.start()
+
+    async def stop(self) -> None:
+        """Stop all work; deployments under way go on at the next start. May be called when never started."""
+        await self._deployments.stop()
+        await self._builder.stop()
+        await self._results.stop()
+        await self._keeper.stop()
+        await self._workers.stop()
+
+    @property
+    def coap_uri(self) -> str:
+        """Where devices register."""
+        host, port = self._server.coap_address
+        return f"coap://[{host}]:{port}" if ":" in host else f"coap://{host}:{port}"
+
+    @property
+    def trust_anchor(self) -> bytes:
+        """The public key that devices need to verify modules, as PEM."""
+        return self._signer.key.verification_key.to_pem()
+
+    def models(self) -> tuple[Model, ...]:
+        """Return the newest version of every model."""
+        return self._zoo.models()
+
+    async def add_model(self, name: str, version: str, content: bytes, **facts: Any) -> Model:
+        """Add a model or a variant of one; raises `InvalidInputError` when the compiler cannot read it.
+
+        `facts` are those of `Zoo.add`: variant, labels, calibration (an `.npz` file), accuracy, description, licence.
+        """
+        return await self._zoo.add(name, version, content, **facts)
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return all registered devices."""
+        return self._devices.all()
+
+    def device(self, endpoint: str) -> Device:
+        """Return one registered device; raises `NotFoundError`."""
+        return self._devices.get(endpoint)
+
+    async def profile(self, endpoint: str) -> CapabilityProfile:
+        """Return what a device can do; raises `NotFoundError` when it never told."""
+        return await self._keeper.profile(endpoint)
+
+    async def read(self, endpoint: str, path: str) -> tuple[Record, ...]:
+        """Read a path of a device."""
+        return await self._devices.read(endpoint, path)
+
+    async def write(self, endpoint: str, path: str, value: str | float | bool) -> None:
+        """Write a resource of a device; opaque values in base64, links as `3:0`."""
+        await self._devices.write(endpoint, path, value)
+
+    async def execute(self, endpoint: str, path: str, arguments: str = "") -> None:
+        """Execute a resource of a device."""
+        await self._devices.execute(endpoint, path, arguments)
+
+    async def deploy(self, model: str, endpoints: Sequence[str] | str) -> Deployment:
+        """Start to bring a model to devices: a list of endpoints, or `"all"` for every registered one."""
+        chosen = self._zoo.get(model)
+        if endpoints == ALL:
+            names = [registration.endpoint for registration in self._server.registry.all()]
+            if not names:
+                raise ConflictError("No device is registered", hint=f"Let devices register at {self.coap_uri}")
+        elif isinstance(endpoints, str):
+            raise UsageError(f'Devices are given as a list or as "{ALL}", not as {endpoints!r}')
+        else:
+            names = [self._server.registry.get(endpoint).endpoint for endpoint in endpoints]
+            if not names:
+                raise UsageError("No device is named", hint=f'Name endpoints, or "{ALL}"')
+        return await self._deployments.create(chosen, names)
+
+    async def deployment(self, deployment_id: str) -> Deployment:
+        """Return a deployment as it stands; raises `NotFoundError`."""
+        return await self._deployments.get(deployment_id)
+
+    async def deployments(self) -> tuple[Deployment, ...]:
+        """Return all deployments, oldest first."""
+        return await self._deployments.all()
+
+    async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since`, oldest first."""
+        return await self._results.results(endpoint, since)
+
+    async def module(self, digest: str) -> Module:
+        """Return a signed module's facts; raises `NotFoundError`."""
+        record = await self._store.modules.get(digest)
+        if record is None or "package_bytes" not in record.facts:
+            raise NotFoundError(f"There is no module {digest[:12]}…")
+        return Module(
+            digest=record.digest,
+            model=record.model,
+            version=record.version,
+            variant=record.variant,
+            target=record.target,
+            package_bytes=record.facts["package_bytes"],
+            facts=record.facts,
+        )
+
+    async def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
+        """Answer inputs (one flat list of numbers each) with the integer reference of a variant."""
+        chosen = self._zoo.get(model)
+        return await self._builder.reference_outputs(chosen, chosen.variant(variant), inputs)
+
+    async def fit(self, model: str, endpoint: str) -> Fit:
+        """Look at every variant of a model for a device: which fits, which is chosen, what the others lack."""
+        choice = await self._fitting.choose(self._zoo.get(model), endpoint, build=self._builder.build, exhaustive=True)
+        return choice.fit
