@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import RawMessage
 from lwm2m_ml.coap.errors import BlockTransferError, UnusableOption
-from lwm2m_ml.coap.options import Block, Options, decode_block, encode_uint, first, without
+from lwm2m_ml.coap.options import Block, Options, decode_block, encode_uint, first, first_block, without
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.requester import OutgoingRequest, Requester
@@ -62,14 +62,17 @@ class Transfer:
         if challenge is None or challenge == self._echo:
             return response
         self._echo = challenge
-        if response.code == numbers.UNAUTHORIZED or self._is_small_first_block(response):
+        if response.code == numbers.UNAUTHORIZED or self._is_smaller_than_asked(options, response):
             return await self._exchange_once(options, payload)
         return response
 
-    def _is_small_first_block(self, response: RawMessage) -> bool:
-        """A block that was made small only because our address was unproven: with proof it gets larger."""
+    def _is_smaller_than_asked(self, options: Options, response: RawMessage) -> bool:
+        """A block that was made small because our address was unproven: with proof it gets larger."""
         block = _block2(response)
-        return block is not None and block.number == 0 and self._request.code in numbers.SAFE_METHODS
+        if block is None or self._request.code not in numbers.SAFE_METHODS:
+            return False
+        asked = first_block(options, numbers.BLOCK2)
+        return block.number == 0 if asked is None else block.size_exponent < asked.size_exponent
 
     async def _exchange_once(self, options: Options, payload: bytes) -> RawMessage:
         if self._echo is not None:
