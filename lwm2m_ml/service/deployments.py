@@ -1,6 +1,7 @@
 """All deployments: started, persisted at every change, resumed after a restart of the server."""
 
 import asyncio
+import dataclasses
 import secrets
 import time
 from collections import defaultdict
@@ -13,7 +14,7 @@ from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
-from lwm2m_ml.service.deployment import Deployment, DeploymentChanged, DeploymentDevice
+from lwm2m_ml.service.deployment import Deployment, DeploymentChanged, DeploymentDevice, DeviceState
 from lwm2m_ml.service.deployment_records import DeploymentRecords
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.device_run import DeviceRun, Workshop
@@ -51,11 +52,11 @@ class Deployments:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._running: dict[str, Deployment] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._signals: DeviceSignals | None = None
+        self._signals = DeviceSignals(bus)
 
     async def start(self) -> None:
         """Go on with every deployment that is not finished."""
-        self._signals = DeviceSignals(self._bus)
+        self._signals.start()
         for deployment in await self._records.unfinished():
             log.info("deployment resumed", deployment=deployment.id, model=deployment.model)
             self._start(deployment)
@@ -66,8 +67,7 @@ class Deployments:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._signals is not None:
-            self._signals.stop()
+        self._signals.stop()
 
     async def create(self, model: Model, endpoints: Sequence[str]) -> Deployment:
         """Store a new deployment and begin it."""
@@ -103,22 +103,25 @@ class Deployments:
                 task.add_done_callback(self._tasks.discard)
 
     async def _run(self, deployment: Deployment, row: DeploymentDevice) -> None:
-        if self._signals is None:
-            return
-
         async def save(changed: DeploymentDevice) -> None:
             await self._save(deployment.id, changed)
 
         async with self._turns[row.endpoint], self._limit:
+            try:
+                model = self._zoo.get(deployment.model, deployment.version)
+            except NotFoundError as error:
+                await save(dataclasses.replace(row, state=DeviceState.FAILED, reason=error.message))
+                return
             with self._signals.watch(row.endpoint) as watch:
                 session = Session(row.endpoint, self._access, watch, self._model_object, self._timing)
-                model = self._zoo.get(deployment.model, deployment.version)
-                await DeviceRun(self._workshop, session, deployment.id, model, row, save).run()
+                run = DeviceRun(self._workshop, session, deployment_id=deployment.id, model=model, row=row, save=save)
+                await run.run()
 
     async def _save(self, deployment_id: str, changed: DeploymentDevice) -> None:
         """Persist first, then tell: nobody hears of a state that a crash could take back."""
-        deployment = self._running[deployment_id].with_device(changed)
+        self._running[deployment_id].with_device(changed)  # refuses an impossible step before it is on disk
         await self._records.put_device(deployment_id, changed)
+        deployment = self._running[deployment_id].with_device(changed)
         self._running[deployment_id] = deployment
         self._bus.publish(DeploymentChanged(deployment_id, changed))
         if deployment.finished:

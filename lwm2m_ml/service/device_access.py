@@ -1,17 +1,16 @@
 """What the service asks of devices: the few LwM2M operations it uses, and the LwM2M server as the one who does them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
-
-OnRecords = Callable[[Sequence[Record]], None]
+from lwm2m_ml.server.server import Lwm2mServer
 
 
 class DeviceAccess(Protocol):
-    """Operations on registered devices. They raise the server's `UnknownDevice`, `DeviceTimeout` and `DeviceError`."""
+    """Operations on registered devices; they raise `UnknownDevice`, `DeviceError` and other `OperationError`s."""
 
     def instances(self, endpoint: str, object_id: int) -> tuple[int, ...] | None:
         """Return the instances of an object that the device registered; None when it did not register the object."""
@@ -28,5 +27,38 @@ class DeviceAccess(Protocol):
     async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
         """Execute a resource."""
 
-    async def observe(self, endpoint: str, path: ObjectPath, on_records: OnRecords) -> None:
-        """Observe a path until the device registers anew."""
+    async def observe(self, endpoint: str, path: ObjectPath, *, lasting: bool = False) -> None:
+        """Have news of a path told on the bus, until the device registers anew or, `lasting`, for good."""
+
+
+class ServerDeviceAccess:
+    """The LwM2M server's devices."""
+
+    def __init__(self, server: Lwm2mServer) -> None:
+        self._server = server
+
+    def instances(self, endpoint: str, object_id: int) -> tuple[int, ...] | None:
+        """Return the registered instances of an object."""
+        registration = self._server.registry.find(endpoint)
+        return None if registration is None else registration.instances(object_id)
+
+    def last_seen(self, endpoint: str) -> float | None:
+        """Return when the device last registered or updated."""
+        registration = self._server.registry.find(endpoint)
+        return None if registration is None else registration.updated_at
+
+    async def read(self, endpoint: str, path: ObjectPath) -> Sequence[Record]:
+        """Read a path."""
+        return await self._server.devices.read(endpoint, path)
+
+    async def write(self, endpoint: str, path: ObjectPath, value: Value) -> None:
+        """Write one resource."""
+        await self._server.devices.write(endpoint, path, value)
+
+    async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
+        """Execute a resource."""
+        await self._server.devices.execute(endpoint, path, arguments)
+
+    async def observe(self, endpoint: str, path: ObjectPath, *, lasting: bool = False) -> None:
+        """Observe a path; the server publishes what comes."""
+        await self._server.devices.observe(endpoint, path, lasting=lasting)

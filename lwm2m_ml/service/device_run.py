@@ -51,7 +51,14 @@ class DeviceRun:
     """Brings one model to one device and keeps the device's row up to date."""
 
     def __init__(
-        self, workshop: Workshop, session: Session, deployment_id: str, model: Model, row: DeploymentDevice, save: Save
+        self,
+        workshop: Workshop,
+        session: Session,
+        *,
+        deployment_id: str,
+        model: Model,
+        row: DeploymentDevice,
+        save: Save,
     ) -> None:
         self._workshop = workshop
         self._session = session

@@ -17,7 +17,7 @@ SEQUENCE = "modules"
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A signed module as it is delivered. `digest` names it here; `module_digest` is what a device shows that has it."""
+    """A signed module as it is delivered. `digest` names it here; `module_digest` is what a device shows."""
 
     digest: str
     module_digest: bytes

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.server.events import DataSent, DeviceEvent, DeviceRegistered, DeviceUpdated, Notified
 
 
@@ -33,12 +33,17 @@ class DeviceSignals:
     """Spreads events on the bus to the watches of the device they are about."""
 
     def __init__(self, bus: Bus) -> None:
+        self._bus = bus
         self._watches: dict[str, list[Watch]] = {}
+        self._subscriptions: tuple[Subscription, ...] = ()
+
+    def start(self) -> None:
+        """Follow events from now on."""
         self._subscriptions = (
-            bus.subscribe(DeviceRegistered, self._registered),
-            bus.subscribe(DeviceUpdated, self._changed),
-            bus.subscribe(DataSent, self._changed),
-            bus.subscribe(Notified, self._changed),
+            self._bus.subscribe(DeviceRegistered, self._registered),
+            self._bus.subscribe(DeviceUpdated, self._changed),
+            self._bus.subscribe(DataSent, self._changed),
+            self._bus.subscribe(Notified, self._changed),
         )
 
     def stop(self) -> None:
