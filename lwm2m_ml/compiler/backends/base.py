@@ -1,0 +1,54 @@
+"""What every backend offers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class LayerFact:
+    """Which kernel computes an operation, and the working memory that it takes beside its operands."""
+
+    operation: str
+    kind: str
+    kernel: str
+    macs: int
+    weight_bytes: int
+    scratch_bytes: int
+    result_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """Machine code and the facts that are known without running it. Offsets are from the start of the arena."""
+
+    code: bytes
+    arena_bytes: int
+    lower_bound_arena_bytes: int
+    offsets: Mapping[str, int]
+    layers: tuple[LayerFact, ...]
+
+
+class Backend(Protocol):
+    """Makes payloads. `name`, `format` and `abi` go into the module's descriptor."""
+
+    @property
+    def name(self) -> str:
+        """The name of the backend."""
+
+    @property
+    def format(self) -> str:
+        """What kind of payload it makes."""
+
+    @property
+    def abi(self) -> str:
+        """Version of the interface between the payload and the device."""
+
+    def supports(self, target: Target) -> bool:
+        """Whether it can make a payload for the target."""
+
+    def build(self, graph: Graph, target: Target, optimize: str) -> Payload:
+        """The payload of an int8 graph."""

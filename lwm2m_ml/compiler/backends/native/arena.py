@@ -1,0 +1,106 @@
+"""Where every tensor and working memory lies in the arena."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.backends.native.program import Program
+from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.ir.kinds import Reshape
+from lwm2m_ml.compiler.memory import Buffer, InPlace, MemoryPlan, plan
+
+# Kernels read whole words; a word-aligned tensor is all that any of them asks for.
+TENSOR_ALIGNMENT = 4
+SCRATCH_ALIGNMENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A layer and the kernel chosen for it."""
+
+    layer: Layer
+    kernel: Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """The memory plan, and which tensor shares whose buffer."""
+
+    plan: MemoryPlan
+    owners: Mapping[str, str]
+
+    def offset(self, tensor: str) -> int:
+        """Bytes from the start of the arena."""
+        return self.plan.offsets[self.owners[tensor]]
+
+    def places(self, step: Step, program: Program) -> Places:
+        """C expressions for the tensors of a step."""
+        operands = tuple(
+            program.constant(operand.values, alignment=TENSOR_ALIGNMENT)
+            if operand.is_constant
+            else _pointer(self.offset(operand.name))
+            for operand in step.layer.operands[: _data_operands(step.layer)]
+        )
+        scratch = self.plan.offsets.get(_scratch_name(step), 0)
+        return Places(operands, _pointer(self.offset(step.layer.result.name)), f"(arena + {scratch})")
+
+
+def _data_operands(layer: Layer) -> int:
+    """Weighted layers have one operand in the arena; kernels place weights and biases themselves."""
+    constants = [operand.is_constant for operand in layer.operands]
+    return 1 if constants == [False, True, True] and layer.operation.kind_name != "Concatenate" else len(constants)
+
+
+def _pointer(offset: int) -> str:
+    return f"(int8_t *)(arena + {offset})"
+
+
+def _scratch_name(step: Step) -> str:
+    return f"scratch of {step.layer.result.name}"
+
+
+def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
+    """Plan the arena; step numbers count from 1, inputs are there at 0 and outputs until after the last."""
+    owners = _owners(graph)
+    first, last = _lifetimes(graph, owners)
+    sizes = {owner: graph.tensor(owner).bytes for owner in first}
+    buffers = [Buffer(name, sizes[name], first[name], last[name], TENSOR_ALIGNMENT) for name in first]
+    pairs: dict[tuple[str, str], InPlace] = {}
+    for number, step in enumerate(steps, start=1):
+        scratch = step.kernel.scratch_bytes(step.layer)
+        if scratch:
+            buffers.append(Buffer(_scratch_name(step), scratch, number, number, SCRATCH_ALIGNMENT))
+        result = owners[step.layer.result.name]
+        for index, lead in step.kernel.overlaps(step.layer).items():
+            source = owners.get(step.layer.operands[index].name)
+            if source is None or source == result:
+                continue
+            if last[source] == number and first[source] < first[result] == number:
+                pairs[source, result] = InPlace(source, result, lead)
+    return Arena(plan(buffers, in_place=pairs.values()), owners)
+
+
+def _owners(graph: Graph) -> dict[str, str]:
+    """A reshape has no memory of its own: its result is its operand under another name."""
+    owners = {name: name for name in graph.inputs}
+    for operation in graph.operations:
+        source = operation.inputs[0]
+        shares = isinstance(operation.kind, Reshape) and source in owners
+        owners[operation.output] = owners[source] if shares else operation.output
+    return owners
+
+
+def _lifetimes(graph: Graph, owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+    first = {owners[name]: 0 for name in graph.inputs}
+    last = dict(first)
+    for number, operation in enumerate(graph.operations, start=1):
+        for name in operation.inputs:
+            if name in owners:
+                last[owners[name]] = number
+        owner = owners[operation.output]
+        first.setdefault(owner, number)
+        last[owner] = max(number, last.get(owner, 0))
+    for name in graph.outputs:
+        last[owners[name]] = len(graph.operations) + 1
+    return first, last

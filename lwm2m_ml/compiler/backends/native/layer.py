@@ -1,0 +1,55 @@
+"""One operation as a kernel sees it: its kind, its tensors, and the target."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
+from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.reference.requantization import Requantization, layer_requantization
+from lwm2m_ml.compiler.targets import Target
+
+
+@dataclass(frozen=True)
+class Layer:
+    """An operation of an int8 graph, to be computed on a target."""
+
+    graph: Graph
+    operation: Operation
+    target: Target
+    optimize: str = "balanced"
+
+    @property
+    def kind(self) -> Kind:
+        """What the operation computes."""
+        return self.operation.kind
+
+    @cached_property
+    def operands(self) -> tuple[Tensor, ...]:
+        """What it reads."""
+        return self.graph.operands(self.operation)
+
+    @cached_property
+    def result(self) -> Tensor:
+        """What it writes."""
+        return self.graph.result(self.operation)
+
+    @cached_property
+    def requantization(self) -> Requantization:
+        """How its sums become int8; for convolutions and fully connected layers."""
+        return layer_requantization(self.graph, self.operation)
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of a weight with an operand."""
+        kind = self.kind
+        if isinstance(kind, kinds.Convolution | kinds.FullyConnected):
+            return self.result.elements * math.prod(self.operands[1].shape[1:])
+        if isinstance(kind, kinds.DepthwiseConvolution):
+            return self.result.elements * math.prod(self.operands[1].shape[:2])
+        return 0
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of all constants among the operands."""
+        return sum(operand.bytes for operand in self.operands if operand.is_constant)

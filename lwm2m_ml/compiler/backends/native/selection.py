@@ -1,0 +1,46 @@
+"""Chooses a kernel for every layer."""
+
+from collections.abc import Iterator, Sequence
+
+from lwm2m_ml.compiler.backends.native.arena import Step
+from lwm2m_ml.compiler.backends.native.kernel import Kernel
+from lwm2m_ml.compiler.backends.native.kernels import (
+    convolution,
+    depthwise,
+    elementwise,
+    fully_connected,
+    movement,
+    pooling,
+    softmax,
+)
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.errors import UnsupportedOperator
+from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.targets import Target
+
+KERNELS: Sequence[Kernel] = (
+    *convolution.KERNELS,
+    *depthwise.KERNELS,
+    *fully_connected.KERNELS,
+    *pooling.KERNELS,
+    *elementwise.KERNELS,
+    *softmax.KERNELS,
+    *movement.KERNELS,
+)
+
+
+def candidates(layer: Layer) -> Iterator[Kernel]:
+    """The kernels that can compute a layer, the preferred ones first."""
+    return (kernel for kernel in KERNELS if kernel.accepts(layer))
+
+
+def select(graph: Graph, target: Target, optimize: str) -> tuple[Step, ...]:
+    """One step per operation."""
+    return tuple(_step(Layer(graph, operation, target, optimize)) for operation in graph.operations)
+
+
+def _step(layer: Layer) -> Step:
+    kernel = next(candidates(layer), None)
+    if kernel is None:
+        raise UnsupportedOperator(layer.operation.kind_name, layer.operation.name, why="no kernel computes it in int8")
+    return Step(layer, kernel)

@@ -1,0 +1,147 @@
+"""The compiler's two calls: `compile` makes a proved module, `evaluate` gives the integer reference's answers."""
+
+import pathlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from lwm2m_ml.compiler.arithmetic import quantize_values
+from lwm2m_ml.compiler.backends.base import Backend, Payload
+from lwm2m_ml.compiler.backends.native.backend import NativeBackend
+from lwm2m_ml.compiler.errors import UnsupportedTarget
+from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
+from lwm2m_ml.compiler.frontends.load import load_model
+from lwm2m_ml.compiler.interpreter import run
+from lwm2m_ml.compiler.ir import Array, DataType, Graph
+from lwm2m_ml.compiler.passes.pipeline import simplify
+from lwm2m_ml.compiler.proof import Proof, prove
+from lwm2m_ml.compiler.quantize.calibration import check_samples, random_samples
+from lwm2m_ml.compiler.quantize.post_training import quantize
+from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.errors import UsageError
+
+OPTIMIZE = ("size", "balanced", "speed")
+REFERENCES = ("litert",)
+_BACKENDS: Sequence[Backend] = (NativeBackend(),)
+# Samples of the calibration data that prove a module when the caller gives no inputs.
+_PROOF_SAMPLES = 8
+
+
+def compile(
+    model: bytes | pathlib.Path,
+    target: Target,
+    *,
+    calibration: Array | None = None,
+    optimize: str = "balanced",
+    reference: str = "litert",
+    inputs: Array | None = None,
+) -> CompiledModule:
+    """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
+
+    `calibration` and `inputs` are float32 samples of the model's input, axis 0 counting them. The same arguments give
+    the same bytes. Raises a subclass of `InvalidInputError` for a model or data that cannot be used.
+    """
+    _check_choice("optimisation", optimize, OPTIMIZE)
+    _check_choice("reference", reference, REFERENCES)
+    backend = next((candidate for candidate in _BACKENDS if candidate.supports(target)), None)
+    if backend is None:
+        raise UnsupportedTarget(f"No backend makes modules for {target.name} ({target.title})")
+    graph = _integer_graph(model, calibration)
+    payload = backend.build(graph, target, optimize)
+    samples = _proof_inputs(graph, calibration, inputs)
+    proof = prove(graph, payload, target, samples)
+    return _module(graph, target, _Made(backend, payload, proof), reference, optimize)
+
+
+def evaluate(model: bytes | pathlib.Path, calibration: Array | None, inputs: Array) -> NDArray[numpy.int8]:
+    """The int8 answers of the same quantised model for many samples, computed in numpy."""
+    graph = _integer_graph(model, calibration)
+    samples = _quantized(graph, check_samples(graph, inputs, "inputs"))
+    answers: NDArray[numpy.int8] = run(graph, samples)[graph.outputs[0]]
+    return answers
+
+
+def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise UsageError(f"Unknown {what} {value!r}", hint=f"Choose {', '.join(choices)}")
+
+
+def _integer_graph(model: bytes | pathlib.Path, calibration: Array | None) -> Graph:
+    graph = simplify(load_model(model))
+    if all(graph.tensor(name).dtype is DataType.INT8 for name in graph.outputs):
+        return graph
+    return quantize(graph, calibration)
+
+
+def _proof_inputs(graph: Graph, calibration: Array | None, inputs: Array | None) -> dict[str, Array]:
+    """All the caller's inputs, else the first samples of the calibration data, else random ones."""
+    if inputs is not None:
+        return _quantized(graph, check_samples(graph, inputs, "inputs"))
+    if calibration is not None:
+        return _quantized(graph, check_samples(graph, calibration, "calibration data")[:_PROOF_SAMPLES])
+    return _quantized(graph, random_samples(graph, _PROOF_SAMPLES))
+
+
+def _quantized(graph: Graph, samples: Array) -> dict[str, Array]:
+    """Int8 samples of the first input; further inputs get seeded random ones."""
+    values = {}
+    for number, name in enumerate(graph.inputs):
+        quantization = graph.tensor(name).quantization
+        assert quantization is not None  # noqa: S101 - every tensor of an int8 graph has one
+        single = Graph(graph.tensors, (), (name,), ())
+        given = samples if number == 0 else random_samples(single, len(samples))
+        values[name] = quantize_values(given, quantization.scale, quantization.zero_point)
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What came out of the backend and the proof."""
+
+    backend: Backend
+    payload: Payload
+    proof: Proof
+
+
+def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize: str) -> CompiledModule:
+    backend, payload, proof = made.backend, made.payload, made.proof
+    return CompiledModule(
+        payload=payload.code,
+        target=target,
+        backend=backend.name,
+        format=backend.format,
+        abi=backend.abi,
+        isa=target.isa,
+        flash_bytes=len(payload.code),
+        ram_bytes=payload.arena_bytes + proof.stack_bytes,
+        arena_bytes=payload.arena_bytes,
+        stack_bytes=proof.stack_bytes,
+        instructions=proof.instructions,
+        macs=sum(layer.macs for layer in payload.layers),
+        weight_bytes=sum(layer.weight_bytes for layer in payload.layers),
+        lower_bound_arena_bytes=payload.lower_bound_arena_bytes,
+        inputs=tuple(_fact(graph, name, payload) for name in graph.inputs),
+        outputs=tuple(_fact(graph, name, payload) for name in graph.outputs),
+        vectors=proof.vectors,
+        max_abs_diff=proof.max_abs_diff,
+        exact=proof.exact,
+        reference=reference,
+        optimize=optimize,
+        layers=payload.layers,
+    )
+
+
+def _fact(graph: Graph, name: str, payload: Payload) -> TensorFact:
+    tensor = graph.tensor(name)
+    assert tensor.quantization is not None  # noqa: S101 - every tensor of an int8 graph has one
+    return TensorFact(
+        name=name,
+        shape=tensor.shape,
+        dtype=tensor.dtype.value,
+        scale=tensor.quantization.scale,
+        zero_point=tensor.quantization.zero_point,
+        offset=payload.offsets[name],
+        bytes=tensor.bytes,
+    )

@@ -1,0 +1,64 @@
+"""What `compile` returns: the payload and its measured facts."""
+
+from dataclasses import dataclass
+
+import numpy
+from numpy.typing import NDArray
+
+from lwm2m_ml.compiler.arithmetic import dequantize_values, quantize_values
+from lwm2m_ml.compiler.backends.base import LayerFact
+from lwm2m_ml.compiler.ir.tensor import Array
+from lwm2m_ml.compiler.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFact:
+    """An input or output: real = scale × (integer − zero point), at `offset` in the arena, rows first."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: float
+    zero_point: int
+    offset: int
+    bytes: int
+
+    def quantize(self, values: Array) -> NDArray[numpy.int8]:
+        """Real values as the module takes them: divided in float32, rounded to nearest even, limited to int8."""
+        return quantize_values(numpy.asarray(values), self.scale, self.zero_point)
+
+    def dequantize(self, values: Array) -> NDArray[numpy.float32]:
+        """The real values of what the module gives."""
+        return dequantize_values(numpy.asarray(values), self.scale, self.zero_point)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledModule:
+    """A module proved on the emulated core of its target.
+
+    `flash_bytes` is the whole payload; `ram_bytes` is arena and peak stack together; `instructions` are those of one
+    inference, the most over all vectors. `vectors` pair the input bytes with the answer of the module.
+    """
+
+    payload: bytes
+    target: Target
+    backend: str
+    format: str
+    abi: str
+    isa: tuple[str, ...]
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    stack_bytes: int
+    instructions: int
+    macs: int
+    weight_bytes: int
+    lower_bound_arena_bytes: int
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+    vectors: tuple[tuple[bytes, bytes], ...]
+    max_abs_diff: int
+    exact: bool
+    reference: str
+    optimize: str
+    layers: tuple[LayerFact, ...]

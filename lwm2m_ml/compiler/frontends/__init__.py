@@ -1,0 +1,1 @@
+"""Front ends: each reads one model format into the intermediate representation and validates all of it."""

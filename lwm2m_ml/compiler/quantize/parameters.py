@@ -1,0 +1,46 @@
+"""Scales and zero points from ranges: asymmetric for activations, symmetric per channel for weights."""
+
+import numpy
+
+from lwm2m_ml.compiler.arithmetic import round_half_away
+from lwm2m_ml.compiler.ir import Array, Quantization
+from lwm2m_ml.compiler.quantize.calibration import Range
+
+# Biases stay below this, so that the sum of a layer cannot leave int32.
+_LARGEST_BIAS = float(1 << 30)
+
+
+def activation_quantization(found: Range) -> Quantization:
+    """Int8 codes spread over the range; the zero point is moved to a whole code so that real zero is exact."""
+    span = found.high - found.low
+    if span <= 0:
+        return Quantization.per_tensor(1.0, 0)
+    scale = float(numpy.float32(span / 255.0))
+    zero_point = round(-128 - found.low / scale)
+    return Quantization.per_tensor(scale, max(-128, min(127, zero_point)))
+
+
+def weight_scales(weights: Array, axis: int, bias: Array, input_scale: float) -> tuple[float, ...]:
+    """One scale per output channel, symmetric, large enough that the channel's bias fits too."""
+    others = tuple(index for index in range(weights.ndim) if index != axis)
+    largest = numpy.abs(weights.astype(numpy.float64)).max(axis=others)
+    for_weights = largest / 127.0
+    for_bias = numpy.abs(bias.astype(numpy.float64)) / (input_scale * _LARGEST_BIAS)
+    scales = numpy.maximum(for_weights, for_bias)
+    # A channel of zeros may have any scale; one of the usual size keeps its bias precise.
+    usual = float(scales.max()) or 1.0
+    scales = numpy.where(scales > 0, scales, usual)
+    return tuple(float(scale) for scale in scales.astype(numpy.float32))
+
+
+def quantize_weights(weights: Array, axis: int, scales: tuple[float, ...]) -> Array:
+    """Weights as int8 in -127…127."""
+    shape = [1] * weights.ndim
+    shape[axis] = -1
+    codes = round_half_away(weights.astype(numpy.float64) / numpy.array(scales).reshape(shape))
+    return numpy.clip(codes, -127, 127).astype(numpy.int8)
+
+
+def quantize_bias(bias: Array, scales: tuple[float, ...], input_scale: float) -> Array:
+    """Biases as int32 at the scale of the layer's sums."""
+    return round_half_away(bias.astype(numpy.float64) / (numpy.array(scales) * input_scale)).astype(numpy.int32)

@@ -1,0 +1,79 @@
+"""The fixed-point parameters of a layer: how its int32 sums become int8 results."""
+
+from dataclasses import dataclass
+
+import numpy
+
+from lwm2m_ml.compiler.arithmetic import (
+    Integers,
+    Rounding,
+    activation_limits,
+    clamp_int8,
+    multiply,
+    quantize_multiplier,
+    wrap32,
+)
+from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
+from lwm2m_ml.compiler.ir.tensor import Array
+
+
+@dataclass(frozen=True, slots=True)
+class Requantization:
+    """One multiplier and shift per output channel, then the zero point and the limits of the activation."""
+
+    multipliers: tuple[int, ...]
+    shifts: tuple[int, ...]
+    zero_point: int
+    low: int
+    high: int
+    rounding: Rounding
+
+    def apply(self, sums: Array) -> Array:
+        """Int8 results of int32 sums whose last axis counts channels."""
+        multipliers, shifts = numpy.array(self.multipliers), numpy.array(self.shifts)
+        scaled: Integers = multiply(wrap32(sums), multipliers, shifts, self.rounding)
+        return clamp_int8(scaled + self.zero_point, self.low, self.high)
+
+
+def scale_of(tensor: Tensor) -> float:
+    """The scale of a tensor quantised as a whole."""
+    assert tensor.quantization is not None, tensor.name  # noqa: S101 - the verifier saw to it
+    return tensor.quantization.scale
+
+
+def zero_point_of(tensor: Tensor) -> int:
+    """The zero point of a tensor quantised as a whole."""
+    assert tensor.quantization is not None, tensor.name  # noqa: S101 - the verifier saw to it
+    return tensor.quantization.zero_point
+
+
+def limits_of(tensor: Tensor, activation: kinds.Activation) -> tuple[int, int]:
+    """The int8 interval of a fused activation of a result."""
+    return activation_limits(scale_of(tensor), zero_point_of(tensor), activation.bounds)
+
+
+def layer_requantization(graph: Graph, operation: Operation, *, tflm: bool = False) -> Requantization:
+    """The parameters of a convolution or fully connected layer.
+
+    LiteRT's reference kernels round fully connected sums once and everything else twice; TFLM always rounds twice.
+    The scales are multiplied in float64, as TfLite does.
+    """
+    kind = operation.kind
+    assert isinstance(kind, kinds.Convolution | kinds.DepthwiseConvolution | kinds.FullyConnected)  # noqa: S101
+    operand, weights, _ = graph.operands(operation)
+    result = graph.result(operation)
+    assert weights.quantization is not None  # noqa: S101 - the verifier saw to it
+    channels = result.shape[-1]
+    scales = weights.quantization.scales
+    reals = [scale_of(operand) * scale / scale_of(result) for scale in scales]
+    pairs = [quantize_multiplier(real) for real in (reals * channels if len(reals) == 1 else reals)]
+    low, high = limits_of(result, kind.activation)
+    once = isinstance(kind, kinds.FullyConnected) and not tflm
+    return Requantization(
+        tuple(multiplier for multiplier, _ in pairs),
+        tuple(shift for _, shift in pairs),
+        zero_point_of(result),
+        low,
+        high,
+        Rounding.SINGLE if once else Rounding.DOUBLE,
+    )
