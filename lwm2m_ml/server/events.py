@@ -1,0 +1,54 @@
+"""What the server tells the rest of the service, over the bus."""
+
+from dataclasses import dataclass
+
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """Something that concerns one device."""
+
+    endpoint: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRegistered(DeviceEvent):
+    """A device registered; `reregistered` when it already was, so it may have lost what it did not store."""
+
+    reregistered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUpdated(DeviceEvent):
+    """A device renewed its registration; `objects_changed` when it told a new list of objects."""
+
+    objects_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDeregistered(DeviceEvent):
+    """A device said good-bye."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceExpired(DeviceEvent):
+    """A device's lifetime passed without an Update."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSent(DeviceEvent):
+    """A device sent data of its own accord (Send, Core TS V1_1 §6.4.7)."""
+
+    records: tuple[Record, ...]
+    received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notified(DeviceEvent):
+    """An observed path has news."""
+
+    path: ObjectPath
+    records: tuple[Record, ...]
+    received_at: float

@@ -1,0 +1,201 @@
+"""Requests to registered devices: addressed, in turn, interrupted when the device starts anew, failing with a type."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import aiocoap
+import structlog
+from aiocoap.numbers.codes import Code
+
+from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.errors import CoapError, NetworkError, RequestTimeout
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.server.errors import (
+    DeviceError,
+    DeviceTimeout,
+    DeviceUnreachable,
+    OperationError,
+    RequestInterrupted,
+    UnusableAnswer,
+)
+from lwm2m_ml.server.formats import DeviceFormats
+from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.server.turns import Turns
+
+Result = TypeVar("Result")
+
+DIAGNOSTIC_LENGTH = 200
+
+REFUSALS_OF_A_FORMAT = frozenset(
+    {ResponseCode.NOT_ACCEPTABLE, ResponseCode.UNSUPPORTED_CONTENT_FORMAT, ResponseCode.INTERNAL_SERVER_ERROR}
+)
+"""What devices answer when they cannot do a format; 5.00 is wrong and common."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request to a device, before it has an address."""
+
+    operation: str
+    code: Code
+    path: ObjectPath = ROOT
+    query: Sequence[str] = ()
+    payload: bytes = b""
+    content_format: int | None = None
+    accept: int | None = None
+
+    def message(self, registration: Registration) -> aiocoap.Message:
+        """The CoAP message for a registered device, below the root path it named."""
+        root = [segment for segment in registration.parameters.root_path.split("/") if segment]
+        message = aiocoap.Message(
+            code=self.code,
+            payload=self.payload,
+            uri_path=(*root, *map(str, self.path.segments)),
+            uri_query=tuple(self.query),
+        )
+        message.opt.content_format = self.content_format
+        message.opt.accept = self.accept
+        message.remote = registration.remote
+        return message
+
+    def __str__(self) -> str:
+        return self.operation if self.path == ROOT else f"{self.operation} {self.path}"
+
+
+class Exchange:
+    """Sends requests to devices, one at a time to each."""
+
+    def __init__(self, registry: Registry, *, timeout: float, maximum_waiting: int) -> None:
+        self._registry = registry
+        self._timeout = timeout
+        self._turns = Turns(maximum_waiting)
+        self._under_way: dict[str, asyncio.Task[object]] = {}
+        self._interrupted: set[asyncio.Task[object]] = set()
+        self._endpoint: CoapEndpoint | None = None
+
+    def attach(self, endpoint: CoapEndpoint) -> None:
+        """Use this CoAP endpoint from now on."""
+        self._endpoint = endpoint
+
+    @property
+    def coap(self) -> CoapEndpoint:
+        """The CoAP endpoint; there is one between start and stop of the server."""
+        if self._endpoint is None:
+            raise RuntimeError("the server has not been started")
+        return self._endpoint
+
+    @asynccontextmanager
+    async def turn(self, endpoint: str) -> AsyncIterator[Registration]:
+        """Wait until the device is free, then keep it; yields its registration at that moment."""
+        self._registry.get(endpoint)
+        async with self._turns.of(endpoint):
+            yield self._registry.get(endpoint)
+
+    def interrupt(self, endpoint: str) -> None:
+        """The device started anew: it will not answer what was asked before."""
+        task = self._under_way.get(endpoint)
+        if task is not None:
+            self._interrupted.add(task)
+            task.cancel()
+
+    async def send(self, registration: Registration, outgoing: Outgoing, within: float | None) -> aiocoap.Message:
+        """Send a request in the caller's turn and return the answer, a successful one.
+
+        Raises `DeviceError` for an error code, `DeviceTimeout` when there is no answer.
+        """
+        limit = self._timeout if within is None else within
+        request = self.coap.request(outgoing.message(registration), timeout=limit)
+        response = await self.guard(registration.endpoint, outgoing, request)
+        self.check(registration.endpoint, outgoing, response)
+        return response
+
+    async def guard(self, endpoint: str, outgoing: Outgoing, work: Awaitable[Result]) -> Result:
+        """Wait for CoAP work in the caller's turn, with its errors as this room's."""
+        task: asyncio.Task[Result] = asyncio.ensure_future(work)
+        self._under_way[endpoint] = task
+        try:
+            return await task
+        except asyncio.CancelledError:
+            if task not in self._interrupted:
+                task.cancel()
+                raise
+            raise RequestInterrupted(
+                f"{endpoint} registered anew before it answered {outgoing}", endpoint=endpoint
+            ) from None
+        except TimeoutError as error:
+            raise self._silence(endpoint, outgoing) from error
+        except CoapError as error:
+            raise self._translated(endpoint, outgoing, error) from error
+        finally:
+            self._interrupted.discard(task)
+            del self._under_way[endpoint]
+
+    def check(self, endpoint: str, outgoing: Outgoing, response: aiocoap.Message) -> None:
+        """Raise `DeviceError` when the response is not a successful one."""
+        if response.code.is_successful():
+            return
+        diagnostic = response.payload[:DIAGNOSTIC_LENGTH].decode(errors="replace")
+        error = DeviceError(endpoint, str(outgoing), int(response.code), diagnostic)
+        log.info("operation refused by the device", endpoint=endpoint, operation=str(outgoing), reason=str(error))
+        raise error
+
+    async def negotiate(
+        self,
+        registration: Registration,
+        formats: DeviceFormats,
+        candidates: Sequence[int | None],
+        attempt: Callable[[int | None, float], Awaitable[Result]],
+        *,
+        within: float | None,
+        repeatable: bool,
+    ) -> Result:
+        """Try formats until the device can do one, and remember those it cannot do.
+
+        `repeatable` operations (those that change nothing) are also tried once more after silence: some devices do not
+        answer at all when asked for a format they do not know. The attempts together take no longer than `within`.
+        """
+        limit = self._timeout if within is None else within
+        failed: list[int | None] = []
+        failure: OperationError | None = None
+        silent = False
+        for candidate in candidates:
+            last_chance = silent or not repeatable or len(candidates) == 1 or formats.is_proven(candidate)
+            try:
+                result = await attempt(candidate, limit if last_chance and not silent else limit / 2)
+            except RequestInterrupted:
+                raise
+            except DeviceTimeout as error:
+                if last_chance:
+                    raise
+                silent, failure = True, error
+            except DeviceError as error:
+                if error.code not in REFUSALS_OF_A_FORMAT:
+                    raise
+                failure = failure or error
+            else:
+                formats.learn(candidate, failed)
+                if failed:
+                    log.info("content format remembered", endpoint=registration.endpoint, works=candidate, fails=failed)
+                return result
+            failed.append(candidate)
+        raise failure or UnusableAnswer(f"{registration.endpoint} has no usable format", endpoint=registration.endpoint)
+
+    def _translated(self, endpoint: str, outgoing: Outgoing, error: CoapError) -> OperationError:
+        log.info("operation failed", endpoint=endpoint, operation=str(outgoing), reason=str(error))
+        if isinstance(error, RequestTimeout):
+            return self._silence(endpoint, outgoing)
+        if isinstance(error, NetworkError):
+            return DeviceUnreachable(f"{endpoint} cannot be reached ({error.message})", endpoint=endpoint)
+        return UnusableAnswer(f"{endpoint} did not answer {outgoing} properly ({error.message})", endpoint=endpoint)
+
+    def _silence(self, endpoint: str, outgoing: Outgoing) -> DeviceTimeout:
+        return DeviceTimeout(
+            f"{endpoint} did not answer {outgoing}", endpoint=endpoint, hint="It may sleep, be off or out of reach"
+        )

@@ -1,0 +1,278 @@
+"""Register, Update and De-register (OMA-TS-LightweightM2M_Core-V1_2 §6.2), answered without a task per request."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.numbers import DELETE, POST, PUT
+from lwm2m_ml.coap.remote import Remote
+from lwm2m_ml.lwm2m.registration import (
+    NO_EXPIRY,
+    RegistrationError,
+    RegistrationParameters,
+    UpdateParameters,
+    parse_registration,
+    parse_update,
+)
+from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.server.commit import answer_after
+from lwm2m_ml.server.errors import describe
+from lwm2m_ml.server.events import DeviceDeregistered, DeviceExpired, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.server.lifetimes import Lifetimes
+from lwm2m_ml.server.mirror import RegistrationMirror, to_parameters
+from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.server.settings import ServerLimits
+from lwm2m_ml.store.errors import StoreError
+from lwm2m_ml.store.registrations import RegistrationRecord
+
+SEGMENT = "rd"
+
+Rebind = Callable[[Remote, Remote], None]
+
+log = structlog.get_logger(__name__)
+
+
+class RegistrationInterface:
+    """Keeps registry, mirror, lifetimes and bus in step with what devices say.
+
+    The registry changes at once, the answer and the event follow when the change is on disk; if it cannot be written,
+    the registry is put back and the device is asked to try again later.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        mirror: RegistrationMirror,
+        bus: Bus,
+        limits: ServerLimits,
+        *,
+        rebind: Rebind,
+        on_started_anew: Callable[[str], None],
+        on_left: Callable[[str], None],
+    ) -> None:
+        """`rebind` moves a known peer to the address of another; the others hear of a device before the bus does."""
+        self._registry = registry
+        self._mirror = mirror
+        self._bus = bus
+        self._limits = limits
+        self._rebind = rebind
+        self._on_started_anew = on_started_anew
+        self._on_left = on_left
+        self._lifetimes = Lifetimes(self._expire)
+
+    def add_to(self, handlers: FastHandlers) -> None:
+        """Answer requests below /rd through an endpoint's table."""
+        handlers.add(POST, SEGMENT, self._post)
+        handlers.add(PUT, SEGMENT, self._put)
+        handlers.add(DELETE, SEGMENT, self._delete)
+
+    def restore(self, records: Sequence[RegistrationRecord], remote_of: Callable[[str, int], Remote]) -> None:
+        """Put what the store knows into the registry.
+
+        Devices could not renew their registration while no server ran, so that each gets the grace period at least.
+        """
+        for record in records:
+            registration = Registration(
+                endpoint=record.endpoint,
+                location=record.location,
+                parameters=to_parameters(record),
+                identity=record.identity,
+                remote=remote_of(record.address_host, record.address_port),
+                registered_at=record.registered_at,
+                updated_at=record.updated_at,
+            )
+            self._registry.put(registration)
+            self._watch(registration, elapsed=max(0.0, time.time() - record.updated_at))
+
+    def close(self) -> None:
+        """Expire nobody any more."""
+        self._lifetimes.close()
+
+    # Register, §6.2.1
+
+    def _post(self, request: FastRequest) -> FastAnswer:
+        return self._register(request) if len(request.path) == 1 else self._update(request)
+
+    def _put(self, request: FastRequest) -> FastAnswer:
+        # The candidate specification updated with PUT, and some clients still do.
+        return FastResponse(ResponseCode.METHOD_NOT_ALLOWED) if len(request.path) == 1 else self._update(request)
+
+    def _register(self, request: FastRequest) -> FastAnswer:
+        try:
+            parameters = parse_registration(request.query, request.payload, request.content_format)
+            endpoint = self._admit(parameters, request.remote)
+        except RegistrationError as error:
+            return self._refuse("register", _named_endpoint(request), request.remote, error)
+        now = time.time()
+        registration = Registration(
+            endpoint=endpoint,
+            location=secrets.token_urlsafe(9),
+            parameters=replace(parameters, endpoint=endpoint),
+            identity=request.remote.identity,
+            remote=request.remote,
+            registered_at=now,
+            updated_at=now,
+        )
+        reregistered = self._registry.find(endpoint) is not None
+
+        def announce() -> None:
+            self._watch(registration)
+            log.info(
+                "device registered",
+                endpoint=endpoint,
+                remote=request.remote.hostinfo,
+                version=parameters.version,
+                lifetime=parameters.lifetime,
+                reregistered=reregistered,
+            )
+            self._on_started_anew(endpoint)
+            self._bus.publish(DeviceRegistered(endpoint, reregistered))
+
+        created = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, registration.location))
+        return self._store("register", registration, created, announce)
+
+    def _admit(self, parameters: RegistrationParameters, remote: Remote) -> str:
+        """The endpoint name a Register is for; raises RegistrationError when the peer may not speak for it."""
+        endpoint = parameters.endpoint or remote.identity
+        if endpoint is None:
+            raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
+        known = self._registry.find(endpoint)
+        if known is not None and known.identity not in {None, remote.identity}:
+            raise RegistrationError("The endpoint is registered with other credentials", code=ResponseCode.FORBIDDEN)
+        return endpoint
+
+    # Update, §6.2.2
+
+    def _update(self, request: FastRequest) -> FastAnswer:
+        registration = self._at(request)
+        if registration is None:
+            return self._unknown_location("update", request)
+        version = registration.parameters.version
+        try:
+            update = parse_update(request.query, request.payload, request.content_format, version=version)
+        except RegistrationError as error:
+            return self._refuse("update", registration.endpoint, request.remote, error)
+        parameters = updated(registration.parameters, update)
+        moved = registration.remote is not request.remote
+        if moved:
+            self._rebind(registration.remote, request.remote)
+        renewed = replace(registration, parameters=parameters, updated_at=time.time())
+        self._watch(renewed)
+        event = DeviceUpdated(registration.endpoint, parameters.objects != registration.parameters.objects)
+        changed = FastResponse(ResponseCode.CHANGED)
+        if moved or parameters != registration.parameters:
+            return self._store("update", renewed, changed, lambda: self._bus.publish(event))
+        self._registry.put(renewed)
+        self._mirror.heard(renewed)
+        self._bus.publish(event)
+        return changed
+
+    # De-register, §6.2.3
+
+    def _delete(self, request: FastRequest) -> FastAnswer:
+        registration = self._at(request)
+        if registration is None:
+            return self._unknown_location("deregister", request)
+        try:
+            commit = self._mirror.delete(registration.endpoint)
+        except StoreError as error:
+            return self._later("deregister", registration.endpoint, error)
+        self._registry.remove(registration.endpoint)
+        self._lifetimes.forget(registration.endpoint)
+
+        def announce() -> None:
+            log.info("device deregistered", endpoint=registration.endpoint)
+            self._on_left(registration.endpoint)
+            self._bus.publish(DeviceDeregistered(registration.endpoint))
+
+        return answer_after(commit, FastResponse(ResponseCode.DELETED), announce, self._limits.overload_retry)
+
+    def _expire(self, endpoint: str) -> None:
+        registration = self._registry.remove(endpoint)
+        if registration is None:
+            return
+        log.info("device expired", endpoint=endpoint, lifetime=registration.parameters.lifetime)
+        try:
+            self._mirror.delete(endpoint)
+        except StoreError as error:
+            log.warning("expiry not written", endpoint=endpoint, reason=str(error))
+        self._on_left(endpoint)
+        self._bus.publish(DeviceExpired(endpoint))
+
+    # What they share
+
+    def _at(self, request: FastRequest) -> Registration | None:
+        """The registration a request is about, if its sender may speak for it."""
+        registration = self._registry.at(request.path[1]) if len(request.path) == 2 else None
+        if registration is None or registration.identity not in {None, request.remote.identity}:
+            return None
+        return registration
+
+    def _store(
+        self, operation: str, registration: Registration, response: FastResponse, announce: Callable[[], None]
+    ) -> FastAnswer:
+        try:
+            commit = self._mirror.put(registration)
+        except StoreError as error:
+            return self._later(operation, registration.endpoint, error)
+        previous = self._registry.put(registration)
+
+        def undo() -> None:
+            if self._registry.find(registration.endpoint) is registration:
+                self._registry.remove(registration.endpoint)
+                if previous is not None:
+                    self._registry.put(previous)
+
+        return answer_after(commit, response, announce, self._limits.overload_retry, undo=undo)
+
+    def _watch(self, registration: Registration, *, elapsed: float = 0.0) -> None:
+        lifetime, grace = registration.parameters.lifetime, self._limits.lifetime_grace
+        if lifetime == NO_EXPIRY:
+            self._lifetimes.forget(registration.endpoint)
+        else:
+            self._lifetimes.watch(registration.endpoint, max(lifetime - elapsed, 0.0) + grace)
+
+    def _unknown_location(self, operation: str, request: FastRequest) -> FastResponse:
+        log.info(
+            "request refused",
+            operation=operation,
+            remote=request.remote.hostinfo,
+            reason="there is no such registration",
+        )
+        return FastResponse(ResponseCode.NOT_FOUND)
+
+    def _refuse(self, operation: str, endpoint: str | None, remote: Remote, error: RegistrationError) -> FastResponse:
+        code = describe(error.code)
+        log.warning(
+            "request refused",
+            operation=operation,
+            endpoint=endpoint,
+            remote=remote.hostinfo,
+            code=code,
+            reason=str(error),
+        )
+        return FastResponse(error.code, error.message.encode())
+
+    def _later(self, operation: str, endpoint: str, error: StoreError) -> FastResponse:
+        log.error("request put off", operation=operation, endpoint=endpoint, reason=str(error))
+        return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._limits.overload_retry)
+
+
+def updated(parameters: RegistrationParameters, update: UpdateParameters) -> RegistrationParameters:
+    """What a device registered, with what it said since: everything an Update leaves out stays as it was."""
+    changes = {
+        name: value
+        for name in ("lifetime", "binding", "queue_mode", "sms", "objects", "content_formats", "root_path")
+        if (value := getattr(update, name)) is not None
+    }
+    return replace(parameters, attributes={**parameters.attributes, **update.attributes}, **changes)
+
+
+def _named_endpoint(request: FastRequest) -> str | None:
+    return next((item[3:] for item in request.query if item.startswith("ep=")), None)

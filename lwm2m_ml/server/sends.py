@@ -1,0 +1,51 @@
+"""Send: data that devices report of their own accord (OMA-TS-LightweightM2M_Core-V1_2 §6.4.6)."""
+
+import time
+
+import structlog
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.numbers import POST
+from lwm2m_ml.lwm2m.codecs import CodecError, decode
+from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.path import ROOT
+from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.server.catalogues import Catalogues
+from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.server.registry import Registry
+
+SEGMENT = "dp"
+FORMATS = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR, ContentFormat.LWM2M_CBOR})
+
+log = structlog.get_logger(__name__)
+
+
+class Sends:
+    """Takes what registered devices send and passes it on."""
+
+    def __init__(self, registry: Registry, catalogues: Catalogues, bus: Bus) -> None:
+        self._registry = registry
+        self._catalogues = catalogues
+        self._bus = bus
+
+    def add_to(self, handlers: FastHandlers) -> None:
+        """Answer requests to /dp through an endpoint's table."""
+        handlers.add(POST, SEGMENT, self._post)
+
+    def _post(self, request: FastRequest) -> FastResponse:
+        registration = self._registry.of(request.remote)
+        if registration is None or len(request.path) != 1:
+            log.info("send refused", remote=request.remote.hostinfo, reason="not registered from this address")
+            return FastResponse(ResponseCode.NOT_FOUND)
+        content_format = request.content_format
+        if content_format not in FORMATS:
+            return FastResponse(ResponseCode.UNSUPPORTED_CONTENT_FORMAT)
+        try:
+            catalogue = self._catalogues.of(registration.parameters)
+            records = decode(request.payload, content_format, ROOT, catalogue)
+        except CodecError as error:
+            log.warning("send refused", endpoint=registration.endpoint, reason=str(error))
+            return FastResponse(ResponseCode.BAD_REQUEST, str(error).encode())
+        self._bus.publish(DataSent(registration.endpoint, records, time.time()))
+        return FastResponse(ResponseCode.CHANGED)
