@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from lwm2m_ml.lwm2m.codecs.bounded_cbor import dump_cbor, load_cbor
 from lwm2m_ml.lwm2m.codecs.cbor import cbor_value
 from lwm2m_ml.lwm2m.codecs.codec_error import MAX_RECORDS, CodecError
-from lwm2m_ml.lwm2m.codecs.tree import Tree, build_tree
+from lwm2m_ml.lwm2m.codecs.tree import Tree, build_tree, once_each
 from lwm2m_ml.lwm2m.codecs.typed import resource_type, typed
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath, PathError
@@ -29,7 +29,7 @@ def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue) -> tuple[Reco
         records.append(Record(path, None if value is None else typed(value, resource_type(path, catalogue), path)))
         if len(records) > MAX_RECORDS:
             raise CodecError(f"An LwM2M CBOR payload has more than {MAX_RECORDS} values", hint="Read smaller parts")
-    return tuple(records)
+    return once_each(records)
 
 
 def _leaves(branch: dict[object, object], above: tuple[int, ...]) -> Iterator[tuple[ObjectPath, object]]:

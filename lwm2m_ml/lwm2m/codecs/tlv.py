@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from lwm2m_ml.lwm2m.codecs.codec_error import MAX_RECORDS, CodecError
 from lwm2m_ml.lwm2m.codecs.tlv_values import value_from_bytes, value_to_bytes
-from lwm2m_ml.lwm2m.codecs.tree import Tree, build_tree
+from lwm2m_ml.lwm2m.codecs.tree import Tree, build_tree, once_each
 from lwm2m_ml.lwm2m.codecs.typed import resource_type
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import MAX_ID, ObjectPath
@@ -44,7 +44,7 @@ def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue) -> tuple[Reco
         records.extend(_records(entry, base, base, catalogue))
         if len(records) > MAX_RECORDS:
             raise CodecError(f"A TLV payload has more than {MAX_RECORDS} values", hint="Read smaller parts")
-    return tuple(records)
+    return once_each(records)
 
 
 def _entries(content: bytes) -> Iterator[_Entry]:

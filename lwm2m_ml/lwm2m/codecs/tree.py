@@ -47,5 +47,12 @@ def _place(root: Tree, record: Record, catalogue: Catalogue) -> None:
         branch[last] = typed(record.value, resource_type(record.path, catalogue), record.path)
 
 
+def once_each(records: Sequence[Record]) -> tuple[Record, ...]:
+    """Return the records, none of which may name the same path as another: these formats have no times."""
+    if len({record.path for record in records}) != len(records):
+        raise CodecError("A payload names a path twice", hint="Give each path once")
+    return tuple(records)
+
+
 def _conflict(path: ObjectPath) -> CodecError:
     return CodecError(f"{path} occurs twice or both with a value and with parts", hint="Give each path once")

@@ -35,15 +35,16 @@ relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[Healt
 
 # Pieces that real payloads are made of: random bytes alone rarely get past the first check.
 JSON_PIECES = st.sampled_from(
-    ['[', ']', '{', '}', ',', ':', '"bn"', '"n"', '"v"', '"vs"', '"vb"', '"vd"', '"vlo"', '"bt"', '"t"', '"e"', '"sv"', '"ov"',
-     '"/3/0/"', '"/33000/1/"', '"0"', '"3"', '1', '-1.5', '1e999', '1e400', 'true', 'null', '"AQ"', '"3:0"', 'NaN', '"\\ud800"', '"bver"', '"x_"']
-)  # fmt: skip
+    """[ ] { } , : "bn" "n" "v" "vs" "vb" "vd" "vlo" "bt" "t" "e" "sv" "ov" "/3/0/" "/33000/1/" "0" "3" 1 -1.5 1e999 true
+    null "AQ" "3:0" NaN "\\ud800" "bver" "x_" """.split()
+)
 CBOR_PIECES = st.sampled_from(
-    [b"\x80", b"\x81", b"\x82", b"\x9f", b"\xff", b"\xa0", b"\xa1", b"\xa2", b"\xa3", b"\xbf", b"\x00", b"\x02", b"\x03", b"\x04",
-     b"\x06", b"\x08", b"\x20", b"\x21", b"\x22", b"\x24", b"\x63vlo", b"\x65/3/0/", b"\x610", b"\x633:0", b"\xf4", b"\xf5", b"\xf6",
-     b"\xf7", b"\xf9\x7e\x00", b"\xfb\x7f\xf0\x00\x00\x00\x00\x00\x00", b"\xc0", b"\xc1", b"\xc4", b"\xc2", b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
-     b"\x9b\x00\x00\x00\x00\xff\xff\xff\xff", b"\x5f", b"\x7f", b"\x41a", b"\x19\x80\xe8", b"\xd8\x1c", b"\xd8\x1d\x00"]
-)  # fmt: skip
+    [
+        bytes.fromhex(piece)
+        for piece in """80 81 82 9f ff a0 a1 a2 a3 bf 00 02 03 04 06 08 20 21 22 24 63766c6f 652f332f302f 6130 63333a30 f4 f5
+        f6 f7 f97e00 fb7ff0000000000000 c0 c1 c4 c2 1bffffffffffffffff 9b00000000ffffffff 5f 7f 4161 1980e8 d81c d81d00""".split()
+    ]
+)
 PAYLOADS = (
     st.binary(max_size=400)
     | st.lists(JSON_PIECES, max_size=40).map(lambda pieces: "".join(pieces).encode())

@@ -79,7 +79,7 @@ def test_a_tree_of_every_level_survives(
     if level == 0 and content_format is ContentFormat.TLV:
         return  # TLV has no entry for objects
     base = data.draw(paths()).ancestor(level)
-    candidates = [path for path in data.draw(st.lists(paths(base), unique=True, max_size=12))]
+    candidates = list(data.draw(st.lists(paths(base), unique=True, max_size=12)))
     records = [Record(path, data.draw(VALUES[KINDS[(path.resource_id or 0) % 300]])) for path in candidates]
     check(records, content_format, base, catalogue)
 
@@ -133,7 +133,7 @@ def test_binary_formats_carry_unusual_floats(content_format: int, value: float, 
     base = ObjectPath(33000, 0, KINDS.index(ResourceType.FLOAT))
     (record,) = decode(encode([Record(base, value)], content_format, base, catalogue), content_format, base, catalogue)
     assert isinstance(record.value, float)
-    assert record.value == value or math.isnan(record.value) and math.isnan(value)
+    assert record.value == value or (math.isnan(record.value) and math.isnan(value))
 
 
 @given(value=st.binary(max_size=3000))
