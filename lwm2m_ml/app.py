@@ -12,14 +12,14 @@ import uvicorn
 from fastapi import FastAPI
 
 from lwm2m_ml.api.app import create_api
-from lwm2m_ml.bus.bus import Bus
+from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens
 from lwm2m_ml.service.service import TinyMLService
-from lwm2m_ml.store.store import Store
+from lwm2m_ml.store import Store
 
 log = structlog.get_logger(__name__)
 

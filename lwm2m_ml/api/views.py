@@ -3,3 +3,147 @@
 import base64
 
 from lwm2m_ml.client import schemas
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import ObjectLink
+from lwm2m_ml.service.deployment import Deployment, DeploymentDevice
+from lwm2m_ml.service.devices import Device
+from lwm2m_ml.service.profiles import CapabilityProfile
+from lwm2m_ml.service.results import InferenceResult
+from lwm2m_ml.service.service import Module
+from lwm2m_ml.service.workers.facts import ReferenceAnswers
+from lwm2m_ml.service.zoo.model import Model
+
+JSON_TYPES: dict[type, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "float",
+    str: "string",
+    bytes: "opaque",
+    ObjectLink: "objlnk",
+    type(None): "none",
+}
+
+
+def device(fact: Device) -> schemas.Device:
+    """A device, with its profile when one was read."""
+    return schemas.Device(
+        endpoint=fact.endpoint,
+        address=fact.address,
+        lwm2m_version=fact.lwm2m_version,
+        binding=fact.binding,
+        lifetime=fact.lifetime,
+        registered_at=fact.registered_at,
+        last_seen=fact.last_seen,
+        objects=list(fact.objects),
+        profile=None if fact.profile is None else profile(fact.profile),
+    )
+
+
+def profile(fact: CapabilityProfile) -> schemas.Profile | None:
+    """The first runtime of a profile together with the identity; None when the device reported no runtime."""
+    runtime = fact.runtime
+    if runtime is None:
+        return None
+    return schemas.Profile(
+        target=runtime.target,
+        instruction_set=list(runtime.instruction_set),
+        clock_hz=runtime.clock_hz,
+        storage_total=runtime.storage_total,
+        storage_free=runtime.storage_free,
+        maximum_module_size=runtime.maximum_module_size,
+        memory_total=runtime.working_memory_total,
+        module_formats=list(runtime.formats),
+        manufacturer=fact.identity.manufacturer,
+        model_number=fact.identity.model_number,
+    )
+
+
+def resource_value(record: Record, catalogue: Catalogue) -> schemas.ResourceValue:
+    """One value: opaque in base64, a link as text; the type as the definition says, else as the value is."""
+    value = record.value
+    definition = catalogue.resource(record.path)
+    kind = definition.type.value.lower() if definition is not None else JSON_TYPES[type(value)]
+    plain = base64.b64encode(value).decode() if isinstance(value, bytes) else value
+    return schemas.ResourceValue(
+        path=str(record.path),
+        type=kind,
+        value=str(plain) if isinstance(plain, ObjectLink) else plain,
+        timestamp=record.timestamp,
+    )
+
+
+def model(fact: Model) -> schemas.Model:
+    """A model of the zoo."""
+    return schemas.Model(
+        name=fact.name,
+        version=fact.version,
+        description=fact.description,
+        licence=fact.licence,
+        labels=list(fact.labels),
+        variants=[
+            schemas.Variant(name=variant.name, weights=variant.weights, macs=variant.macs, accuracy=variant.accuracy)
+            for variant in fact.variants
+        ],
+    )
+
+
+def deployment(fact: Deployment) -> schemas.Deployment:
+    """A deployment as it stands."""
+    return schemas.Deployment(
+        id=fact.id,
+        model=fact.model,
+        version=fact.version,
+        created_at=fact.created_at,
+        finished=fact.finished,
+        devices=[_deployment_device(row) for row in fact.devices],
+    )
+
+
+def _deployment_device(fact: DeploymentDevice) -> schemas.DeploymentDevice:
+    return schemas.DeploymentDevice(
+        endpoint=fact.endpoint,
+        target=fact.target,
+        state=str(fact.state),
+        reason=fact.reason,
+        variant=fact.variant,
+        module_digest=fact.module_digest,
+        module_bytes=fact.module_bytes,
+        ram_bytes=fact.ram_bytes,
+        instructions=fact.instructions,
+        ota_bytes=fact.ota_bytes,
+        ota_seconds=fact.ota_seconds,
+    )
+
+
+def result(fact: InferenceResult) -> schemas.Result:
+    """One inference result."""
+    return schemas.Result(
+        number=fact.number,
+        class_index=fact.class_index,
+        label=fact.label,
+        confidence=fact.confidence,
+        scores=list(fact.scores),
+        latency=fact.latency,
+        received_at=fact.received_at,
+    )
+
+
+def module(fact: Module) -> schemas.Module:
+    """A built module and its facts."""
+    return schemas.Module(
+        digest=fact.digest,
+        model=fact.model,
+        version=fact.version,
+        variant=fact.variant,
+        target=fact.target,
+        package_bytes=fact.package_bytes,
+        facts=dict(fact.facts),
+    )
+
+
+def reference(fact: ReferenceAnswers) -> schemas.ReferenceAnswers:
+    """Integer outputs and how to read them."""
+    return schemas.ReferenceAnswers(
+        outputs=[list(row) for row in fact.outputs], scale=fact.scale, zero_point=fact.zero_point
+    )

@@ -41,6 +41,11 @@ def health() -> Call[schemas.Health]:
     return Call("GET", "/health", TypeAdapter(schemas.Health))
 
 
+def trust_anchor() -> Call[schemas.TrustAnchor]:
+    """The public key that devices check modules with."""
+    return Call("GET", "/trust-anchor", TypeAdapter(schemas.TrustAnchor))
+
+
 def devices() -> Call[list[schemas.Device]]:
     """All registered devices."""
     return Call("GET", "/devices", TypeAdapter(list[schemas.Device]))

@@ -48,6 +48,10 @@ class Client:
         """Is the server there?"""
         return self.send(calls.health())
 
+    def trust_anchor(self) -> schemas.TrustAnchor:
+        """The public key that devices check modules with."""
+        return self.send(calls.trust_anchor())
+
     def devices(self) -> list[schemas.Device]:
         """All registered devices."""
         return self.send(calls.devices())
@@ -125,6 +129,10 @@ class AsyncClient:
     async def health(self) -> schemas.Health:
         """Is the server there?"""
         return await self.send(calls.health())
+
+    async def trust_anchor(self) -> schemas.TrustAnchor:
+        """The public key that devices check modules with."""
+        return await self.send(calls.trust_anchor())
 
     async def devices(self) -> list[schemas.Device]:
         """All registered devices."""

@@ -29,6 +29,12 @@ class Health(Schema):
     coap: str
 
 
+class TrustAnchor(Schema):
+    """The public key that devices check modules with, as PEM."""
+
+    pem: str
+
+
 class Profile(Schema):
     """What a device said it can do, from its objects 42769 and 3. Bytes, and Hz for the clock."""
 
@@ -80,12 +86,12 @@ class ExecuteArguments(Schema):
 
 
 class Variant(Schema):
-    """A model at one size or precision; accuracy in percent as its card states it."""
+    """A model at one size or precision; accuracy in percent as its card states it, None when not measured."""
 
     name: str
     weights: int
     macs: int
-    accuracy: float
+    accuracy: float | None
 
 
 class Model(Schema):
