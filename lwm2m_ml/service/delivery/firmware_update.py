@@ -30,6 +30,9 @@ FAILURES = {
     10: "cancelled at the device",
 }
 
+# There is no phase of checking or activating: a device checks before Downloaded and activates what it boots into.
+PHASES = (Phase.RESUMING, Phase.CLEARING, Phase.OFFERED, Phase.TRANSFER, Phase.INSTALLING)
+
 TABLE: Table = {
     (Phase.RESUMING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
     (Phase.RESUMING, Event.LOST): (Phase.OFFERED, Action.OFFER),
@@ -62,7 +65,7 @@ TABLE: Table = {
     (Phase.INSTALLING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
     (Phase.INSTALLING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
     (Phase.INSTALLING, Event.STUCK): (Phase.RESUMING, Action.WAIT),
-} | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in Phase if not phase.final}
+} | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in PHASES}
 
 
 class FirmwareUpdate(Road):
