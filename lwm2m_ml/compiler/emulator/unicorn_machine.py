@@ -45,6 +45,7 @@ class _Core:
     arguments: tuple[int, ...]
     callee_saved: tuple[int, ...]
     code_bit: int
+    fpu_switch: tuple[int, int]
     interrupt_names: Mapping[int, str]
 
 
@@ -64,6 +65,7 @@ _CORES: Mapping[Architecture, _Core] = {
         arguments=_registers(arm_const, "UC_ARM_REG_R", range(4)),
         callee_saved=_registers(arm_const, "UC_ARM_REG_R", range(4, 12)),
         code_bit=1,
+        fpu_switch=(arm_const.UC_ARM_REG_FPEXC, 0x4000_0000),
         interrupt_names={
             1: "undefined instruction",
             2: "supervisor call",
@@ -82,6 +84,8 @@ _CORES: Mapping[Architecture, _Core] = {
         arguments=_registers(riscv_const, "UC_RISCV_REG_A", range(8)),
         callee_saved=_registers(riscv_const, "UC_RISCV_REG_S", range(12)),
         code_bit=0,
+        # mstatus.FS: not off.
+        fpu_switch=(riscv_const.UC_RISCV_REG_MSTATUS, 0x6000),
         interrupt_names={
             2: "illegal instruction",
             3: "breakpoint",
@@ -189,8 +193,9 @@ class Machine:
         return code
 
     def _prepare_registers(self) -> None:
-        if self._core.architecture == unicorn.UC_ARCH_ARM and self.target.has_fpu:
-            self._engine.reg_write(arm_const.UC_ARM_REG_FPEXC, 0x4000_0000)
+        if self.target.has_fpu:
+            register, enabled = self._core.fpu_switch
+            self._engine.reg_write(register, enabled)
         for index, register in enumerate(self._core.callee_saved):
             self._engine.reg_write(register, _PATTERN + index)
         self._engine.reg_write(self._core.return_register, _RETURN_ADDRESS | self._core.code_bit)
@@ -270,7 +275,7 @@ class Machine:
         name = _ACCESS_NAMES.get(access, "bad access")
         region = next((f" ({region.name})" for region in self.regions if region.holds(address)), "")
         self._fault = EmulationFault(
-            f"{name.capitalize()}: {size} bytes at {address:#010x}{region}, by the instruction at {where:#010x}",
+            f"{_sentence_start(name)}: {size} bytes at {address:#010x}{region}, by the instruction at {where:#010x}",
             address=where,
         )
         return False
@@ -280,7 +285,7 @@ class Machine:
         is_riscv = self.target.architecture is Architecture.RISCV32
         where = self._program_counter() - (4 if is_riscv else 2 if number == 2 else 0)
         name = self._core.interrupt_names.get(number, f"exception {number}")
-        self._fault = EmulationFault(f"{name.capitalize()} at {where:#010x}", address=where)
+        self._fault = EmulationFault(f"{_sentence_start(name)} at {where:#010x}", address=where)
         engine.emu_stop()
 
     def _illegal_instruction(self, error: unicorn.UcError) -> EmulationFault:
@@ -309,6 +314,10 @@ def _check_regions(regions: Sequence[Region]) -> None:
             raise UsageError(f"Memory regions {first.name} and {second.name} overlap")
     if sum(region.bytes for region in ordered) > _MAX_MEMORY_BYTES:
         raise UsageError(f"An emulated machine has at most {_MAX_MEMORY_BYTES:,} bytes of memory")
+
+
+def _sentence_start(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _page_aligned(size: int) -> "ctypes.Array[ctypes.c_char]":

@@ -87,6 +87,8 @@ class Target:
     @property
     def has_fpu(self) -> bool:
         """Tell whether the core has a floating-point unit of its own."""
+        if self.architecture is Architecture.RISCV32:
+            return any(flag.startswith("rv32") and "f" in flag for flag in self.isa)
         return any(flag.startswith(("fpv", "mve.fp")) for flag in self.isa)
 
     def has(self, *flags: str) -> bool:
