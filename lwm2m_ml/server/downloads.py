@@ -131,6 +131,9 @@ class Downloads:
         except NotFoundError:
             log.info("download refused", remote=request.remote.hostinfo, reason="unknown, expired or withdrawn")
             return FastResponse(ResponseCode.NOT_FOUND)
+        # Only the device was told the token, so its sender is no victim of a forged address (RFC 9175 §2.4), and small
+        # clients, which know no Echo option, get their blocks from whatever port they ask.
+        request.remote.proven = True
         if request.accept not in {None, ContentFormat.OPAQUE}:
             return FastResponse(ResponseCode.NOT_ACCEPTABLE)
         if download.etag in request.etags and request.block2 in {None, Block(0, False, LARGEST_BLOCK_EXPONENT)}:

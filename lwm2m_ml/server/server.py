@@ -14,7 +14,7 @@ from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.mirror import RegistrationMirror
-from lwm2m_ml.server.observations import Observations
+from lwm2m_ml.server.observations import Observations, ObservedPath
 from lwm2m_ml.server.registration_interface import RegistrationInterface
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.sends import Sends
@@ -69,6 +69,10 @@ class Lwm2mServer:
     def coap_address(self) -> tuple[str, int]:
         """Host and port where devices are served."""
         return self._exchange.coap.local_address
+
+    def observed(self, endpoint: str) -> tuple[ObservedPath, ...]:
+        """The observed paths of a device."""
+        return self._observations.of(endpoint)
 
     async def start(self) -> None:
         """Open the CoAP port and know every device that was registered when the server stopped.

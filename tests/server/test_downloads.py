@@ -1,0 +1,94 @@
+"""Downloads: any block, from any port, for whoever knows the address."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiocoap
+import pytest
+from aiocoap.numbers.codes import Code
+from aiocoap.optiontypes import BlockOption
+
+from lwm2m_ml.errors import NotFoundError
+
+CONTENT = bytes(range(256)) * 37 + b"end"
+
+
+def path_of(uri: str) -> list[str]:
+    return urlsplit(uri).path.strip("/").split("/")
+
+
+async def get(device: Any, uri: str, number: int | None = None, exponent: int = 5, **options: Any) -> aiocoap.Message:
+    block = {} if number is None else {"block2": BlockOption.BlockwiseTuple(number, False, exponent)}
+    return await device.ask(Code.GET, path_of(uri), **block, **options)
+
+
+async def test_a_download_arrives_whole(running: Any, device: Any) -> None:
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    assert urlsplit(download.uri).port == running.server.coap_address[1]
+    assert not download.finished
+    response = await get(device, download.uri)
+    assert response.payload == CONTENT
+    assert download.finished
+    assert download.blocks_served == -(-len(CONTENT) // 1024)
+    assert download.bytes_served > len(CONTENT)
+    assert download.last_served_at is not None
+
+
+async def test_a_transfer_goes_on_from_another_port_at_the_block_it_needs(
+    running: Any, device: Any, start_device: Any
+) -> None:
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    first = [await get(device, download.uri, number) for number in range(8)]
+    rebooted = await start_device()
+    rest = [await get(rebooted, download.uri, number) for number in range(8, -(-len(CONTENT) // 512))]
+    assert b"".join(one.payload for one in [*first, *rest]) == CONTENT
+    assert {one.opt.etag for one in [*first, *rest]} == {download.etag}
+    assert [one.opt.block2.more for one in rest] == [True] * (len(rest) - 1) + [False]
+    assert download.finished
+
+
+async def test_it_is_finished_only_when_no_block_is_missing(running: Any, device: Any) -> None:
+    download = running.server.downloads.publish(CONTENT[:2048], endpoint="dev")
+    for number in (3, 1, 3, 0):
+        await get(device, download.uri, number)
+    assert not download.finished
+    await get(device, download.uri, 2)
+    assert download.finished
+    assert download.blocks_served == 5
+
+
+async def test_a_block_beyond_the_end_is_refused(running: Any, device: Any) -> None:
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    assert (await get(device, download.uri, 1000)).code is Code.BAD_REQUEST
+
+
+async def test_equal_content_has_an_equal_etag_and_a_new_address(running: Any) -> None:
+    first = running.server.downloads.publish(CONTENT, endpoint="dev")
+    second = running.server.downloads.publish(CONTENT, endpoint="dev")
+    other = running.server.downloads.publish(CONTENT + b"!", endpoint="dev")
+    assert first.etag == second.etag != other.etag
+    assert first.uri != second.uri
+
+
+async def test_what_is_not_there_or_not_any_more_is_4_04(running: Any, device: Any) -> None:
+    downloads = running.server.downloads
+    withdrawn = downloads.publish(CONTENT, endpoint="dev")
+    downloads.withdraw(withdrawn.token)
+    downloads.withdraw(withdrawn.token)
+    expired = downloads.publish(CONTENT, endpoint="dev", lifetime=0.0)
+    for uri in (withdrawn.uri, expired.uri, withdrawn.uri[:-1], "coap://h/packages"):
+        assert (await get(device, uri)).code is Code.NOT_FOUND
+    with pytest.raises(NotFoundError):
+        downloads.get(withdrawn.token)
+
+
+async def test_a_device_that_has_it_already_is_told_so(running: Any, device: Any) -> None:
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    response = await get(device, download.uri, etags=[download.etag])
+    assert response.code is Code.VALID
+    assert download.blocks_served == 0
+
+
+async def test_empty_content_is_served(running: Any, device: Any) -> None:
+    download = running.server.downloads.publish(b"", endpoint="dev")
+    assert (await get(device, download.uri)).payload == b""
