@@ -78,5 +78,16 @@ def reasons(reports: Sequence[DeviceReport]) -> list[str]:
     return [f"{report.endpoint}: {report.reason}" for report in reports if report.reason]
 
 
+def summary(reports: Sequence[DeviceReport], seconds: float) -> str:
+    """The outcome in one sentence."""
+    active = [report for report in reports if report.state == "active"]
+    refused = sum(report.state == "refused" for report in reports)
+    exact = sum(report.bit_exact is True for report in active)
+    return (
+        f"{len(active)} of {len(reports)} devices active, {refused} refused; {exact} of {len(active)} answered bit for "
+        f"bit as the integer reference does; {seconds:.1f} s."
+    )
+
+
 def _number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"

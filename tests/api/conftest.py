@@ -1,0 +1,54 @@
+"""A whole service with its API on free ports, and clients of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from lwm2m_ml.app import ApiServer, Running, running
+from lwm2m_ml.client.client import AsyncClient
+from lwm2m_ml.config import Settings
+from lwm2m_ml.service.access import AccessTokens, Scope
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[tuple[Running, ApiServer]]:
+    settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0)
+    async with running(settings) as (where, http, listener):
+        task = asyncio.create_task(http.serve(sockets=[listener]))
+        yield where, http
+        http.should_exit = True
+        await task
+
+
+@pytest.fixture
+def where(server: tuple[Running, ApiServer]) -> Running:
+    return server[0]
+
+
+@pytest.fixture
+async def client(where: Running) -> AsyncIterator[AsyncClient]:
+    async with AsyncClient(where.api, where.first_token or "") as client:
+        yield client
+
+
+@pytest.fixture
+async def http(where: Running) -> AsyncIterator[httpx.AsyncClient]:
+    """Raw HTTP, without a token."""
+    async with httpx.AsyncClient(base_url=where.api) as http:
+        yield http
+
+
+@pytest.fixture
+def issue(server: tuple[Running, ApiServer]) -> Callable[[Scope], Awaitable[str]]:
+    """Makes tokens of a scope."""
+    application = server[1].config.app
+    assert not isinstance(application, str)
+    tokens: AccessTokens = application.state.access_tokens  # type: ignore[union-attr]
+
+    async def make(scope: Scope) -> str:
+        return await tokens.issue(scope, "test")
+
+    return make
