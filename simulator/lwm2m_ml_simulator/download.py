@@ -1,7 +1,6 @@
 """Pulls a package block by block (RFC 7959) into a slot's flash, and goes on at the block it needs after any break."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import urlsplit
@@ -11,7 +10,9 @@ from aiocoap import Code, Message
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.errors import InvalidUri, SimulatorError, StorageFull
-from lwm2m_ml_simulator.staging import Source, Staging
+from lwm2m_ml_simulator.faults import FaultInjector
+from lwm2m_ml_simulator.reception import Reception
+from lwm2m_ml_simulator.staging import Source
 
 _DEFAULT_PORT = 5683
 _MAXIMUM_RESTARTS = 3
@@ -79,18 +80,20 @@ class Download:
     def __init__(
         self,
         coap: CoapEndpoint,
-        staging: Staging,
+        reception: Reception,
         settings: FetchSettings,
-        on_block: Callable[[], None] = lambda: None,
+        faults: FaultInjector,
     ) -> None:
         self._coap = coap
-        self._staging = staging
+        self._reception = reception
+        self._staging = reception.staging
         self._settings = settings
-        self._on_block = on_block
+        self._faults = faults
         self._restarts = 0
+        self._complete = False
 
     async def run(self, uri: str) -> None:
-        """Fetch the whole package; raises DownloadFailed."""
+        """Fetch the whole package; raises DownloadFailed, or ModuleRejected when what arrives is not acceptable."""
         try:
             address = PackageUri.parse(uri)
         except InvalidUri as error:
@@ -98,7 +101,7 @@ class Download:
         if self._staging.source is None or self._staging.source.uri != uri:
             self._begin(Source(uri))
         try:
-            while not self._staging.is_complete:
+            while not self._complete:
                 self._store(uri, await self._ask(address))
         except StorageFull as error:
             raise DownloadFailed(DownloadProblem.STORAGE, error.message) from error
@@ -109,7 +112,7 @@ class Download:
             if attempt:
                 await asyncio.sleep(self._settings.pause * attempt)
             request = Message(code=Code.GET, uri_path=address.path, uri_query=address.query)
-            block_number = self._staging.received // self._settings.block_bytes
+            block_number = self._reception.received // self._settings.block_bytes
             request.opt.block2 = (block_number, False, self._settings.size_exponent)
             request.remote = self._coap.remote(address.host, address.port)
             try:
@@ -125,30 +128,33 @@ class Download:
         if block is None:  # All of it fitted into one message.
             self._begin(Source(uri, etag, len(response.payload)))
             self._append(response.payload)
+            self._complete = True
             return
-        if block.start != self._staging.received or self._is_another(etag):
+        received = self._reception.received
+        if block.start > received or self._is_another(etag):
             self._restart(uri)
             return
-        if block.start == 0:
+        if received == 0:
             self._begin(Source(uri, etag, response.opt.size2))
-        self._append(response.payload)
+        # After a cut the first bytes of a block may be here already.
+        self._append(response.payload[received - block.start :])
         if not block.more:
-            self._staging.finish()
+            self._complete = True
 
     def _is_another(self, etag: bytes | None) -> bool:
-        return self._staging.received > 0 and self._staging.source is not None and self._staging.source.etag != etag
+        return self._reception.received > 0 and self._staging.source is not None and self._staging.source.etag != etag
 
     def _restart(self, uri: str) -> None:
         """The representation changed under way (RFC 7959 §2.4), or the server answered another block than asked for."""
         self._restarts += 1
         if self._restarts > _MAXIMUM_RESTARTS:
             raise DownloadFailed(DownloadProblem.CONNECTION_LOST, "the package keeps changing while it is fetched")
-        self._begin(Source(uri))
+        self._reception.begin(Source(uri))
 
     def _begin(self, source: Source) -> None:
         if self._staging.source != source:
-            self._staging.begin(source)
+            self._reception.begin(source)
 
-    def _append(self, block: bytes) -> None:
-        self._staging.append(block)
-        self._on_block()
+    def _append(self, data: bytes) -> None:
+        self._reception.append(self._faults.arriving(self._reception.received, data))
+        self._faults.block_stored()

@@ -1,6 +1,6 @@
 """Makes happen what a profile says will go wrong; it outlives reboots, so that each fault happens once."""
 
-from lwm2m_ml_simulator.flash import Flash, FlashRegion
+from lwm2m_ml_simulator.flash import Flash
 from lwm2m_ml_simulator.profile import Faults
 
 
@@ -21,11 +21,14 @@ class FaultInjector:
             self._cut_after = None
             self._flash.cut_power_after(0)
 
-    def package_arrived(self, region: FlashRegion, package_bytes: int) -> None:
-        """All of a package is in flash and not verified yet."""
-        if self._flip is not None:
-            flip, self._flip = self._flip, None
-            self._flash.flip_bit(region.start + flip.offset % max(package_bytes, 1), flip.bit)
+    def arriving(self, offset: int, data: bytes) -> bytes:
+        """Return a piece of a package, which begins at `offset`, as it comes out of the radio."""
+        if self._flip is None or not offset <= self._flip.offset < offset + len(data):
+            return data
+        flip, self._flip = self._flip, None
+        changed = bytearray(data)
+        changed[flip.offset - offset] ^= 1 << flip.bit
+        return bytes(changed)
 
     def inferred(self, payload_start: int, payload_bytes: int, inferences: int) -> None:
         """The module in use, at this place in flash, has run so many times since it was activated."""

@@ -29,6 +29,7 @@ from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
 from lwm2m_ml_simulator.outbox import Outbox
 from lwm2m_ml_simulator.profile import JOURNAL_BLOCKS, DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.staging import Staging
 from lwm2m_ml_simulator.trial import TrialSupervisor
@@ -55,7 +56,7 @@ class Firmware:
         profile, flash = board.profile, board.flash
         self._board = board
         journal = Journal(FlashRegion(flash, 0, JOURNAL_BLOCKS * profile.erase_block_bytes))
-        regions = [FlashRegion(flash, start, profile.slot_bytes) for start in profile.slot_starts]
+        regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz)
         self.modules = ModuleManager(profile, journal, regions, machine, board.trust_anchors)
         settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
@@ -70,7 +71,7 @@ class Firmware:
             faults=board.faults,
         )
         self.intakes = [
-            Intake(self.modules, Staging(journal, number, region), board.faults, self._download)
+            Intake(self.modules, Staging(journal, number, region), self._download)
             for number, region in enumerate(regions)
         ]
         device = Device(profile.identity)
@@ -133,8 +134,8 @@ class Firmware:
         self._tasks = []
         await self.client.stop(deregister=deregister)
 
-    def _download(self, staging: Staging) -> Download:
-        return Download(self.client.coap, staging, self._board.profile.fetch, on_block=self._board.faults.block_stored)
+    def _download(self, reception: Reception) -> Download:
+        return Download(self.client.coap, reception, self._board.profile.fetch, self._board.faults)
 
     def _delivery_objects(self, journal: Journal, on_reboot: Callable[[], None]) -> list[ObjectInstance]:
         if self._board.profile.delivery is DeliveryObject.FIRMWARE_UPDATE:

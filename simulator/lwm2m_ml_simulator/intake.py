@@ -6,12 +6,13 @@ from enum import Enum, auto
 
 import structlog
 
+from lwm2m_ml.module.errors import ModuleRejected
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.download import Download, DownloadFailed, DownloadProblem
 from lwm2m_ml_simulator.errors import StorageFull
-from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.flash import PowerCut
 from lwm2m_ml_simulator.modules import ModuleManager
+from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.staging import Source, Staging
 
 _log = structlog.get_logger(__name__)
@@ -33,15 +34,14 @@ class Intake:
         self,
         modules: ModuleManager,
         staging: Staging,
-        faults: FaultInjector,
-        download: Callable[[Staging], Download],
+        download: Callable[[Reception], Download],
     ) -> None:
         self.number = staging.number
         self.problem: DownloadProblem | ModuleResult | None = None
         self.on_change: Callable[[], None] = lambda: None
         self._modules = modules
         self._staging = staging
-        self._faults = faults
+        self._reception = Reception(staging, modules.verifier)
         self._download = download
         self._task: asyncio.Task[None] | None = None
         self._log = _log.bind(endpoint=modules.profile.endpoint, slot=self.number)
@@ -54,6 +54,8 @@ class Intake:
             return Phase.DELIVERED
         if state is ModuleState.FAILED or self._staging.source is None:
             return Phase.IDLE
+        if self.problem is not None:
+            return Phase.IDLE
         return Phase.DOWNLOADED if self._staging.is_complete else Phase.DOWNLOADING
 
     def pull(self, uri: str) -> None:
@@ -61,7 +63,7 @@ class Intake:
         self.stop()
         self._make_room()
         if self._staging.source is None or self._staging.source.uri != uri:
-            self._staging.begin(Source(uri))
+            self._reception.begin(Source(uri))
         self._run(uri)
 
     def push(self, package: bytes) -> None:
@@ -69,21 +71,25 @@ class Intake:
         self.stop()
         self._make_room()
         try:
-            self._staging.begin(Source("", None, len(package)))
-            self._staging.append(package)
+            self._reception.begin(Source("", None, len(package)))
+            self._reception.append(package)
+            self._take_over()
         except StorageFull:
             self._failed(DownloadProblem.STORAGE)
-            return
-        self._verify()
+        except ModuleRejected as rejection:
+            self._failed(rejection.result)
 
     def resume(self) -> None:
         """Go on after a reboot with what was under way."""
-        if self.phase is Phase.DOWNLOADED:
-            self._verify()
-        elif self.phase is Phase.DOWNLOADING and self._staging.source is not None:
+        source = self._staging.source
+        if self.phase is Phase.DELIVERED:
+            self._staging.forget()
+        elif source is not None and self._staging.is_complete:
+            self._finish()
+        elif source is not None and source.uri:
             self._log.info("download_resumed", received=self._staging.received)
-            self._run(self._staging.source.uri)
-        elif self._staging.source is not None:
+            self._run(source.uri)
+        elif source is not None:  # What was being pushed when the power failed has to be pushed again.
             self._staging.forget()
 
     def discard(self) -> None:
@@ -112,27 +118,39 @@ class Intake:
 
     async def _fetch(self, uri: str) -> None:
         try:
-            await self._download(self._staging).run(uri)
+            await self._download(self._reception).run(uri)
             self._log.info("package_downloaded", package_bytes=self._staging.received)
-            self.on_change()
-            await asyncio.sleep(0)  # Let observers of the state see "downloaded".
-            self._verify()
+            self._take_over()
+        except ModuleRejected as rejection:
+            self._failed(rejection.result)
         except DownloadFailed as failure:
             self._log.warning("download_failed", reason=failure.message)
             self._failed(failure.problem)
         except PowerCut:
             return
 
-    def _verify(self) -> None:
-        self._faults.package_arrived(self._staging.region, self._staging.received)
-        result = self._modules.stage(self.number, self._staging.received)
+    def _finish(self) -> None:
+        """All of the package was in flash when the power failed."""
+        try:
+            self._take_over()
+        except ModuleRejected as rejection:
+            self._failed(rejection.result)
+
+    def _take_over(self) -> None:
+        """The package is here: if it is good, the slot is staged."""
+        verified = self._reception.finish()
+        self.on_change()
+        source = self._staging.source
+        self._modules.stage(self.number, verified, source.start if source else 0, self._staging.received)
         self._staging.forget()
-        if result is not ModuleResult.SUCCESS:
-            self.problem = result
         self.on_change()
 
-    def _failed(self, problem: DownloadProblem) -> None:
+    def _failed(self, problem: DownloadProblem | ModuleResult) -> None:
         self.problem = problem
-        if problem is not DownloadProblem.CONNECTION_LOST:  # What has arrived is worth keeping only then.
+        if problem is DownloadProblem.STORAGE:
+            self._modules.reject(self.number, ModuleResult.STORAGE_TOO_SMALL)
+        elif isinstance(problem, ModuleResult):
+            self._modules.reject(self.number, problem)
+        if problem is not DownloadProblem.CONNECTION_LOST:  # Only then what has arrived is worth keeping.
             self._staging.forget()
         self.on_change()

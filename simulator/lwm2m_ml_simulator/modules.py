@@ -5,12 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from lwm2m_ml.module.package import VerifiedPackage, verify_package
 
 from lwm2m_ml.module.descriptor import Descriptor
 from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.recipient import Recipient
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml.module.streaming import StreamingVerifier, VerifiedModule
 from lwm2m_ml_simulator.errors import IllegalTransition
 from lwm2m_ml_simulator.flash import FlashRegion
 from lwm2m_ml_simulator.journal import Journal
@@ -93,20 +94,30 @@ class ModuleManager:
         self.self_test_scores.pop(number, None)
         self._changed(number)
 
-    def stage(self, number: int, package_bytes: int) -> ModuleResult:
-        """Verify the package that lies in a slot; SUCCESS, or why the slot is now failed."""
-        floor = self.bank.sequence_floor
-        try:
-            module, package = self._verify(number, package_bytes, floor)
-        except ModuleRejected as rejection:
-            self._log.warning("package_rejected", slot=number, result=rejection.result.name)
-            self.bank.reject(number, rejection.result)
-            self._changed(number)
-            return rejection.result
-        self.bank.stage(number, package)
-        self._loaded[number] = module
+    def verifier(self) -> StreamingVerifier:
+        """Return a verifier for a package that arrives now."""
+        return self._verifier(self.bank.sequence_floor)
+
+    def stage(self, number: int, verified: VerifiedModule, start: int, package_bytes: int) -> None:
+        """Take over a verified package that lies in a slot, from `start` on."""
+        staged = StagedModule(
+            start,
+            package_bytes,
+            start + verified.payload_offset,
+            verified.payload_size,
+            verified.sequence_number,
+            verified.digest,
+        )
+        self.bank.stage(number, staged)
+        self._loaded[number] = _loaded(number, staged, verified.descriptor)
         self._changed(number)
-        return ModuleResult.SUCCESS
+
+    def reject(self, number: int, result: ModuleResult) -> None:
+        """Mark a slot as failed because of what it holds or was to hold."""
+        self._log.warning("package_rejected", slot=number, result=result.name)
+        self._loaded.pop(number, None)
+        self.bank.reject(number, result)
+        self._changed(number)
 
     def recheck(self, number: int) -> bool:
         """Verify a staged package once more, before it is installed: flash may have rotted since."""
@@ -114,11 +125,9 @@ class ModuleManager:
         if slot.module is None:
             return False
         try:
-            self._verify(number, slot.module.package_bytes, slot.module.sequence_number - 1)
+            self._verify(number, slot.module)
         except ModuleRejected as rejection:
-            self._loaded.pop(number, None)
-            self.bank.reject(number, rejection.result)
-            self._changed(number)
+            self.reject(number, rejection.result)
             return False
         return True
 
@@ -131,8 +140,7 @@ class ModuleManager:
         if running is not None and running.state is ModuleState.TRIAL:
             raise IllegalTransition(f"slot {running.number} is on trial, confirm or roll back that first")
         if await self.self_test(module) < 100.0:
-            self.bank.reject(number, ModuleResult.SELF_TEST_MISMATCH)
-            self._changed(number)
+            self.reject(number, ModuleResult.SELF_TEST_MISMATCH)
             return False
         self.bank.start_trial(number)
         self._log.info("trial_started", slot=number, model=module.descriptor.model_name)
@@ -173,8 +181,7 @@ class ModuleManager:
             if slot.module is None or slot.state in {ModuleState.EMPTY, ModuleState.FAILED}:
                 continue
             try:
-                floor = slot.module.sequence_number - 1
-                self._loaded[slot.number], _ = self._verify(slot.number, slot.module.package_bytes, floor)
+                self._loaded[slot.number] = self._verify(slot.number, slot.module)
             except ModuleRejected as rejection:
                 self._log.error("module_rotten", slot=slot.number, result=rejection.result.name)
                 # Not slot.state: the slot may have been restored in place of another a moment ago.
@@ -183,26 +190,32 @@ class ModuleManager:
                 else:
                     self.bank.reject(slot.number, rejection.result)
 
-    def _verify(self, number: int, package_bytes: int, floor: int) -> tuple[LoadedModule, StagedModule]:
-        region = self._regions[number]
-        package = region.read(0, package_bytes)
-        verified: VerifiedPackage = verify_package(
-            package,
+    def _verify(self, number: int, staged: StagedModule) -> LoadedModule:
+        """Verify what lies in a slot once more; raises ModuleRejected."""
+        verifier = self._verifier(staged.sequence_number - 1)
+        verifier.feed(self._regions[number].read(staged.package_start, staged.package_bytes))
+        verifier.finish()
+        return _loaded(number, staged, verifier.verified.descriptor)
+
+    def _verifier(self, sequence_floor: int) -> StreamingVerifier:
+        profile = self.profile
+        recipient = Recipient(
             trust_anchors=self._trust_anchors,
-            vendor_id=self.profile.vendor_id,
-            class_id=self.profile.class_id,
-            sequence_floor=floor,
-            storage_bytes=region.length,
-            working_memory_bytes=self.profile.working_memory_bytes,
+            vendor_id=profile.vendor_id,
+            class_id=profile.class_id,
+            storage_bytes=profile.slot_bytes,
+            working_memory_bytes=profile.working_memory_bytes,
+            sequence_floor=sequence_floor,
             abi=RUNTIME_VERSION,
+            isa=profile.target.isa,
         )
-        # Only unencoded payloads are accepted here, so that the code runs where it lies.
-        offset = package.index(verified.payload)
-        staged = StagedModule(package_bytes, offset, len(verified.payload), verified.sequence_number, verified.digest)
-        module = LoadedModule(
-            number, verified.descriptor, offset, len(verified.payload), verified.digest, verified.sequence_number
-        )
-        return module, staged
+        return StreamingVerifier(recipient, early=True)
 
     def _changed(self, number: int) -> None:
         self.on_change(number)
+
+
+def _loaded(number: int, staged: StagedModule, descriptor: Descriptor) -> LoadedModule:
+    return LoadedModule(
+        number, descriptor, staged.payload_offset, staged.payload_bytes, staged.digest, staged.sequence_number
+    )

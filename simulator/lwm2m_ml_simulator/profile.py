@@ -12,6 +12,7 @@ from lwm2m_ml_simulator.flash import FlashGeometry
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
 JOURNAL_BLOCKS = 4
+MANIFEST_BYTES = 4096
 RUNTIME_NAME = "lwm2m-ml-native"
 RUNTIME_VERSION = "1.0.0"
 # The namespace of the names below is our own: UUIDv5 of them gives SUIT's vendor and class identifiers (RFC 4122 §4.3).
@@ -36,7 +37,7 @@ class BitRot:
 
 @dataclass(frozen=True, slots=True)
 class PackageBitFlip:
-    """One bit of a package flips in staging, before it is verified."""
+    """One bit of a package flips on its way into the device."""
 
     offset: int
     bit: int = 0
@@ -97,11 +98,16 @@ class DeviceProfile:
     @property
     def geometry(self) -> FlashGeometry:
         """The part of the flash that holds journal and slots; the firmware's own part is not simulated."""
-        total = JOURNAL_BLOCKS * self.erase_block_bytes + self.slots * self.slot_bytes
+        total = JOURNAL_BLOCKS * self.erase_block_bytes + self.slots * self.region_bytes
         return FlashGeometry(total, self.erase_block_bytes, self.write_bytes)
+
+    @property
+    def region_bytes(self) -> int:
+        """The flash of one slot: room for an image, and for the manifest and descriptor before it."""
+        return self.slot_bytes + -(-MANIFEST_BYTES // self.erase_block_bytes) * self.erase_block_bytes
 
     @property
     def slot_starts(self) -> Sequence[int]:
         """Where the slots begin in that part."""
         first = JOURNAL_BLOCKS * self.erase_block_bytes
-        return range(first, first + self.slots * self.slot_bytes, self.slot_bytes)
+        return range(first, first + self.slots * self.region_bytes, self.region_bytes)

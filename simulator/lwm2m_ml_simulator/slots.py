@@ -23,6 +23,7 @@ _BANK_KEY = 0
 class StagedModule:
     """Where in the slot's flash the verified package lies, and which one it is."""
 
+    package_start: int
     package_bytes: int
     payload_offset: int
     payload_bytes: int
@@ -187,6 +188,7 @@ def _module_row(module: StagedModule | None) -> list[int | bytes] | None:
     if module is None:
         return None
     return [
+        module.package_start,
         module.package_bytes,
         module.payload_offset,
         module.payload_bytes,

@@ -1,25 +1,33 @@
-"""A package on its way into a slot: written block by block, its progress in the journal, resumable after any cut."""
+"""A package on its way into a slot's flash, its progress in the journal, resumable after any cut.
 
-from dataclasses import dataclass
+The package is laid so that its image begins at an aligned address, because it runs where it lies; what comes before the
+package in the slot stays erased.
+"""
+
+from dataclasses import dataclass, replace
 
 import cbor2
 
 from lwm2m_ml_simulator.errors import StorageFull
-from lwm2m_ml_simulator.flash import FlashRegion
+from lwm2m_ml_simulator.flash import ERASED, FlashRegion
 from lwm2m_ml_simulator.journal import Journal
 
 # Per slot one record that says what is being fetched and one, written with every block, that says how far it came.
 _SOURCE_KEY = 16
-_RECEIVED_KEY = 32
+_STORED_KEY = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What is being fetched; blocks of another entity tag must not be mixed in (RFC 7959 §2.4)."""
+    """What is being fetched; blocks of another entity tag must not be mixed in (RFC 7959 §2.4).
+
+    `start` is where in the slot the package begins.
+    """
 
     uri: str
     etag: bytes | None = None
     total_bytes: int | None = None
+    start: int = 0
 
 
 class Staging:
@@ -29,71 +37,95 @@ class Staging:
         self._journal = journal
         self.number = number
         self.region = region
+        # Less than a write unit waits in RAM until the unit is full.
+        self._tail = bytearray()
         stored = journal.get(_SOURCE_KEY + number)
         self.source = Source(*cbor2.loads(stored)) if stored else None
-        self.received = int.from_bytes(journal.get(_RECEIVED_KEY + number) or b"", "little") if self.source else 0
+        self._stored = int.from_bytes(journal.get(_STORED_KEY + number) or b"", "little") if self.source else 0
         if self.source is not None:
             self._drop_torn_block()
 
     @property
-    def capacity(self) -> int:
-        """How many bytes the slot holds."""
-        return self.region.length
+    def received(self) -> int:
+        """How many bytes of the package are here."""
+        start = self.source.start if self.source is not None else 0
+        return max(0, self._stored + len(self._tail) - start)
 
     @property
     def is_complete(self) -> bool:
-        """Whether all bytes are here."""
-        return self.source is not None and self.source.total_bytes == self.received
+        """Whether all bytes are in flash."""
+        return self.source is not None and self.source.total_bytes == self.received and not self._tail
 
     def begin(self, source: Source) -> None:
         """Start anew; the slot must have been cleared in the journal before."""
-        if source.total_bytes is not None and source.total_bytes > self.capacity:
-            raise StorageFull(f"a package of {source.total_bytes} B does not fit into a slot of {self.capacity} B")
         self.forget()
+        self._check_room(source.total_bytes or 0)
         self._erase_from(0)
         self._remember(source)
 
-    def append(self, block: bytes) -> None:
+    def place(self, start: int) -> None:
+        """Decide where in the slot the package begins, before its first byte is written."""
+        if self.source is not None:
+            self._remember(replace(self.source, start=start))
+            self._tail += bytes([ERASED]) * start
+
+    def append(self, data: bytes) -> None:
         """Add the next bytes: into the flash first, then into the journal."""
-        if self.received + len(block) > self.capacity:
-            raise StorageFull(f"the package is larger than the slot of {self.capacity} B")
-        self.region.program(self.received, block)
-        self._set_received(self.received + len(block))
+        self._tail += data
+        self._check_room(self.received)
+        unit = self.region.flash.geometry.write_bytes
+        self._flush(len(self._tail) // unit * unit)
 
     def finish(self) -> None:
         """Say that what has arrived is all of it."""
         if self.source is not None and self.source.total_bytes != self.received:
-            self._remember(Source(self.source.uri, self.source.etag, self.received))
+            self._remember(replace(self.source, total_bytes=self.received))
+        self._flush(len(self._tail))
 
     def forget(self) -> None:
         """Stop fetching."""
         self._journal.put(_SOURCE_KEY + self.number, b"")
-        self._set_received(0)
+        self._tail.clear()
+        self._set_stored(0)
         self.source = None
 
     def contents(self) -> bytes:
-        """Return what has arrived so far."""
-        return self.region.read(0, self.received)
+        """Return what of the package has arrived so far."""
+        if self.source is None or self._stored <= self.source.start:
+            return b""
+        return self.region.read(self.source.start, self._stored - self.source.start) + bytes(self._tail)
+
+    def _check_room(self, package_bytes: int) -> None:
+        start = self.source.start if self.source is not None else 0
+        if start + package_bytes > self.region.length:
+            raise StorageFull(f"a package of {package_bytes} B does not fit into a slot of {self.region.length} B")
+
+    def _flush(self, count: int) -> None:
+        if count:
+            self.region.program(self._stored, bytes(self._tail[:count]))
+            del self._tail[:count]
+            self._set_stored(self._stored + count)
 
     def _remember(self, source: Source) -> None:
-        self._journal.put(_SOURCE_KEY + self.number, cbor2.dumps([source.uri, source.etag, source.total_bytes]))
+        row = [source.uri, source.etag, source.total_bytes, source.start]
+        self._journal.put(_SOURCE_KEY + self.number, cbor2.dumps(row))
         self.source = source
 
-    def _set_received(self, received: int) -> None:
-        self._journal.put(_RECEIVED_KEY + self.number, received.to_bytes(4, "little"))
-        self.received = received
+    def _set_stored(self, stored: int) -> None:
+        self._journal.put(_STORED_KEY + self.number, stored.to_bytes(4, "little"))
+        self._stored = stored
 
     def _drop_torn_block(self) -> None:
-        """A block that was cut off left cells that cannot be programmed again: give up its whole erase block."""
-        if self.region.is_erased(self.received, self.capacity - self.received):
+        """A write that was cut off left cells that cannot be programmed again: give up its whole erase block."""
+        if self.region.is_erased(self._stored, self.region.length - self._stored):
             return
         size = self.region.flash.geometry.erase_block_bytes
-        self._set_received(self.received // size * size)
-        self._erase_from(self.received)
+        self._set_stored(self._stored // size * size)
+        self._erase_from(self._stored)
 
     def _erase_from(self, offset: int) -> None:
         """Erase the blocks from `offset` (a block boundary) on that are not erased yet: wear counts."""
         size = self.region.flash.geometry.erase_block_bytes
-        for start in range(offset, self.capacity, size):
+        for start in range(offset, self.region.length, size):
             if not self.region.is_erased(start, size):
                 self.region.erase(start, size)

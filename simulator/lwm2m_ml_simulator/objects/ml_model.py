@@ -22,7 +22,7 @@ from lwm2m_ml_simulator.trial import TrialSupervisor
 
 
 class MlModel(ObjectInstance):
-    """One slot; an empty slot has empty names and zeros, for these resources are mandatory."""
+    """One slot; an empty slot has empty texts and zeros, for these resources are mandatory."""
 
     object_id = ML_MODEL
 
@@ -63,13 +63,14 @@ class MlModel(ObjectInstance):
 
     @readable(2)
     def model_identifier(self) -> bytes:
-        """Model Identifier."""
-        return self._module.descriptor.model_id if self._module else bytes(16)
+        """Model Identifier; empty where there is no module."""
+        return self._module.descriptor.model_id if self._module else b""
 
     @readable(3)
     def module_digest(self) -> bytes:
-        """Module Digest."""
-        return self._module.digest if self._module else bytes(32)
+        """Module Digest; empty where there is no module."""
+        staged = self._modules.slot(self.instance_id).module
+        return staged.digest if staged else b""
 
     @readable(4)
     def software_management(self) -> ObjectLink:

@@ -1,0 +1,69 @@
+"""Receives a package piece by piece: verified as it arrives, and no byte of it in flash before its manifest is good."""
+
+from collections.abc import Callable
+
+from lwm2m_ml.module.envelope import EnvelopeReader, PayloadBegins
+from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.results import ModuleResult
+from lwm2m_ml.module.streaming import StreamingVerifier, VerifiedModule
+from lwm2m_ml_simulator.staging import Source, Staging
+
+IMAGE_ALIGNMENT = 16
+"""The module ABI lets an image lie at any multiple of this."""
+MAXIMUM_HEAD_BYTES = 4096
+"""What of a package waits in RAM until its image begins."""
+
+
+class Reception:
+    """The package of one slot while it arrives; after a reboot what is in flash is verified again from the start."""
+
+    def __init__(self, staging: Staging, make_verifier: Callable[[], StreamingVerifier]) -> None:
+        self.staging = staging
+        self._make_verifier = make_verifier
+        self._head = bytearray()
+        self._layout = EnvelopeReader()
+        self._verifier: StreamingVerifier | None = None
+
+    @property
+    def received(self) -> int:
+        """How many bytes of the package are here."""
+        return len(self._head) or self.staging.received
+
+    def begin(self, source: Source) -> None:
+        """Start anew with another package."""
+        self.staging.begin(source)
+        self._head.clear()
+        self._layout = EnvelopeReader()
+        self._verifier = self._make_verifier()
+
+    def append(self, data: bytes) -> None:
+        """Take the next bytes; raises ModuleRejected when they cannot be good, StorageFull when there are too many."""
+        self._verified().feed(data)
+        if self.staging.received:
+            self.staging.append(data)
+            return
+        self._head += data
+        payload = next((event for event in self._layout.feed(data) if isinstance(event, PayloadBegins)), None)
+        if payload is not None:
+            # Where the image begins in the package decides where the package begins in flash.
+            self.staging.place(-payload.offset % IMAGE_ALIGNMENT)
+            self.staging.append(bytes(self._head))
+            self._head.clear()
+        elif len(self._head) > MAXIMUM_HEAD_BYTES:
+            raise ModuleRejected(
+                ModuleResult.WORKING_MEMORY_TOO_SMALL, "The head of the package is larger than the buffer for it"
+            )
+
+    def finish(self) -> VerifiedModule:
+        """Say that all of it is here; raises ModuleRejected unless it is good."""
+        verifier = self._verified()
+        verifier.finish()
+        self.staging.finish()
+        return verifier.verified
+
+    def _verified(self) -> StreamingVerifier:
+        """The verifier, fed with what was in flash before a reboot."""
+        if self._verifier is None:
+            self._verifier = self._make_verifier()
+            self._verifier.feed(self.staging.contents())
+        return self._verifier
