@@ -4,6 +4,7 @@ Building zig's library takes seconds per target, and integer modules need only a
 ours, compiled in milliseconds and only when something calls them; soft floating point comes from zig's.
 """
 
+import re
 import tempfile
 from collections.abc import Iterable
 from functools import cache
@@ -19,6 +20,10 @@ from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_directory, zig_version
 _SOURCES = ("integer.c", "memory.c")
 # A loop that copies bytes must not become a call of memcpy inside memcpy.
 _FLAGS = ("-fno-builtin",)
+# What zig's library may define: the compiler's own names, and elementary functions.
+_IN_ZIG_LIBRARY = re.compile(
+    r"__\w+|(ceil|cos|exp|exp2|fabs|floor|fma|fmax|fmin|fmod|log|log10|log2|round|sin|sincos|sqrt|tan|trunc)f?"
+)
 
 
 def libraries_for(objects: Iterable[Path], target: Target) -> list[Path]:
@@ -36,7 +41,7 @@ def libraries_for(objects: Iterable[Path], target: Target) -> list[Path]:
         if missing & own.names:
             libraries += own.objects
             missing -= own.names
-    if missing:
+    if any(_IN_ZIG_LIBRARY.fullmatch(name) for name in missing):
         libraries.append(_zig_library(target))
     return libraries
 

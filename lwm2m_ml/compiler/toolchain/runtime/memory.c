@@ -4,7 +4,9 @@
 
 typedef uint32_t __attribute__((may_alias)) word;
 
-void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+/* Forwards, every word read before anything behind it is written: also right when `to` lies below an overlapping `from`,
+   so no `restrict` here. */
+static void copy_forwards(void *to, const void *from, size_t count) {
   uint8_t *t = to;
   const uint8_t *f = from;
   if ((((uintptr_t)t ^ (uintptr_t)f) & 3) == 0) {
@@ -16,14 +18,21 @@ void *memcpy(void *restrict to, const void *restrict from, size_t count) {
     for (; count >= 4; count -= 4, t += 4, f += 4) *(word *)t = *(const word *)f;
   }
   for (; count; count--) *t++ = *f++;
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t count) {
+  copy_forwards(to, from, count);
   return to;
 }
 
 void *memmove(void *to, const void *from, size_t count) {
   uint8_t *t = to;
   const uint8_t *f = from;
-  if ((uintptr_t)t - (uintptr_t)f >= count) return memcpy(to, from, count);
-  while (count) count--, t[count] = f[count];
+  if ((uintptr_t)t - (uintptr_t)f >= count) {
+    copy_forwards(to, from, count);
+  } else {
+    while (count) count--, t[count] = f[count];
+  }
   return to;
 }
 
