@@ -5,6 +5,7 @@ from typing import TypeVar
 
 import numpy
 
+from lwm2m_ml.compiler.ir.axes import moves_only_ones
 from lwm2m_ml.compiler.ir.builder import GraphBuilder
 from lwm2m_ml.compiler.ir.kinds import Reshape, Transpose
 from lwm2m_ml.compiler.ir.tensor import Array
@@ -46,9 +47,3 @@ def add_transpose(builder: GraphBuilder, name: str, permutation: tuple[int, ...]
     if moves_only_ones(shape, permutation):
         return builder.add(Reshape(tuple(shape[axis] for axis in permutation)), [name], wish)
     return builder.add(Transpose(permutation), [name], wish)
-
-
-def moves_only_ones(shape: Sequence[int], permutation: Sequence[int]) -> bool:
-    """Whether a transposition keeps the elements where they are in memory."""
-    long_axes = [axis for axis in permutation if shape[axis] != 1]
-    return long_axes == sorted(long_axes)

@@ -170,4 +170,5 @@ def _dequantized(tensor: FileTensor, data: Array, axis: int) -> Array:
     scales, zeros = numpy.array(tensor.quantization.scales), numpy.array(tensor.quantization.zero_points)
     if len(scales) > 1:
         scales, zeros = scales.reshape(shape), zeros.reshape(shape)
-    return ((data.astype(numpy.float64) - zeros) * scales).astype(numpy.float32)
+    values: Array = ((data.astype(numpy.float64) - zeros) * scales).astype(numpy.float32)
+    return values

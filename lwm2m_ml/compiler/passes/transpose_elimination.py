@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 import numpy
 
-from lwm2m_ml.compiler.frontends.layout import moves_only_ones
 from lwm2m_ml.compiler.ir import Graph, Operation
+from lwm2m_ml.compiler.ir.axes import moves_only_ones
 from lwm2m_ml.compiler.ir.builder import constant_tensor
 from lwm2m_ml.compiler.ir.kinds import FullyConnected, Reshape, Transpose
 

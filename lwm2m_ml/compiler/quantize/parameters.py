@@ -8,12 +8,14 @@ from lwm2m_ml.compiler.quantize.calibration import Range
 
 # Biases stay below this, so that the sum of a layer cannot leave int32.
 _LARGEST_BIAS = float(1 << 30)
+# A tensor that moves less than this is constant: its scale would vanish in float32.
+_SMALLEST_SPAN = 1e-30
 
 
 def activation_quantization(found: Range) -> Quantization:
     """Int8 codes spread over the range; the zero point is moved to a whole code so that real zero is exact."""
     span = found.high - found.low
-    if span <= 0:
+    if span < _SMALLEST_SPAN:
         return Quantization.per_tensor(1.0, 0)
     scale = float(numpy.float32(span / 255.0))
     zero_point = round(-128 - found.low / scale)
