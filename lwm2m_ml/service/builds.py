@@ -83,7 +83,7 @@ class Builder:
         """Answer inputs with the integer reference: what every device has to answer, bit for bit."""
         content = await self._zoo.content(variant.digest)
         samples = await self._samples(model)
-        what = f"evaluating the reference of {variant.name}"
+        what = f"Evaluating the reference of {variant.name}"
         return await self._workers.run(evaluate_reference, content, samples, inputs, what=what)
 
     async def stop(self) -> None:
@@ -101,7 +101,7 @@ class Builder:
         samples = await self._samples(model)
         log.info("compiling", model=model.name, variant=variant.name, target=target.name)
         self.compilations += 1
-        what = f"compiling {variant.name} for {target.name}"
+        what = f"Compiling {variant.name} for {target.name}"
         answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
         await self._keep(key, model, variant, answer)
         return Build(key, model, variant, answer.payload, answer.facts)

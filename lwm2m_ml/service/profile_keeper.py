@@ -70,7 +70,7 @@ class ProfileKeeper:
             return await self.refresh(endpoint)
         except Lwm2mMlError as error:
             raise NotFoundError(
-                f"the capabilities of {endpoint} are not known: {error.message}", hint="Wait until it registers"
+                f"The capabilities of {endpoint} are not known: {error.message}", hint="Wait until it registers"
             ) from error
 
     async def refresh(self, endpoint: str) -> CapabilityProfile:

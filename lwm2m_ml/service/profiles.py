@@ -111,7 +111,7 @@ class CapabilityProfile:
             return _ADAPTER.validate_json(_DOCUMENT.dump_json(dict(document)))
         except ValidationError as error:
             raise ProfileError(
-                "a stored device profile cannot be read", hint="Let the device register again"
+                "A stored device profile cannot be read", hint="Let the device register again"
             ) from error
 
 

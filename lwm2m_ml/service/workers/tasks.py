@@ -80,11 +80,11 @@ def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[S
         batch = numpy.asarray(inputs, dtype=numpy.float32).reshape(len(inputs), *shape)
     except ValueError:
         raise InvalidInputError(
-            f"the inputs do not have the shape of the model, {'×'.join(map(str, shape))} numbers each",
+            f"The inputs do not have the shape of the model, {'×'.join(map(str, shape))} numbers each",
             hint="Give one list of numbers per input",
         ) from None
     if not numpy.isfinite(batch).all():
-        raise InvalidInputError("the inputs hold a number that is not finite")
+        raise InvalidInputError("The inputs hold a number that is not finite")
     calibration = _load(samples)
     outputs = evaluate(model, calibration, batch)
     quantization = _output_quantization(graph, calibration)
@@ -117,7 +117,7 @@ def _load(samples: Samples | None) -> "Floats | None":
         with numpy.load(io.BytesIO(samples.content), allow_pickle=False) as archive:
             array: Floats = numpy.ascontiguousarray(archive[samples.array], dtype=numpy.float32)
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InvalidInputError(f"the calibration data cannot be read: {error}") from error
+        raise InvalidInputError(f"The calibration data cannot be read: {error}") from error
     return array
 
 

@@ -66,15 +66,15 @@ class ModelFiles:
 def read_card(text: str, *, where: str) -> Card:
     """Read a card; raises `CardError` naming the first thing that is wrong."""
     if len(text) > MAXIMUM_CARD_BYTES:
-        raise CardError(f"the card of {where} is larger than {MAXIMUM_CARD_BYTES:,} B")
+        raise CardError(f"The card of {where} is larger than {MAXIMUM_CARD_BYTES:,} B")
     try:
         return Card.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise CardError(f"the card of {where} is not TOML: {error}") from error
+        raise CardError(f"The card of {where} is not TOML: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise CardError(f"the card of {where} is wrong at {place}: {first['msg']}") from error
+        raise CardError(f"The card of {where} is wrong at {place}: {first['msg']}") from error
 
 
 def read_model(folder: Traversable) -> ModelFiles:

@@ -45,7 +45,7 @@ class Model:
             if variant.name == name:
                 return variant
         raise NotFoundError(
-            f"model {self.name} {self.version} has no variant {name}",
+            f"Model {self.name} {self.version} has no variant {name}",
             hint=f"It has {', '.join(variant.name for variant in self.variants)}",
         )
 

@@ -47,7 +47,7 @@ class Zoo:
         if not versions:
             known = ", ".join(model.name for model in self.models()) or "none"
             what = name if version is None else f"{name} {version}"
-            raise NotFoundError(f"there is no model {what}", hint=f"Models in the zoo: {known}")
+            raise NotFoundError(f"There is no model {what}", hint=f"Models in the zoo: {known}")
         return versions[-1]
 
     async def add(
@@ -72,9 +72,9 @@ class Zoo:
         known = self._models.get((name, version))
         if known is not None and any(one.name == variant for one in known.variants):
             raise ConflictError(
-                f"model {name} {version} has a variant {variant} already", hint="Choose another version"
+                f"Model {name} {version} has a variant {variant} already", hint="Choose another version"
             )
-        facts = await self._workers.run(inspect_model, content, what=f"reading model {name}")
+        facts = await self._workers.run(inspect_model, content, what=f"Reading model {name}")
         files = {await self._store.artefacts.put(content): content}
         added = Variant(variant, next(iter(files)), weights=facts.weights, macs=macs, accuracy=accuracy)
         samples = known.calibration if known else None
@@ -96,7 +96,7 @@ class Zoo:
         """Return a file of a model; raises `NotFoundError` when the store lost it."""
         content = await self._store.artefacts.get(digest)
         if content is None:
-            raise NotFoundError(f"the file {digest[:12]}… of a model is not in the store", hint="Add the model again")
+            raise NotFoundError(f"The file {digest[:12]}… of a model is not in the store", hint="Add the model again")
         return content
 
     async def _keep(self, found: ModelFiles) -> None:
@@ -125,8 +125,8 @@ def _check_names(*names: str) -> None:
 
 def _check_sizes(content: bytes, calibration: bytes | None) -> None:
     if len(content) > MAXIMUM_MODEL_BYTES:
-        raise InvalidInputError(f"the model has {len(content):,} B, at most {MAXIMUM_MODEL_BYTES:,} B are accepted")
+        raise InvalidInputError(f"The model has {len(content):,} B, at most {MAXIMUM_MODEL_BYTES:,} B are accepted")
     if calibration is not None and len(calibration) > MAXIMUM_CALIBRATION_BYTES:
         raise InvalidInputError(
-            f"the calibration data has {len(calibration):,} B, at most {MAXIMUM_CALIBRATION_BYTES:,} B are accepted"
+            f"The calibration data has {len(calibration):,} B, at most {MAXIMUM_CALIBRATION_BYTES:,} B are accepted"
         )
