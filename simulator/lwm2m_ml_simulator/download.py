@@ -62,11 +62,12 @@ class PackageUri:
 
 @dataclass(frozen=True, slots=True)
 class FetchSettings:
-    """How a device fetches: the size of a block (a power of two, 16..1024) and its patience."""
+    """How a device fetches: the size of a block (a power of two, 16..1024) and its patience in seconds."""
 
     block_bytes: int = 512
     attempts: int = 5
     pause: float = 2.0
+    patience: float = 93.0
 
     @property
     def size_exponent(self) -> int:
@@ -116,7 +117,7 @@ class Download:
             request.opt.block2 = (block_number, False, self._settings.size_exponent)
             request.remote = self._coap.remote(address.host, address.port)
             try:
-                return await self._coap.request(request)
+                return await self._coap.request(request, timeout=self._settings.patience)
             except Lwm2mMlError:
                 continue
         raise DownloadFailed(DownloadProblem.CONNECTION_LOST, f"{address.host}:{address.port} does not answer")

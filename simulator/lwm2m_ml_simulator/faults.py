@@ -1,11 +1,38 @@
-"""Makes happen what a profile says will go wrong; it outlives reboots, so that each fault happens once."""
+"""What will go wrong with a device, and the injector that makes it happen."""
+
+from dataclasses import dataclass
 
 from lwm2m_ml_simulator.flash import Flash
-from lwm2m_ml_simulator.profile import Faults
+
+
+@dataclass(frozen=True, slots=True)
+class BitRot:
+    """After so many inferences of a freshly activated module, one bit of its payload flips."""
+
+    payload_offset: int
+    bit: int = 0
+    after_inferences: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackageBitFlip:
+    """One bit of a package flips on its way into the device."""
+
+    offset: int
+    bit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What goes wrong, each once in the life of a device."""
+
+    power_cut_after_blocks: int | None = None
+    bit_rot: BitRot | None = None
+    package_bit_flip: PackageBitFlip | None = None
 
 
 class FaultInjector:
-    """The misfortunes of one device."""
+    """The misfortunes of one device; it outlives reboots, so that each fault happens once."""
 
     def __init__(self, faults: Faults, flash: Flash) -> None:
         self._flash = flash

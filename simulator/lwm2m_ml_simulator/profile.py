@@ -8,6 +8,7 @@ from enum import StrEnum
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
+from lwm2m_ml_simulator.faults import Faults
 from lwm2m_ml_simulator.flash import FlashGeometry
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
@@ -24,32 +25,6 @@ class DeliveryObject(StrEnum):
 
     SOFTWARE_MANAGEMENT = "software-management"
     FIRMWARE_UPDATE = "firmware-update"
-
-
-@dataclass(frozen=True, slots=True)
-class BitRot:
-    """After so many inferences of a freshly activated module, one bit of its payload flips."""
-
-    payload_offset: int
-    bit: int = 0
-    after_inferences: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PackageBitFlip:
-    """One bit of a package flips on its way into the device."""
-
-    offset: int
-    bit: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Faults:
-    """What goes wrong, each once in the life of a device."""
-
-    power_cut_after_blocks: int | None = None
-    bit_rot: BitRot | None = None
-    package_bit_flip: PackageBitFlip | None = None
 
 
 @dataclass(frozen=True, slots=True)

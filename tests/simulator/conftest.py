@@ -1,19 +1,24 @@
-"""A scripted LwM2M server: it takes registrations and results, serves packages, and asks what a test tells it to ask."""
+"""A scripted LwM2M server, which asks what a test tells it to ask, and small real modules to put on devices."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiocoap
+import numpy
 import pytest
 import pytest_asyncio
 from aiocoap import Code, Message
 from aiocoap.numbers.codes import Code as CodeNumber
 
 from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.observation import Observation
 from lwm2m_ml.coap.remote import Remote
+from lwm2m_ml.compiler.targets import load_target
+from lwm2m_ml.compiler.toolchain import compile_blob
 from lwm2m_ml.lwm2m.codecs import decode, encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -21,6 +26,12 @@ from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters, parse_registration
 from lwm2m_ml.lwm2m.value import Value
+from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.package import build_package
+from lwm2m_ml.module.signing import SigningKey
+from lwm2m_ml_simulator.device import SimulatedDevice
+from lwm2m_ml_simulator.download import FetchSettings
+from lwm2m_ml_simulator.profile import DeviceProfile
 
 
 @dataclass
@@ -67,11 +78,16 @@ class ScriptedServer:
         await self.until(lambda: len(self.registrations) >= times)
 
     async def poll(self, path: str, *wanted: Value) -> Value:
-        """Read until the value is one of `wanted`."""
+        """Read until the value is one of `wanted`; the device may be away meanwhile."""
         async with asyncio.timeout(self.patience):
-            while (value := await self.value(path)) not in wanted:
+            while True:
+                try:
+                    value = await self.value(path)
+                except (CoapError, AssertionError):
+                    value = ""
+                if value in wanted:
+                    return value
                 await asyncio.sleep(0.01)
-        return value
 
     async def ask(
         self,
@@ -184,3 +200,110 @@ async def server(catalogue: Catalogue) -> AsyncIterator[ScriptedServer]:
     server.coap = await CoapEndpoint.bind("127.0.0.1", 0, fast_handlers=server.handlers())
     yield server
     await server.coap.close()
+
+
+MODULE_SOURCE = """
+#include <stdint.h>
+/* Four int8 come in at 0, three scores go out at 16: each input plus the last one plus a bias. */
+int32_t module_entry(void *arena) {
+    const int8_t *in = arena;
+    int8_t *out = (int8_t *)arena + 16;
+    for (int i = 0; i < 3; i++) out[i] = (int8_t)(in[i] + in[3] + BIAS);
+    return 0;
+}
+"""
+
+
+def answer(values: list[int], bias: int) -> bytes:
+    return bytes((values[i] + values[3] + bias) & 0xFF for i in range(3))
+
+
+@dataclass(frozen=True)
+class ModuleMaker:
+    """Builds signed packages of a tiny real module for devices like `profile`."""
+
+    key: SigningKey
+    blobs: dict[tuple[str, int], bytes] = field(default_factory=dict)
+
+    def payload(self, profile: DeviceProfile, bias: int) -> bytes:
+        blob_key = (profile.target.name, bias)
+        if blob_key not in self.blobs:
+            source = MODULE_SOURCE.replace("BIAS", str(bias))
+            self.blobs[blob_key] = compile_blob({"module.c": source}, profile.target, entry="module_entry").code
+        return self.blobs[blob_key]
+
+    def package(
+        self, profile: DeviceProfile, sequence_number: int, *, bias: int = 0, filler: int = 1500, **changes: Any
+    ) -> bytes:
+        payload = self.payload(profile, bias) + bytes(range(256)) * (filler // 256) + bytes(filler % 256)
+        vector = [1, 2, 3, 4]
+        facts: dict[str, Any] = {
+            "model_id": bytes(16),
+            "model_name": "sum",
+            "model_version": f"1.{sequence_number}",
+            "variant": "small",
+            "target": profile.target.name,
+            "flash_bytes": len(payload),
+            "arena_bytes": 32,
+            "stack_bytes": 256,
+            "instructions": 100,
+            "inputs": (TensorDescriptor("in", (4,), "int8", 1.0, 0, 0),),
+            "outputs": (TensorDescriptor("out", (3,), "int8", 1 / 256, -128, 16),),
+            "labels": ("low", "middle", "high"),
+            "vectors": ((bytes(vector), answer(vector, bias)),),
+        }
+        return build_package(
+            payload,
+            Descriptor(**(facts | changes)),
+            key=self.key,
+            vendor_id=profile.vendor_id,
+            class_id=profile.class_id,
+            component=(b"module",),
+            sequence_number=sequence_number,
+        )
+
+
+@pytest.fixture(scope="session")
+def modules() -> ModuleMaker:
+    return ModuleMaker(SigningKey.generate())
+
+
+@pytest.fixture
+def profile() -> DeviceProfile:
+    return make_profile()
+
+
+def make_profile(**changes: Any) -> DeviceProfile:
+    facts: dict[str, Any] = {
+        "endpoint": "mcu",
+        "target": load_target("cortex-m4f"),
+        "ram_bytes": 65536,
+        "working_memory_bytes": 32768,
+        "slot_bytes": 8192,
+        "clock_hz": 64e6,
+        "inference_period_ms": 5,
+        "outage": 0.05,
+        "fetch": FetchSettings(block_bytes=512, attempts=3, pause=0.05, patience=2.0),
+    }
+    return DeviceProfile(**(facts | changes))
+
+
+@pytest.fixture
+def with_profile() -> Callable[..., DeviceProfile]:
+    return make_profile
+
+
+@pytest.fixture
+def stream() -> list[Any]:
+    return [numpy.array([index % 50, 20, -10, 3], dtype=numpy.float32) for index in range(2000)]
+
+
+@pytest.fixture
+def make_device(
+    server: ScriptedServer, modules: ModuleMaker, stream: list[Any], catalogue: Catalogue
+) -> Callable[..., SimulatedDevice]:
+    def make(profile: DeviceProfile, **changes: Any) -> SimulatedDevice:
+        anchors = [modules.key.verification_key]
+        return SimulatedDevice(profile, server.uri, stream, anchors, catalogue=catalogue, **changes)
+
+    return make
