@@ -76,12 +76,13 @@ class PayloadForm:
     @classmethod
     def from_map(cls, value: Any) -> "PayloadForm":
         """Read the CBOR map; whoever calls compares its encoding."""
+        base_digest = value.get(_BASE_DIGEST)
         return cls(
-            PayloadEncoding(value[_ENCODING]),
-            value[_BYTES],
-            value.get(_WINDOW_BITS, 0),
-            value.get(_LOOKAHEAD_BITS, 0),
-            value.get(_BASE_DIGEST),
+            PayloadEncoding(_whole(value[_ENCODING])),
+            _whole(value[_BYTES]),
+            _whole(value.get(_WINDOW_BITS, 0)),
+            _whole(value.get(_LOOKAHEAD_BITS, 0)),
+            _octets(base_digest) if base_digest is not None else None,
         )
 
 
@@ -173,23 +174,36 @@ def _read(manifest: Any) -> Manifest:
     common = cbor.decode(manifest[_COMMON])
     shared = cbor.decode(common[_SHARED_SEQUENCE])[1]
     install = cbor.decode(manifest[_INSTALL])[1]
+    encryption = install.get(_ENCRYPTION_PARAMETER)
     return Manifest(
-        sequence_number=manifest[_SEQUENCE_NUMBER],
-        vendor_id=shared[_VENDOR],
-        class_id=shared[_CLASS],
-        component=tuple(common[_COMPONENTS][0]),
-        image_digest=cbor.decode(shared[_DIGEST_PARAMETER])[1],
-        image_size=shared[_SIZE_PARAMETER],
+        sequence_number=_whole(manifest[_SEQUENCE_NUMBER]),
+        vendor_id=_octets(shared[_VENDOR]),
+        class_id=_octets(shared[_CLASS]),
+        component=tuple(_octets(part) for part in common[_COMPONENTS][0]),
+        image_digest=_octets(cbor.decode(shared[_DIGEST_PARAMETER])[1]),
+        image_size=_whole(shared[_SIZE_PARAMETER]),
         payload=PayloadForm.from_map(cbor.decode(install[_PAYLOAD_PARAMETER])),
-        descriptor_digest=manifest[Label.DESCRIPTOR][1],
+        descriptor_digest=_octets(manifest[Label.DESCRIPTOR][1]),
         provenance_digest=_severable(manifest, Label.PROVENANCE),
         block_table_digest=_severable(manifest, Label.BLOCK_TABLE),
-        encryption=install.get(_ENCRYPTION_PARAMETER),
+        encryption=_octets(encryption) if encryption is not None else None,
     )
 
 
-def _severable(manifest: Any, label: Label) -> Any:
-    return manifest[label][1] if label in manifest else None
+def _severable(manifest: Any, label: Label) -> bytes | None:
+    return _octets(manifest[label][1]) if label in manifest else None
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("not a whole number")
+    return value
+
+
+def _octets(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise TypeError("not bytes")
+    return value
 
 
 def _require(condition: bool, problem: str) -> None:

@@ -1,11 +1,21 @@
 """Facts, keys and packages that the tests of the module format share."""
 
+import random
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.package import build_package
+from lwm2m_ml.module.recipient import Recipient
+from lwm2m_ml.module.signing import SigningKey
+
+VENDOR = bytes.fromhex("fa6b4a53d5ad5fdfbe9de663e4d41ffe")
+CLASS = bytes.fromhex("1492af1425695e48bf429b2d51f2ab45")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def descriptor() -> Descriptor:
     """The descriptor of a small classifier with two known answers."""
     return Descriptor(
@@ -26,4 +36,52 @@ def descriptor() -> Descriptor:
         vectors=((bytes(64), bytes(10)), (bytes(range(64)), bytes(range(10)))),
         reference="litert",
         licence="MIT",
+    )
+
+
+@pytest.fixture(scope="session")
+def key() -> SigningKey:
+    """The key that the devices trust."""
+    return SigningKey.generate()
+
+
+@pytest.fixture(scope="session")
+def payload() -> bytes:
+    """Something as long as a small module, that can be compressed a little."""
+    generator = random.Random(7)
+    return bytes(generator.choice((0, 0, 0, generator.randrange(256))) for _ in range(3000))
+
+
+Build = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def build(payload: bytes, descriptor: Descriptor, key: SigningKey) -> Build:
+    """Builds a package of the payload; keyword arguments change what it says."""
+
+    def make(image: bytes = payload, about: Descriptor = descriptor, **changes: Any) -> bytes:
+        facts: dict[str, Any] = {
+            "key": key,
+            "vendor_id": VENDOR,
+            "class_id": CLASS,
+            "component": (b"module", b"\x00"),
+            "sequence_number": 7,
+        }
+        return build_package(image, about, **(facts | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recipient(key: SigningKey) -> Recipient:
+    """A device that the package is for."""
+    return Recipient(
+        trust_anchors=(key.verification_key,),
+        vendor_id=VENDOR,
+        class_id=CLASS,
+        storage_bytes=4096,
+        working_memory_bytes=2048,
+        sequence_floor=6,
+        component=(b"module", b"\x00"),
+        isa=("armv7e-m", "dsp", "fpv4-sp-d16", "thumb2"),
     )

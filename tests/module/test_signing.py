@@ -104,8 +104,8 @@ def test_other_kinds_of_keys_are_refused() -> None:
             SigningKey.from_pem(private, None)
         with pytest.raises(KeyFileError, match="neither"):
             VerificationKey.from_pem(public)
-    public = x25519.X25519PrivateKey.generate().public_key()
-    data = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    agreement = x25519.X25519PrivateKey.generate().public_key()
+    data = agreement.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     with pytest.raises(KeyFileError, match="neither"):
         VerificationKey.from_pem(data)
 
