@@ -1,13 +1,15 @@
 """Operations on registered devices (OMA-TS-LightweightM2M_Core-V1_2 §6.3)."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import aiocoap
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.errors import UsageError
+from lwm2m_ml.lwm2m.attributes import AttributeChange, check_placement, format_attributes
 from lwm2m_ml.lwm2m.codecs import encode
+from lwm2m_ml.lwm2m.composite import read_request, write_request
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.link_format import Link, LinkFormatError, parse_links
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath, PathError
@@ -20,9 +22,6 @@ from lwm2m_ml.server.exchange import Exchange, Outgoing
 from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.observations import Observations, ObservedPath, OnRecords
 from lwm2m_ml.server.registration import Registration
-
-Attributes = Mapping[str, str | int | float | None]
-"""Notification attributes by name (`pmin`, `gt` …); None clears one."""
 
 
 class DeviceOperations:
@@ -50,8 +49,9 @@ class DeviceOperations:
                 return await self._exchange.send(registration, Outgoing("Read", Code.GET, path, accept=accept), limit)
 
             formats = self._formats.of(registration.parameters)
+            candidates = formats.to_read(path, self._catalogues.of(registration.parameters))
             response = await self._exchange.negotiate(
-                registration, formats, formats.to_read(), attempt, within=within, repeatable=True
+                registration, formats, candidates, attempt, within=within, repeatable=True
             )
             return self._decode(registration, response, path)
 
@@ -112,10 +112,15 @@ class DeviceOperations:
         await self._send(endpoint, outgoing, within)
 
     async def write_attributes(
-        self, endpoint: str, path: ObjectPath, attributes: Attributes, *, within: float | None = None
+        self, endpoint: str, path: ObjectPath, change: AttributeChange, *, within: float | None = None
     ) -> None:
-        """Set or clear notification attributes of a path (§6.3.4)."""
-        query = [name if value is None else f"{name}={value}" for name, value in attributes.items()]
+        """Set or clear notification attributes of a path (§6.3.4).
+
+        Raises `AttributesError` for what does not fit the path or the device's version.
+        """
+        parameters = self._exchange.registration(endpoint).parameters
+        check_placement(change, path, self._catalogues.of(parameters), version=parameters.version)
+        query = format_attributes(change)
         await self._send(endpoint, Outgoing("Write-Attributes", Code.PUT, path, query=query), within)
 
     async def discover(
@@ -134,13 +139,11 @@ class DeviceOperations:
         self, endpoint: str, paths: Sequence[ObjectPath], *, within: float | None = None
     ) -> tuple[Record, ...]:
         """Read several paths at once, whatever of them is readable (§6.3.8); needs a device of 1.1."""
-        wanted = [Record(path, None) for path in paths]
         async with self._exchange.turn(endpoint) as registration:
-            catalogue = self._catalogues.of(registration.parameters)
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.SENML_CBOR)
-                payload = encode(wanted, chosen, ROOT, catalogue)
+                payload = read_request(paths, chosen)
                 outgoing = Outgoing(
                     "Read-Composite",
                     Code.FETCH,
@@ -163,7 +166,7 @@ class DeviceOperations:
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.SENML_CBOR)
-                payload = encode(records, chosen, ROOT, catalogue)
+                payload = write_request(records, chosen, catalogue)
                 outgoing = Outgoing("Write-Composite", Code.iPATCH, payload=payload, content_format=chosen)
                 return await self._exchange.send(registration, outgoing, limit)
 
@@ -205,7 +208,7 @@ class DeviceOperations:
         within: float | None,
     ) -> aiocoap.Message:
         async with self._exchange.turn(endpoint) as registration:
-            catalogue = self._catalogues.of(registration.parameters)
+            catalogue, path = self._catalogues.of(registration.parameters), outgoing.path
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.TEXT)
@@ -213,9 +216,8 @@ class DeviceOperations:
                 filled = dataclasses.replace(outgoing, payload=payload, content_format=chosen)
                 return await self._exchange.send(registration, filled, limit)
 
-            path = outgoing.path
             formats = self._formats.of(registration.parameters)
-            candidates = formats.to_write(records, single=path.level >= 3 and records[0].path == path)
+            candidates = formats.to_write(path, records, catalogue)
             return await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=False
             )

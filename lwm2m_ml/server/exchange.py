@@ -36,6 +36,9 @@ REFUSALS_OF_A_FORMAT = frozenset(
 )
 """What devices answer when they cannot do a format; 5.00 is wrong and common."""
 
+REFUSALS_TRIED = 3
+"""A device that refuses more formats than this refuses something else."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -90,6 +93,10 @@ class Exchange:
         if self._endpoint is None:
             raise RuntimeError("the server has not been started")
         return self._endpoint
+
+    def registration(self, endpoint: str) -> Registration:
+        """The present registration of a device; raises `UnknownDevice`."""
+        return self._registry.get(endpoint)
 
     @asynccontextmanager
     async def turn(self, endpoint: str) -> AsyncIterator[Registration]:
@@ -176,8 +183,8 @@ class Exchange:
                     raise
                 silent, failure = True, error
             except DeviceError as error:
-                if error.code not in REFUSALS_OF_A_FORMAT:
-                    raise
+                if error.code not in REFUSALS_OF_A_FORMAT or len(failed) >= REFUSALS_TRIED:
+                    raise failure or error from error
                 failure = failure or error
             else:
                 formats.learn(candidate, failed)

@@ -4,21 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.format_choice import formats_to_try
+from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 
-# Most compact first. LwM2M CBOR is younger than SenML CBOR, and fewer devices get it right.
-_TREES = {
-    "1.0": (ContentFormat.TLV, ContentFormat.LWM2M_JSON),
-    "1.1": (ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON, ContentFormat.TLV, ContentFormat.LWM2M_JSON),
-    "1.2": (
-        ContentFormat.SENML_CBOR,
-        ContentFormat.LWM2M_CBOR,
-        ContentFormat.SENML_JSON,
-        ContentFormat.TLV,
-        ContentFormat.LWM2M_JSON,
-    ),
-}
 _SENML = (
     ContentFormat.SENML_CBOR,
     ContentFormat.SENML_JSON,
@@ -40,41 +31,46 @@ class DeviceFormats:
         """Whether the device still says of itself what this was built on."""
         return (self.version, self.told) == (parameters.version, parameters.content_formats)
 
-    def to_read(self) -> tuple[int | None, ...]:
+    def to_read(self, path: ObjectPath, catalogue: Catalogue) -> tuple[int | None, ...]:
         """Formats to ask for, best first; None, the last, leaves the choice to the device."""
-        return (*self._ordered(self._trees()), None)
+        return (*self._known(path, catalogue), None)
 
-    def to_write(self, records: Sequence[Record], *, single: bool) -> tuple[int, ...]:
-        """Formats to send values in, best first; `single` when the payload is the value of one resource."""
-        trees = self._ordered(self._trees())
-        if not single or len(records) != 1:
-            return trees
-        plain = ContentFormat.OPAQUE if isinstance(records[0].value, bytes) else ContentFormat.TEXT
-        # Every client of 1.0 knows plain text and opaque; later ones tell what they know, if they tell anything.
-        first = not self.told or self.version == "1.0" or plain in self.told
-        return self._ordered((plain, *trees) if first else (*trees, plain))
+    def to_write(self, path: ObjectPath, records: Sequence[Record], catalogue: Catalogue) -> tuple[int, ...]:
+        """Formats to send these values in, best first.
+
+        One opaque value goes as it is, so that a device need not hold all of a large one to get at it. Any other single
+        value goes as text to devices that can do that: those of 1.0, and later ones that do not say otherwise.
+        """
+        known = self._known(path, catalogue)
+        if len(records) != 1 or records[0].path != path or path.level < 3:
+            return known
+        opaque = isinstance(records[0].value, bytes)
+        plain = ContentFormat.OPAQUE if opaque else ContentFormat.TEXT
+        readable = opaque or not self.told or self.version == "1.0" or plain in self.told
+        if not readable or plain in self._refused:
+            return known
+        return (plain, *(one for one in known if one != plain))
 
     def composite(self) -> tuple[int, ...]:
         """Formats for composite operations, best first."""
-        return self._ordered(tuple(one for one in _SENML if one in self.told) or _SENML)
+        known = [one for one in _SENML if one in self.told] or _SENML
+        return self._proven_first([one for one in known if one not in self._refused] or known)
 
     def learn(self, used: int | None, failed: Sequence[int | None]) -> None:
         """Note that `used` worked after those in `failed` did not."""
         self._refused.update(one for one in failed if one is not None)
-        if used in self._trees():
+        if used is not None and not ContentFormat(used).single_value:
             self._proven = used
 
     def is_proven(self, content_format: int | None) -> bool:
         """Whether the device has answered in this format before."""
         return content_format is not None and content_format == self._proven
 
-    def _trees(self) -> tuple[int, ...]:
-        known = _TREES.get(self.version, _TREES["1.1"])
-        return tuple(one for one in known if one in self.told) if self.told else known
+    def _known(self, path: ObjectPath, catalogue: Catalogue) -> tuple[int, ...]:
+        return self._proven_first(formats_to_try(path, self.version, self.told, self._refused, catalogue))
 
-    def _ordered(self, formats: Sequence[int]) -> tuple[int, ...]:
-        usable = [one for one in formats if one not in self._refused] or list(formats)
-        return tuple(sorted(usable, key=lambda one: one != self._proven))
+    def _proven_first(self, formats: Sequence[int]) -> tuple[int, ...]:
+        return tuple(sorted(formats, key=lambda one: one != self._proven))
 
 
 class Formats:

@@ -148,6 +148,7 @@ class Observations:
         endpoint, path = observed.endpoint, observed.path
         async with self._exchange.turn(endpoint) as registration:
             formats = self._formats.of(registration.parameters)
+            candidates = formats.to_read(path, self._catalogues.of(registration.parameters))
 
             async def attempt(accept: int | None, limit: float) -> Observation:
                 outgoing = Outgoing("Observe", Code.GET, path, accept=accept)
@@ -163,7 +164,7 @@ class Observations:
                 return observation
 
             observation = await self._exchange.negotiate(
-                registration, formats, formats.to_read(), attempt, within=within, repeatable=True
+                registration, formats, candidates, attempt, within=within, repeatable=True
             )
             if not observation.active:
                 raise UnusableAnswer(f"{endpoint} does not let {path} be observed", endpoint=endpoint)

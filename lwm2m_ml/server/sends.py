@@ -7,16 +7,11 @@ import structlog
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import POST
-from lwm2m_ml.lwm2m.codecs import CodecError, decode
-from lwm2m_ml.lwm2m.content_formats import ContentFormat
-from lwm2m_ml.lwm2m.path import ROOT
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.lwm2m.send import URI_PATH, SendError, parse_send
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.server.registry import Registry
-
-SEGMENT = "dp"
-FORMATS = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR, ContentFormat.LWM2M_CBOR})
 
 log = structlog.get_logger(__name__)
 
@@ -31,21 +26,17 @@ class Sends:
 
     def add_to(self, handlers: FastHandlers) -> None:
         """Answer requests to /dp through an endpoint's table."""
-        handlers.add(POST, SEGMENT, self._post)
+        handlers.add(POST, *URI_PATH, self._post)
 
     def _post(self, request: FastRequest) -> FastResponse:
         registration = self._registry.of(request.remote)
         if registration is None or len(request.path) != 1:
             log.info("send refused", remote=request.remote.hostinfo, reason="not registered from this address")
             return FastResponse(ResponseCode.NOT_FOUND)
-        content_format = request.content_format
-        if content_format not in FORMATS:
-            return FastResponse(ResponseCode.UNSUPPORTED_CONTENT_FORMAT)
         try:
-            catalogue = self._catalogues.of(registration.parameters)
-            records = decode(request.payload, content_format, ROOT, catalogue)
-        except CodecError as error:
+            records = parse_send(request.payload, request.content_format, self._catalogues.of(registration.parameters))
+        except SendError as error:
             log.warning("send refused", endpoint=registration.endpoint, reason=str(error))
-            return FastResponse(ResponseCode.BAD_REQUEST, str(error).encode())
+            return FastResponse(error.code, error.message.encode())
         self._bus.publish(DataSent(registration.endpoint, records, time.time()))
         return FastResponse(ResponseCode.CHANGED)

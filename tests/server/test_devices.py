@@ -9,6 +9,7 @@ import pytest
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.errors import UsageError
+from lwm2m_ml.lwm2m.attributes import AttributesError, parse_attributes
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
@@ -47,7 +48,7 @@ async def test_read_asks_in_the_best_format_the_device_told(running: Any, device
         ("1.1", b'</>;ct="110";rt="oma.lwm2m",</3/0>', SENML_JSON),
         ("1.1", b"</3/0>", SENML_CBOR),
         ("1.2", b'</>;ct="11544";rt="oma.lwm2m",</3/0>', 11544),
-        ("1.1", b'</>;ct="0";rt="oma.lwm2m",</3/0>', None),
+        ("1.1", b'</>;ct="0";rt="oma.lwm2m",</3/0>', SENML_CBOR),
     ],
 )
 async def test_the_format_asked_for_is_one_the_device_can_do(
@@ -219,10 +220,19 @@ async def test_execute_posts_its_arguments(running: Any, device: Any) -> None:
 async def test_write_attributes_are_parameters_of_a_put_without_payload(running: Any, device: Any) -> None:
     await device.register()
     device.answers(code=Code.CHANGED)
-    await running.server.devices.write_attributes("dev", FREE, {"pmin": 1, "gt": 2.5, "st": None})
+    await running.server.devices.write_attributes("dev", FREE, parse_attributes(["pmin=1", "gt=2.5", "st"]))
     assert device.last_request.code is Code.PUT
     assert device.last_request.opt.uri_query == ("pmin=1", "gt=2.5", "st")
     assert device.last_request.payload == b""
+
+
+async def test_an_attribute_that_does_not_fit_its_path_is_never_sent(running: Any, device: Any) -> None:
+    await device.register()
+    with pytest.raises(AttributesError, match="gt cannot be set on /3"):
+        await running.server.devices.write_attributes("dev", ObjectPath(3), parse_attributes(["gt=1"]))
+    with pytest.raises(AttributesError, match=r"con needs LwM2M 1.2"):
+        await running.server.devices.write_attributes("dev", FREE, parse_attributes(["con=1"]))
+    assert device.site.requests == []
 
 
 async def test_discover_returns_links(running: Any, device: Any) -> None:
