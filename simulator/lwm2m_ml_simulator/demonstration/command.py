@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 DEFAULT_IMAGES = 100
 SERVER_LOG = "server.log"
+# Columns of the table in a file or a pipe, which have no width of their own.
+FILE_WIDTH = 132
 
 
 def demo(
@@ -72,6 +74,8 @@ def _print(reports: "list[DeviceReport]", seconds: float, as_json: bool) -> None
         typer.echo(json.dumps(json_of(reports, seconds)))
         return
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     console.print(as_table(reports))
     for line in (*reasons(reports), summary(reports, seconds)):
         console.print(line, markup=False, soft_wrap=True)

@@ -49,28 +49,31 @@ def as_json(reports: Sequence[DeviceReport], seconds: float) -> dict[str, object
 def as_table(reports: Sequence[DeviceReport]) -> Table:
     """One row per device."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("device", overflow="fold")
-    table.add_column("target")
-    table.add_column("variant")
+    for heading in ("device", "target", "variant"):
+        table.add_column(heading, overflow="fold")
     for heading in ("module B", "RAM B", "instructions", "OTA B", "OTA s", "right / shown"):
-        table.add_column(heading, justify="right")
-    table.add_column("bit-exact")
-    table.add_column("state")
+        table.add_column(heading, justify="right", overflow="fold")
+    for heading in ("bit-exact", "state"):
+        table.add_column(heading, overflow="fold")
     for report in reports:
-        table.add_row(
-            report.endpoint,
-            report.target,
-            report.variant or "–",
-            _number(report.module_bytes),
-            _number(report.ram_bytes),
-            _number(report.instructions),
-            _number(report.ota_bytes),
-            "–" if report.ota_seconds is None else f"{report.ota_seconds:.2f}",
-            f"{report.right} / {report.shown}" if report.shown else "–",
-            {True: "yes", False: "NO", None: "–"}[report.bit_exact],
-            Text(report.state, style=STATE_STYLES.get(report.state, "bold red")),
-        )
+        table.add_row(*_cells(report))
     return table
+
+
+def _cells(report: DeviceReport) -> Sequence[str | Text]:
+    return (
+        report.endpoint,
+        report.target,
+        report.variant or "–",
+        _number(report.module_bytes),
+        _number(report.ram_bytes),
+        _number(report.instructions),
+        _number(report.ota_bytes),
+        "–" if report.ota_seconds is None else f"{report.ota_seconds:.2f}",
+        f"{report.right} / {report.shown}" if report.shown else "–",
+        {True: "yes", False: "NO", None: "–"}[report.bit_exact],
+        Text(report.state, style=STATE_STYLES.get(report.state, "bold red")),
+    )
 
 
 def reasons(reports: Sequence[DeviceReport]) -> list[str]:
