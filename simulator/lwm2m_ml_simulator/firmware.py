@@ -28,7 +28,7 @@ from lwm2m_ml_simulator.objects.ml_model import MlModel
 from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
 from lwm2m_ml_simulator.outbox import Outbox
-from lwm2m_ml_simulator.profile import JOURNAL_BLOCKS, DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.staging import Staging
@@ -55,7 +55,7 @@ class Firmware:
     ) -> None:
         profile, flash = board.profile, board.flash
         self._board = board
-        journal = Journal(FlashRegion(flash, 0, JOURNAL_BLOCKS * profile.erase_block_bytes))
+        journal = Journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz)
         self.modules = ModuleManager(profile, journal, regions, machine, board.trust_anchors)

@@ -12,7 +12,7 @@ from lwm2m_ml_simulator.faults import Faults
 from lwm2m_ml_simulator.flash import FlashGeometry
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
-JOURNAL_BLOCKS = 4
+MINIMUM_JOURNAL_BYTES = 8192
 MANIFEST_BYTES = 4096
 RUNTIME_NAME = "lwm2m-ml-native"
 RUNTIME_VERSION = "1.0.0"
@@ -73,8 +73,14 @@ class DeviceProfile:
     @property
     def geometry(self) -> FlashGeometry:
         """The part of the flash that holds journal and slots; the firmware's own part is not simulated."""
-        total = JOURNAL_BLOCKS * self.erase_block_bytes + self.slots * self.region_bytes
+        total = self.journal_bytes + self.slots * self.region_bytes
         return FlashGeometry(total, self.erase_block_bytes, self.write_bytes)
+
+    @property
+    def journal_bytes(self) -> int:
+        """The flash of the journal: two banks of whole erase blocks."""
+        pair = 2 * self.erase_block_bytes
+        return -(-MINIMUM_JOURNAL_BYTES // pair) * pair
 
     @property
     def region_bytes(self) -> int:
@@ -84,5 +90,5 @@ class DeviceProfile:
     @property
     def slot_starts(self) -> Sequence[int]:
         """Where the slots begin in that part."""
-        first = JOURNAL_BLOCKS * self.erase_block_bytes
+        first = self.journal_bytes
         return range(first, first + self.slots * self.region_bytes, self.region_bytes)

@@ -1,0 +1,77 @@
+from pathlib import Path
+
+import pytest
+
+from lwm2m_ml_simulator.errors import InvalidFleet
+from lwm2m_ml_simulator.faults import BitRot, Faults, PackageBitFlip
+from lwm2m_ml_simulator.fleet import load_fleet, parse_fleet
+from lwm2m_ml_simulator.profile import DeliveryObject
+
+DEVICE = """
+name = "small"
+[[device]]
+endpoint = "a"
+target = "nrf52840"
+slot_bytes = 8192
+"""
+
+
+def test_the_demonstration_has_every_kind_of_device() -> None:
+    fleet = load_fleet()
+    cores = {profile.target.core for profile in fleet.profiles}
+    assert {"cortex-m0plus", "cortex-m4f", "cortex-m7", "rv32imc"} <= cores
+    assert len(fleet.profiles) >= 7
+    assert any(profile.delivery is DeliveryObject.FIRMWARE_UPDATE for profile in fleet.profiles)
+    assert any(profile.faults.power_cut_after_blocks for profile in fleet.profiles)
+    assert any(profile.ram_bytes == 32_768 and profile.target.core == "cortex-m0plus" for profile in fleet.profiles)
+
+
+def test_what_is_left_out_comes_from_the_target() -> None:
+    profile = parse_fleet(DEVICE, "x.toml").profiles[0]
+    assert (profile.ram_bytes, profile.clock_hz) == (262_144, 64e6)
+    assert (profile.erase_block_bytes, profile.write_bytes, profile.slots) == (4096, 4, 2)
+    assert profile.identity.model_number == "nrf52840"
+
+
+def test_a_count_makes_numbered_devices_with_seeds_of_their_own() -> None:
+    profiles = parse_fleet(DEVICE + "count = 3", "x.toml").profiles
+    assert [profile.endpoint for profile in profiles] == ["a-00001", "a-00002", "a-00003"]
+    assert len({profile.seed for profile in profiles}) == 3
+
+
+def test_faults_are_read() -> None:
+    text = DEVICE + (
+        "[device.faults]\npower_cut_after_blocks = 9\nbit_rot = { payload_offset = 5, bit = 2, after_inferences = 7 }\n"
+        "package_bit_flip = { offset = 3 }\n"
+    )
+    assert parse_fleet(text, "x.toml").profiles[0].faults == Faults(9, BitRot(5, 2, 7), PackageBitFlip(3, 0))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = ", "x.toml is not TOML"),
+        ("name = 'a'", "x.toml: device: field required"),
+        (DEVICE + "slot_byte = 1", r"x.toml: device 1 \(a\): slot_byte: extra inputs"),
+        (DEVICE + "slots = 'two'", r"device 1 \(a\): slots: input should be a valid integer"),
+        (DEVICE + "delivery = 'pigeon'", r"device 1 \(a\): delivery: input should be"),
+        (
+            DEVICE + "faults = { bit_rot = { bit = 9, payload_offset = 1 } }",
+            r"faults.bit_rot.bit: input should be less",
+        ),
+        (DEVICE.replace("nrf52840", "z80"), r"device 1 \(a\): .*z80"),
+        (DEVICE.replace("8192", "8000"), "8000 is not a number of whole erase blocks"),
+        (DEVICE + "block_bytes = 500", "powers of two"),
+        (DEVICE + "working_memory_bytes = 999999", "working_memory_bytes is more than ram_bytes"),
+        (DEVICE.replace("nrf52840", "cortex-m4f"), "ram_bytes is missing"),
+        (DEVICE + DEVICE.replace('name = "small"', ""), "endpoint 'a' occurs twice"),
+    ],
+)
+def test_errors_name_the_file_the_device_and_the_key(text: str, message: str) -> None:
+    with pytest.raises(InvalidFleet, match=message):
+        parse_fleet(text, "x.toml")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(InvalidFleet, match="cannot be read"):
+        load_fleet(tmp_path / "none.toml")
