@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.definitions import Catalogue, ResourceType
@@ -61,7 +62,7 @@ RULES: Mapping[str, _Rule] = {
     "edge": _Rule("edge", "flag", _VALUE_LEVELS, Version(1, 2), _BOOLEAN),
     "hqmax": _Rule("maximum_historical_queue", "seconds", _ANY_LEVEL, Version(1, 2)),
 }
-"""The attribute's name on the wire, with its form, the path levels that may carry it and the version that brought it."""
+"""By its name on the wire: an attribute's form, the path levels that may carry it, the version that brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,7 @@ class AttributeChange:
 
     def applied_to(self, present: NotificationAttributes) -> NotificationAttributes:
         """Return the attributes after the request, or raise `AttributesError` where they contradict each other."""
-        changes = {
-            field.name: value for field in fields(self.set) if (value := getattr(self.set, field.name)) is not None
-        }
-        changes |= {RULES[name].field: None for name in self.cleared}
+        changes = _set_fields(self.set) | {RULES[name].field: None for name in self.cleared}
         changed = replace(present, **changes)
         check_consistent(changed)
         return changed
@@ -160,16 +158,20 @@ def check_consistent(attributes: NotificationAttributes) -> None:
 def inherited(levels: Iterable[NotificationAttributes]) -> NotificationAttributes:
     """Return what is in force: each attribute from the lowest level that sets it.
 
-    `levels` go from the server's defaults (/1/x/2, /1/x/3) over object and instance down to the observed path (V1_2 §7.3.2).
+    `levels` go from the server's defaults (/1/x/2, /1/x/3) over object and instance down to the observed path.
     """
     effective = NotificationAttributes()
     for level in levels:
-        known = {field.name: value for field in fields(level) if (value := getattr(level, field.name)) is not None}
-        effective = replace(effective, **known)
+        effective = replace(effective, **_set_fields(level))
     if effective.minimum_period and effective.maximum_period and effective.maximum_period < effective.minimum_period:
         # Set on different levels they may contradict each other: then pmax is ignored.
         effective = replace(effective, maximum_period=None)
     return effective
+
+
+def _set_fields(attributes: NotificationAttributes) -> dict[str, Any]:
+    values = {field.name: getattr(attributes, field.name) for field in fields(attributes)}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 _SECONDS = re.compile(r"\d{1,10}", re.ASCII)

@@ -77,6 +77,8 @@ def check_value(path: ObjectPath, value: Value, catalogue: Catalogue) -> Value:
             path, f"({definition.name}) has instances", hint=f"Write {path}/0", code=ResponseCode.BAD_REQUEST
         )
     try:
+        if Operations.EXECUTE in definition.operations:
+            raise CodecError(f"{path} is executable", hint="Execute it")
         converted = typed(value, definition.type, path)
     except CodecError as error:
         raise ConformanceError(

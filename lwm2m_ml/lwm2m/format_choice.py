@@ -34,8 +34,8 @@ def formats_to_try(
 ) -> tuple[ContentFormat, ...]:
     """Return the formats for a Read or Write of `path`, best first.
 
-    `told` are the formats of the registration's `ct`, `refused` those that this client has answered 4.06 or 4.15 to, or not
-    at all. Formats that a client may refuse although its version asks for them come last, so that there is always another.
+    `told` are the formats of the registration's `ct`, `refused` those that this client has answered 4.06 or 4.15 to, or
+    not at all. When everything has been refused all are named again: a client may have been updated.
     """
     spoken = Version.parse(version)
     candidates = [known for known in _PREFERRED if known in told]

@@ -67,9 +67,11 @@ def _parse_link(text: str, position: int) -> tuple[Link, int]:
         raise _unexpected(text, position)
     position = target.end()
     attributes: dict[str, str | None] = {}
+    read = 0
     while match := _ATTRIBUTE.match(text, position):
         position = match.end()
-        if len(attributes) >= MAX_ATTRIBUTES:
+        read += 1
+        if read > MAX_ATTRIBUTES:
             raise LinkFormatError(f"A link has more than {MAX_ATTRIBUTES} attributes", hint="Send fewer")
         value = match[2]
         if value is not None and value.startswith('"'):

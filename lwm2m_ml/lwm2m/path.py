@@ -12,7 +12,7 @@ MAX_ID = 65535
 """Reserved by the specification: means "none" in links and never identifies anything."""
 
 _ID = r"(0|[1-9][0-9]{0,4})"
-_PATH = re.compile(rf"/?|/{_ID}(?:/{_ID}(?:/{_ID}(?:/{_ID})?)?)?")
+_PATH = re.compile(rf"/{_ID}(?:/{_ID}(?:/{_ID}(?:/{_ID})?)?)?")
 
 
 class PathError(InvalidInputError):
@@ -128,7 +128,9 @@ class ObjectPath:
 def _parse(text: str) -> ObjectPath:
     if len(text) > 24:
         raise PathError(f"{text[:24]!r}… is not a path", hint="A path has at most four numbers below 65535")
-    trimmed = text[:-1] if text.endswith("/") and len(text) > 1 else text
+    if text in {"", "/"}:
+        return ObjectPath()
+    trimmed = text[:-1] if text.endswith("/") else text
     match = _PATH.fullmatch(trimmed)
     if match is None:
         raise PathError(f"{text!r} is not a path", hint="Write it like /3/0/1: up to four numbers, each after a slash")

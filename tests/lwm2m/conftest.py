@@ -37,5 +37,5 @@ def catalogue() -> Catalogue:
 @pytest.fixture(scope="session")
 def resource_ids() -> Callable[[ResourceType], tuple[int, int]]:
     """The single and the multiple resource of a type in object 33000."""
-    kinds = [kind for kind in ResourceType if kind is not ResourceType.NONE]
+    kinds: list[ResourceType] = [kind for kind in ResourceType if kind is not ResourceType.NONE]
     return lambda kind: (kinds.index(kind), 300 + kinds.index(kind))

@@ -35,6 +35,12 @@ class _Codec(Protocol):
     def encode(self, records: Sequence[Record], base: ObjectPath, catalogue: Catalogue) -> bytes: ...
 
 
+class _PrefixCodec(Protocol):
+    def decode(
+        self, payload: bytes, base: ObjectPath, catalogue: Catalogue, prefix: str = ""
+    ) -> tuple[Record, ...]: ...
+
+
 _CODECS: dict[ContentFormat, _Codec] = {
     ContentFormat.TEXT: text,
     ContentFormat.LINK: link,
@@ -48,21 +54,34 @@ _CODECS: dict[ContentFormat, _Codec] = {
     ContentFormat.LWM2M_JSON: lwm2m_json,
     ContentFormat.LWM2M_CBOR: lwm2m_cbor,
 }
+# The formats in which clients name whole paths, behind a gateway with the prefix of the device.
+_WITH_PREFIXES: dict[ContentFormat | None, _PrefixCodec] = {
+    ContentFormat.SENML_JSON: senml_json,
+    ContentFormat.SENML_CBOR: senml_cbor,
+    ContentFormat.SENML_ETCH_JSON: senml_json,
+    ContentFormat.SENML_ETCH_CBOR: senml_cbor,
+}
 _BY_NUMBER = {number: _CODECS[found] for number in range(1 << 16) if (found := ContentFormat.of(number)) is not None}
 
 
-def decode(payload: bytes, content_format: int, base: ObjectPath, catalogue: Catalogue) -> tuple[Record, ...]:
+def decode(
+    payload: bytes, content_format: int, base: ObjectPath, catalogue: Catalogue, *, prefix: str = ""
+) -> tuple[Record, ...]:
     """Return what a payload says about `base` and below.
 
     `base` is the path of the request it answers or belongs to, the root for composite operations and Send. Types come
     from the catalogue; values of unknown resources stay as they came, in TLV as bytes. Raises `CodecError` for whatever
     is not a well-formed payload of that format, of values of the right types, within bounds.
+
+    `prefix` is that of a device behind a gateway (object 25): names may begin with it, records never do.
     """
     codec = _BY_NUMBER.get(content_format)
     if codec is None:
         raise _unsupported(content_format)
     if len(payload) > MAX_PAYLOAD_BYTES and codec is not opaque:
         raise CodecError(f"A payload has {len(payload)} bytes", hint=f"At most {MAX_PAYLOAD_BYTES} are read")
+    if prefix and (known := ContentFormat.of(content_format)) in _WITH_PREFIXES:
+        return _WITH_PREFIXES[known].decode(payload, base, catalogue, prefix)
     return codec.decode(payload, base, catalogue)
 
 

@@ -70,7 +70,7 @@ class PackReader:
         self._notation = notation
         self._readers = notation.readers()
 
-    def records(self, pack: object, base: ObjectPath, catalogue: Catalogue) -> tuple[Record, ...]:
+    def records(self, pack: object, base: ObjectPath, catalogue: Catalogue, prefix: str = "") -> tuple[Record, ...]:
         """Return the records of a pack. Base name, time and value count until a later record replaces them."""
         if type(pack) is not list or len(pack) > MAX_RECORDS:
             raise CodecError(f"A SenML pack is not a list of at most {MAX_RECORDS} records", hint=_HINT)
@@ -82,7 +82,8 @@ class PackReader:
             name, time, value, has_value = self._fields(entry, bases)
             if name is None and not has_value and not self._names_by_base(pack, index):
                 continue
-            path = _resolve(bases.name if name is None else bases.name + name, base)
+            full_name = bases.name if name is None else bases.name + name
+            path = _resolve(_without_prefix(full_name, prefix) if prefix else full_name, base)
             if value is not None:
                 value = typed(value, resource_type(path, catalogue), path)
             records.append(Record(path, value, bases.time + time or None))
@@ -134,6 +135,10 @@ class PackReader:
             raise CodecError(f"A SenML record needs the extension {label[:20]!r}", hint=_HINT)
         elif label == self._notation.base_version and not (type(item) is int and 0 < item <= _VERSION):
             raise CodecError("A SenML pack has an unknown version", hint=_HINT)
+
+
+def _without_prefix(name: str, prefix: str) -> str:
+    return name.removeprefix(f"/{prefix}") if name.startswith(f"/{prefix}/") else name
 
 
 def _resolve(name: str, base: ObjectPath) -> ObjectPath:

@@ -52,9 +52,9 @@ _NOTATION = Notation(
 _READER = PackReader(_NOTATION)
 
 
-def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue) -> tuple[Record, ...]:
-    """Read a pack."""
-    return _READER.records(load_json(payload), base, catalogue)
+def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue, prefix: str = "") -> tuple[Record, ...]:
+    """Read a pack; names may begin with the prefix of a device behind a gateway."""
+    return _READER.records(load_json(payload), base, catalogue, prefix)
 
 
 def encode(records: Sequence[Record], base: ObjectPath, catalogue: Catalogue) -> bytes:

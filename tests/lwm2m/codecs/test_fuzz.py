@@ -33,18 +33,46 @@ RECORDS = (
 STRUCTURED = [110, 112, 320, 322, 11542, 11543, 11544]
 relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
+JSON_WORDS = (
+    *('"bn"', '"n"', '"v"', '"vs"', '"vb"', '"vd"', '"vlo"', '"bt"', '"t"', '"e"', '"sv"', '"ov"', '"bver"', '"x_"'),
+    *(
+        '"/3/0/"',
+        '"/33000/1/"',
+        '"0"',
+        '"3"',
+        '"AQ"',
+        '"3:0"',
+        '"\\ud800"',
+        "1",
+        "-1.5",
+        "1e999",
+        "true",
+        "null",
+        "NaN",
+    ),
+)
+CBOR_WORDS = (
+    *("80", "81", "82", "9f", "ff", "a0", "a1", "a2", "a3", "bf", "00", "02", "03", "04", "06", "08", "20", "21", "22"),
+    *("24", "63766c6f", "652f332f302f", "6130", "63333a30", "f4", "f5", "f6", "f7", "f97e00", "fb7ff0000000000000"),
+    *(
+        "c0",
+        "c1",
+        "c4",
+        "c2",
+        "1bffffffffffffffff",
+        "9b00000000ffffffff",
+        "5f",
+        "7f",
+        "4161",
+        "1980e8",
+        "d81c",
+        "d81d00",
+    ),
+)
+
 # Pieces that real payloads are made of: random bytes alone rarely get past the first check.
-JSON_PIECES = st.sampled_from(
-    """[ ] { } , : "bn" "n" "v" "vs" "vb" "vd" "vlo" "bt" "t" "e" "sv" "ov" "/3/0/" "/33000/1/" "0" "3" 1 -1.5 1e999 true
-    null "AQ" "3:0" NaN "\\ud800" "bver" "x_" """.split()
-)
-CBOR_PIECES = st.sampled_from(
-    [
-        bytes.fromhex(piece)
-        for piece in """80 81 82 9f ff a0 a1 a2 a3 bf 00 02 03 04 06 08 20 21 22 24 63766c6f 652f332f302f 6130 63333a30 f4 f5
-        f6 f7 f97e00 fb7ff0000000000000 c0 c1 c4 c2 1bffffffffffffffff 9b00000000ffffffff 5f 7f 4161 1980e8 d81c d81d00""".split()
-    ]
-)
+JSON_PIECES = st.sampled_from([*"[]{},:", *JSON_WORDS])
+CBOR_PIECES = st.sampled_from([bytes.fromhex(piece) for piece in CBOR_WORDS])
 PAYLOADS = (
     st.binary(max_size=400)
     | st.lists(JSON_PIECES, max_size=40).map(lambda pieces: "".join(pieces).encode())

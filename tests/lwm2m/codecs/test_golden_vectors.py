@@ -19,7 +19,7 @@ def records(values: dict[str, Value | None]) -> tuple[Record, ...]:
 
 
 # V1_0_2 §6.4.3.1, "Single Object Instance Request Example": Read /3/0.
-DEVICE = {
+DEVICE: dict[str, Value | None] = {
     "/3/0/0": "Open Mobile Alliance",
     "/3/0/1": "Lightweight M2M Client",
     "/3/0/2": "345000123",
@@ -42,7 +42,7 @@ DEVICE_TLV = bytes.fromhex(
     "C80209333435303030313233C303312E30860641000141010588070842000ED842011388870841007D42010384"
     "C10964C10A0F830B410000C40D5182428FC60E2B30323A3030C11055"
 )
-DEVICE_SENML = [
+DEVICE_SENML: list[dict[str, str | int]] = [
     {"bn": "/3/0/", "n": "0", "vs": "Open Mobile Alliance"},
     {"n": "1", "vs": "Lightweight M2M Client"},
     {"n": "2", "vs": "345000123"},
@@ -121,8 +121,12 @@ def linked(catalogue: Catalogue) -> Catalogue:
     )
 
 
-LINKS = {"/65/0/0/0": ObjectLink(66, 0), "/65/0/0/1": ObjectLink(66, 1), "/65/0/1": "8613800755500"}
-SERVICES = {
+LINKS: dict[str, Value | None] = {
+    "/65/0/0/0": ObjectLink(66, 0),
+    "/65/0/0/1": ObjectLink(66, 1),
+    "/65/0/1": "8613800755500",
+}
+SERVICES: dict[str, Value | None] = {
     "/66/0/0": "myService 1",
     "/66/0/1": "Internet.15.234",
     "/66/0/2": ObjectLink(67, 0),

@@ -14,7 +14,7 @@ from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
 
-KINDS = [kind for kind in ResourceType if kind is not ResourceType.NONE]
+KINDS: list[ResourceType] = [kind for kind in ResourceType if kind is not ResourceType.NONE]
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
 VALUES: dict[ResourceType, st.SearchStrategy[Value]] = {
     ResourceType.STRING: TEXT,
