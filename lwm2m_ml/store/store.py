@@ -8,8 +8,10 @@ from lwm2m_ml.store.database import Database, create_engine
 from lwm2m_ml.store.deployment_devices import DeploymentDeviceRepository
 from lwm2m_ml.store.deployments import DeploymentRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
+from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.models import ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
+from lwm2m_ml.store.observations import ObservationRepository
 from lwm2m_ml.store.registrations import RegistrationRepository
 from lwm2m_ml.store.results import ResultRepository
 from lwm2m_ml.store.sequence_numbers import SequenceNumberRepository
@@ -32,6 +34,8 @@ class Store:
         self.tokens = TokenRepository(database)
         self.sequence_numbers = SequenceNumberRepository(database)
         self.device_profiles = DeviceProfileRepository(database)
+        self.observations = ObservationRepository(database)
+        self.device_requests = DeviceRequestRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

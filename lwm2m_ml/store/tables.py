@@ -152,3 +152,25 @@ device_profiles = Table(
     Column("profile", JSON, nullable=False),
     Column("updated_at", Float, nullable=False),
 )
+
+observations = Table(
+    "observations",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("paths", String, primary_key=True),
+    Column("composite", Boolean, primary_key=True),
+    Column("created_at", Float, nullable=False),
+)
+
+device_requests = Table(
+    "device_requests",
+    metadata,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("endpoint", String, nullable=False, index=True),
+    Column("operation", JSON, nullable=False),
+    Column("state", String, nullable=False),
+    Column("outcome", JSON),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("ended_at", Float),
+)
