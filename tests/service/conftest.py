@@ -20,7 +20,6 @@ from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.store import Store
 
 CAPABILITIES, MODEL = 42769, 42770
-BLOCK = 64
 VENDOR, CLASS = b"v" * 16, b"c" * 16
 METHOD_NOT_ALLOWED, NOT_FOUND = 0x85, 0x84
 
@@ -86,6 +85,7 @@ class FakeDevice:
         default_factory=lambda: [FakeSlot(0, delivery_instance=0), FakeSlot(1, delivery_instance=1)]
     )
     digest_of: Callable[[bytes], bytes] = lambda package: hashlib.sha256(package).digest()
+    block: int = 64
     rejects: int | None = None
     module_result: int = 0
     deaf: bool = False
@@ -206,7 +206,7 @@ class FakeDevice:
         if offer is None:
             slot.delivery_state, slot.delivery_result = 0, 56 if slot.road == 9 else 7
         elif len(slot.received) < len(offer.content):
-            block = offer.content[len(slot.received) : len(slot.received) + BLOCK]
+            block = offer.content[len(slot.received) : len(slot.received) + self.block]
             slot.received += block
             offer.bytes_served += len(block)
             if self.power_cut_at is not None and len(slot.received) >= self.power_cut_at:

@@ -1,0 +1,83 @@
+"""Profiles: read at registration, kept in the store, following free storage."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.events import DeviceRegistered, Notified
+from lwm2m_ml.service.profile_keeper import ProfileKeeper
+from lwm2m_ml.store import Store
+
+
+@pytest.fixture
+def device(new_device: Callable[..., Any]) -> Any:
+    return new_device()
+
+
+@pytest.fixture
+async def keeper(device: Any, store: Store, bus: Bus) -> AsyncIterator[ProfileKeeper]:
+    keeper = ProfileKeeper(device, store.device_profiles, bus, 42769)
+    await keeper.start()
+    yield keeper
+    await keeper.stop()
+
+
+async def known(keeper: ProfileKeeper, endpoint: str) -> None:
+    async with asyncio.timeout(5):
+        while keeper.get(endpoint) is None:  # noqa: ASYNC110 - read in a task of the keeper's own
+            await asyncio.sleep(0.001)
+
+
+async def test_a_registration_makes_the_device_known(keeper: ProfileKeeper, bus: Bus) -> None:
+    bus.publish(DeviceRegistered("device", reregistered=False))
+    await known(keeper, "device")
+    profile = await keeper.profile("device")
+    assert profile.identity.manufacturer == "ACME"
+    assert profile.runtime is not None
+
+
+async def test_a_profile_is_known_after_a_restart(keeper: ProfileKeeper, device: Any, store: Store, bus: Bus) -> None:
+    profile = await keeper.refresh("device")
+    again = ProfileKeeper(device, store.device_profiles, bus, 42769)
+    await again.start()
+    assert again.get("device") == profile
+    await again.stop()
+
+
+async def test_a_device_without_ml_is_known_as_such(keeper: ProfileKeeper, device: Any) -> None:
+    device.ml = False
+    assert (await keeper.refresh("device")).why_no_runtime == "no ML runtime reported"
+
+
+async def test_free_storage_follows_notifications(keeper: ProfileKeeper, bus: Bus) -> None:
+    await keeper.refresh("device")
+    path = ObjectPath(42769, 0, 7)
+    bus.publish(Notified("device", path, (Record(path, 1234),), 0.0))
+    await bus.drain()
+    profile = keeper.get("device")
+    assert profile is not None
+    assert profile.runtime is not None
+    assert profile.runtime.storage_free == 1234
+
+
+async def test_a_silent_device_is_no_harm(keeper: ProfileKeeper, device: Any, bus: Bus) -> None:
+    device.off_for = 1_000_000
+    bus.publish(DeviceRegistered("device", reregistered=False))
+    await bus.drain()
+    assert keeper.get("device") is None
+    with pytest.raises(NotFoundError, match="The capabilities of device are not known"):
+        await keeper.profile("device")
+
+
+async def test_a_stored_profile_of_an_older_shape_is_passed_over(device: Any, store: Store, bus: Bus) -> None:
+    await store.device_profiles.put("old", {"shape": "unknown"})
+    keeper = ProfileKeeper(device, store.device_profiles, bus, 42769)
+    await keeper.start()
+    assert keeper.get("old") is None
+    await keeper.stop()

@@ -1,0 +1,111 @@
+"""The signing key of the service, and packages that a device accepts."""
+
+import hashlib
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.package import verify_package
+from lwm2m_ml.module.results import ModuleResult
+from lwm2m_ml.module.signing import SigningKey, VerificationKey
+from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
+from lwm2m_ml.service.signer import KEY_FILE, SECRET_FILE, TRUST_ANCHOR_FILE, Signer, model_identifier
+from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts
+from lwm2m_ml.service.zoo.model import Model, Variant
+
+IMAGE = TensorFacts("image", (1, 4), "int8", 0.1, 0, 0, 4)
+SCORES = TensorFacts("scores", (1, 2), "int8", 1 / 256, -128, 16, 2)
+FACTS = BuildFacts(
+    target="cortex-m4f",
+    isa=("armv7e-m", "dsp"),
+    backend="native",
+    format=2,
+    abi="1.0.0",
+    flash_bytes=100,
+    ram_bytes=96,
+    arena_bytes=64,
+    stack_bytes=32,
+    instructions=1000,
+    macs=8,
+    weight_bytes=8,
+    lower_bound_arena_bytes=64,
+    max_abs_diff=0,
+    exact=True,
+    inputs=(IMAGE,),
+    outputs=(SCORES,),
+    vectors=((b"abcd", b"ef"),),
+)
+VARIANT = Variant("digits-small", "0" * 64, weights=8, macs=8)
+MODEL = Model("digits", "1.0.0", "", "MIT", ("no", "yes"), (VARIANT,))
+BUILD = Build("key", MODEL, VARIANT, bytes(range(100)), FACTS)
+
+
+@pytest.fixture
+def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capabilities(new_device())).runtime
+    assert found is not None
+    return found
+
+
+def verify(package: bytes, key: SigningKey, **changes: Any) -> Any:
+    device = {
+        "trust_anchors": [key.verification_key],
+        "vendor_id": b"v" * 16,
+        "class_id": b"c" * 16,
+        "sequence_floor": 6,
+        "storage_bytes": 10_000,
+        "working_memory_bytes": 10_000,
+    }
+    return verify_package(package, **(device | changes))
+
+
+def test_the_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
+    signer = Signer.open(tmp_path / "data")
+    for name in (KEY_FILE, SECRET_FILE):
+        assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600
+    assert b"ENCRYPTED" in (tmp_path / "data" / KEY_FILE).read_bytes()
+    anchor = VerificationKey.load(tmp_path / "data" / TRUST_ANCHOR_FILE)
+    assert anchor.key_id == signer.key.key_id
+
+
+def test_later_starts_use_the_same_key(tmp_path: Path) -> None:
+    assert Signer.open(tmp_path).key.key_id == Signer.open(tmp_path).key.key_id
+
+
+def test_a_device_accepts_the_package_and_finds_the_facts_in_it(tmp_path: Path, runtime: MlRuntime) -> None:
+    signer = Signer.open(tmp_path)
+    signed = signer.sign(BUILD, runtime, 7)
+    verified = verify(signed.package, signer.key)
+    assert verified.payload == BUILD.payload
+    assert verified.digest == signed.digest == hashlib.sha256(BUILD.payload).digest()
+    descriptor = verified.descriptor
+    assert (descriptor.model_name, descriptor.variant, descriptor.labels) == ("digits", "digits-small", ("no", "yes"))
+    assert descriptor.vectors == ((b"abcd", b"ef"),)
+    assert descriptor.model_id == model_identifier("digits")
+
+
+@pytest.mark.parametrize(
+    ("change", "result"),
+    [
+        ({"class_id": b"x" * 16}, ModuleResult.WRONG_VENDOR_OR_CLASS),
+        ({"sequence_floor": 7}, ModuleResult.SEQUENCE_NUMBER_TOO_LOW),
+        ({"trust_anchors": []}, ModuleResult.SIGNATURE_INVALID),
+    ],
+)
+def test_another_device_does_not(tmp_path: Path, runtime: MlRuntime, change: Any, result: ModuleResult) -> None:
+    signer = Signer.open(tmp_path)
+    with pytest.raises(ModuleRejected) as caught:
+        verify(signer.sign(BUILD, runtime, 7).package, signer.key, **change)
+    assert caught.value.result is result
+
+
+def test_no_package_is_larger_than_what_fit_reckons_with(tmp_path: Path, runtime: MlRuntime) -> None:
+    signer = Signer.open(tmp_path)
+    most = signer.package_bytes(BUILD, runtime)
+    assert len(signer.sign(BUILD, runtime, 1).package) <= most
+    assert len(signer.sign(BUILD, runtime, 1 << 20).package) <= most
