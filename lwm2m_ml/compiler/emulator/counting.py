@@ -1,7 +1,8 @@
 """Counts the instructions that an emulated core executes, exactly: in C when zig can build it, else in Python.
 
 The emulator reports every basic block that it is about to run. How many instructions a block has is read from its bytes
-once (the length of an instruction shows in its first halfword), then remembered.
+once (the length of an instruction shows in its first halfword), then remembered. Where that does not hold, on the
+64-bit architectures, every instruction is reported.
 """
 
 import ctypes
@@ -58,6 +59,12 @@ class PythonCounter:
         if self.instructions > self.limit:
             engine.emu_stop()
 
+    def count_one(self, engine: Any, _: int, __: int, ___: object) -> None:
+        """Count one instruction; the emulator calls this where it reports single instructions."""
+        self.instructions += 1
+        if self.instructions > self.limit:
+            engine.emu_stop()
+
     def _instructions_in(self, address: int, size: int) -> int:
         for region in self._regions:
             offset = address - region.address
@@ -102,7 +109,8 @@ class NativeCounter:
     """The counter in C: hundreds of millions of instructions a second."""
 
     def __init__(self, regions: Sequence[CountedCode], *, is_riscv: bool, library: ctypes.CDLL, stop: Any) -> None:
-        self.function = ctypes.cast(library.count_block, ctypes.c_void_p)
+        self.count_block = ctypes.cast(library.count_block, ctypes.c_void_p)
+        self.count_one = ctypes.cast(library.count_instruction, ctypes.c_void_p)
         self._tables = [(ctypes.c_uint32 * (region.bytes // 2))() for region in regions]
         self._kept = regions
         self._regions = (_Region * len(regions))(

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 import unicorn
-from unicorn import arm_const, riscv_const
+from unicorn import arm64_const, arm_const, riscv_const, x86_const
 
 from lwm2m_ml.compiler.emulator.counting import CountedCode, NativeCounter, PythonCounter, native_library
 from lwm2m_ml.compiler.emulator.errors import EmulationFault, InstructionLimitPassed, StackOverflow
@@ -40,12 +40,14 @@ class _Core:
     architecture: int
     mode: int
     stack_pointer: int
-    return_register: int
+    return_register: int | None
     program_counter: int
     arguments: tuple[int, ...]
+    return_value: int
     callee_saved: tuple[int, ...]
     code_bit: int
-    fpu_switch: tuple[int, int]
+    fpu_switch: tuple[int, int] | None
+    has_fixed_lengths: bool
     interrupt_names: Mapping[int, str]
 
 
@@ -63,9 +65,11 @@ _CORES: Mapping[Architecture, _Core] = {
         return_register=arm_const.UC_ARM_REG_LR,
         program_counter=arm_const.UC_ARM_REG_PC,
         arguments=_registers(arm_const, "UC_ARM_REG_R", range(4)),
+        return_value=arm_const.UC_ARM_REG_R0,
         callee_saved=_registers(arm_const, "UC_ARM_REG_R", range(4, 12)),
         code_bit=1,
         fpu_switch=(arm_const.UC_ARM_REG_FPEXC, 0x4000_0000),
+        has_fixed_lengths=True,
         interrupt_names={
             1: "undefined instruction",
             2: "supervisor call",
@@ -82,10 +86,12 @@ _CORES: Mapping[Architecture, _Core] = {
         return_register=riscv_const.UC_RISCV_REG_RA,
         program_counter=riscv_const.UC_RISCV_REG_PC,
         arguments=_registers(riscv_const, "UC_RISCV_REG_A", range(8)),
+        return_value=riscv_const.UC_RISCV_REG_A0,
         callee_saved=_registers(riscv_const, "UC_RISCV_REG_S", range(12)),
         code_bit=0,
         # mstatus.FS: not off.
         fpu_switch=(riscv_const.UC_RISCV_REG_MSTATUS, 0x6000),
+        has_fixed_lengths=True,
         interrupt_names={
             2: "illegal instruction",
             3: "breakpoint",
@@ -95,14 +101,48 @@ _CORES: Mapping[Architecture, _Core] = {
             11: "environment call",
         },
     ),
+    Architecture.X86_64: _Core(
+        architecture=unicorn.UC_ARCH_X86,
+        mode=unicorn.UC_MODE_64,
+        stack_pointer=x86_const.UC_X86_REG_RSP,
+        # The return address lies on the stack.
+        return_register=None,
+        program_counter=x86_const.UC_X86_REG_RIP,
+        arguments=tuple(getattr(x86_const, f"UC_X86_REG_{name}") for name in ("RDI", "RSI", "RDX", "RCX")),
+        return_value=x86_const.UC_X86_REG_EAX,
+        callee_saved=tuple(
+            getattr(x86_const, f"UC_X86_REG_{name}") for name in ("RBX", "RBP", "R12", "R13", "R14", "R15")
+        ),
+        code_bit=0,
+        fpu_switch=None,
+        has_fixed_lengths=False,
+        interrupt_names={0: "division by zero", 3: "breakpoint", 6: "invalid instruction", 13: "general protection"},
+    ),
+    Architecture.AARCH64: _Core(
+        architecture=unicorn.UC_ARCH_ARM64,
+        mode=unicorn.UC_MODE_ARM,
+        stack_pointer=arm64_const.UC_ARM64_REG_SP,
+        return_register=arm64_const.UC_ARM64_REG_LR,
+        program_counter=arm64_const.UC_ARM64_REG_PC,
+        arguments=_registers(arm64_const, "UC_ARM64_REG_X", range(8)),
+        return_value=arm64_const.UC_ARM64_REG_W0,
+        callee_saved=_registers(arm64_const, "UC_ARM64_REG_X", range(19, 30)),
+        code_bit=0,
+        fpu_switch=(arm64_const.UC_ARM64_REG_CPACR_EL1, 0x0030_0000),
+        has_fixed_lengths=False,
+        interrupt_names={1: "undefined instruction", 2: "supervisor call", 4: "bad data address", 7: "breakpoint"},
+    ),
 }
-_MODELS: Mapping[str, int] = {
+# None: unicorn's default model of the architecture.
+_MODELS: Mapping[str, int | None] = {
     "cortex-m0": arm_const.UC_CPU_ARM_CORTEX_M0,
     "cortex-m3": arm_const.UC_CPU_ARM_CORTEX_M3,
     "cortex-m4": arm_const.UC_CPU_ARM_CORTEX_M4,
     "cortex-m7": arm_const.UC_CPU_ARM_CORTEX_M7,
     "cortex-m33": arm_const.UC_CPU_ARM_CORTEX_M33,
     "rv32": riscv_const.UC_CPU_RISCV32_ANY,
+    "x86-64": None,
+    "aarch64": None,
 }
 _ACCESS_NAMES: Mapping[int, str] = {
     unicorn.UC_MEM_READ_UNMAPPED: "read of unmapped memory",
@@ -119,8 +159,7 @@ class Machine:
 
     def __init__(self, target: Target, *, regions: Sequence[Region], native_counting: bool = True) -> None:
         core = _CORES.get(target.architecture)
-        model = _MODELS.get(target.emulator_cpu or "")
-        if core is None or model is None:
+        if core is None or target.emulator_cpu is None or target.emulator_cpu not in _MODELS:
             raise UsageError(f"The emulator does not execute code for {target.name} ({target.title})")
         _check_regions(regions)
         self.target = target
@@ -130,7 +169,9 @@ class Machine:
         self._fault: EmulationFault | None = None
         self._paints: dict[Region, StackPaint] = {}
         self._engine = unicorn.Uc(core.architecture, core.mode)
-        self._engine.ctl_set_cpu_model(model)
+        model = _MODELS[target.emulator_cpu]
+        if model is not None:
+            self._engine.ctl_set_cpu_model(model)
         self._engine.ctl_set_tcg_buffer_size(_TRANSLATION_BUFFER_BYTES)
         self._code = self._map_regions()
         self._prepare_registers()
@@ -176,7 +217,7 @@ class Machine:
             self._fault = None
             self._run(entry_address, instruction_limit)
             self._check_convention(stack_top)
-            value = int(self._engine.reg_read(self._core.arguments[0]))
+            value = int(self._engine.reg_read(self._core.return_value))
             return CallResult(value, int(self._counter.instructions), paint.measure(self._engine))
 
     def _map_regions(self) -> list[CountedCode]:
@@ -193,12 +234,13 @@ class Machine:
         return code
 
     def _prepare_registers(self) -> None:
-        if self.target.has_fpu:
+        if self.target.has_fpu and self._core.fpu_switch is not None:
             register, enabled = self._core.fpu_switch
             self._engine.reg_write(register, enabled)
         for index, register in enumerate(self._core.callee_saved):
             self._engine.reg_write(register, _PATTERN + index)
-        self._engine.reg_write(self._core.return_register, _RETURN_ADDRESS | self._core.code_bit)
+        if self._core.return_register is not None:
+            self._engine.reg_write(self._core.return_register, _RETURN_ADDRESS | self._core.code_bit)
 
     def _add_counter(self, native: bool) -> NativeCounter | PythonCounter:
         is_riscv = self.target.architecture is Architecture.RISCV32
@@ -206,14 +248,17 @@ class Machine:
         interface = _native_interface() if library is not None else None
         if library is None or interface is None:
             counter = PythonCounter(self._code, is_riscv=is_riscv)
-            self._engine.hook_add(unicorn.UC_HOOK_BLOCK, counter.count)
+            if self._core.has_fixed_lengths:
+                self._engine.hook_add(unicorn.UC_HOOK_BLOCK, counter.count)
+            else:
+                self._engine.hook_add(unicorn.UC_HOOK_CODE, counter.count_one)
             return counter
         fast = NativeCounter(self._code, is_riscv=is_riscv, library=library, stop=interface.uc_emu_stop)
         status = interface.uc_hook_add(
             self._engine._uch,
             ctypes.byref(ctypes.c_size_t()),
-            ctypes.c_int(unicorn.UC_HOOK_BLOCK),
-            fast.function,
+            ctypes.c_int(unicorn.UC_HOOK_BLOCK if self._core.has_fixed_lengths else unicorn.UC_HOOK_CODE),
+            fast.count_block if self._core.has_fixed_lengths else fast.count_one,
             fast.data,
             ctypes.c_uint64(1),
             ctypes.c_uint64(0),
@@ -237,7 +282,11 @@ class Machine:
     def _pass_arguments(self, arguments: Sequence[int], stack_top: int) -> None:
         if len(arguments) > len(self._core.arguments) or stack_top % 16:
             raise UsageError("Too many arguments for registers, or a stack that is not aligned to 16 bytes")
-        self._engine.reg_write(self._core.stack_pointer, stack_top)
+        pointer = stack_top
+        if self._core.return_register is None:
+            pointer -= 8
+            self._engine.mem_write(pointer, _RETURN_ADDRESS.to_bytes(8, "little"))
+        self._engine.reg_write(self._core.stack_pointer, pointer)
         for register, value in zip(self._core.arguments, arguments, strict=False):
             self._engine.reg_write(register, value & _WORD)
 

@@ -1,13 +1,15 @@
 """The targets that ship with the project, one file each, and those of a directory of the user's own."""
 
-from collections.abc import Iterable
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from lwm2m_ml.compiler.targets.errors import InvalidTargetFile, UnknownInstructionSet, UnknownTarget
 from lwm2m_ml.compiler.targets.reader import read_core, read_mcu
-from lwm2m_ml.compiler.targets.target import Target
+from lwm2m_ml.compiler.targets.target import Proof, Target
 from lwm2m_ml.errors import UsageError
 
 _MAX_FILE_BYTES = 64 * 1024
@@ -24,6 +26,10 @@ _IMPLIED_FLAGS: dict[str, frozenset[str]] = {
     "mve.fp": frozenset({"mve"}),
     "d": frozenset({"f"}),
 }
+
+
+# How operating systems call the architectures that have a core here.
+_MACHINES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
 
 
 @cache
@@ -43,7 +49,8 @@ def shipped_targets() -> dict[str, Target]:
             for entry in _files(root / "mcus")
         )
     }
-    return cores | mcus
+    host = _host(cores)
+    return cores | {host.name: host} | mcus
 
 
 def core_names() -> tuple[str, ...]:
@@ -95,7 +102,11 @@ def target_for_instruction_set(flags: Iterable[str]) -> Target:
     candidates = [
         core
         for core in shipped_targets().values()
-        if core.is_core and core.isa and core.can_compile and normalised_flags(core.isa) <= given
+        if core.is_core
+        and core.name != "host"
+        and core.isa
+        and core.can_compile
+        and normalised_flags(core.isa) <= given
     ]
     if not candidates:
         raise UnknownInstructionSet(given)
@@ -121,6 +132,16 @@ def _split(flag: str) -> list[str]:
     letters, *named = flag[4:].split("_")
     letters = letters.replace("g", "imafd")
     return [f"rv32{letters[:1]}", *letters[1:], *named]
+
+
+def _host(cores: Mapping[str, Target]) -> Target:
+    """The computer that this program runs on: the plainest core of its architecture, or one without a compiler."""
+    machine = platform.machine().lower()
+    core = cores.get(_MACHINES.get(machine, ""), None)
+    title = f"This computer ({machine or 'unknown'})"
+    if core is None:
+        core = replace(cores["x86-64"], isa=(), compiler_flags=(), emulator_cpu=None, proof=Proof.NONE)
+    return replace(core, name="host", core="host", title=title)
 
 
 def _files(directory: resources.abc.Traversable) -> list[resources.abc.Traversable]:

@@ -11,7 +11,8 @@ class Architecture(StrEnum):
     RISCV32 = "riscv32"
     XTENSA = "xtensa"
     WASM32 = "wasm32"
-    HOST = "host"
+    X86_64 = "x86-64"
+    AARCH64 = "aarch64"
 
 
 class Proof(StrEnum):
@@ -20,7 +21,6 @@ class Proof(StrEnum):
     UNICORN = "unicorn"
     QEMU = "qemu"
     WASMTIME = "wasmtime"
-    HOST = "host"
     NONE = "none"
 
 
@@ -89,6 +89,8 @@ class Target:
         """Tell whether the core has a floating-point unit of its own."""
         if self.architecture is Architecture.RISCV32:
             return any(flag.startswith("rv32") and "f" in flag for flag in self.isa)
+        if self.architecture in (Architecture.X86_64, Architecture.AARCH64):
+            return True
         return any(flag.startswith(("fpv", "mve.fp")) for flag in self.isa)
 
     def has(self, *flags: str) -> bool:

@@ -8,10 +8,12 @@ from lwm2m_ml.compiler.toolchain.errors import NotPositionIndependent, Toolchain
 
 ALIGNMENT = 16
 _EM_ARM = 40
+_EM_X86_64 = 62
+_EM_AARCH64 = 183
 _EM_RISCV = 243
 
 # Relocations whose result does not depend on the load address (place and target move together).
-# ELF for the Arm Architecture §5.6.1 and RISC-V ELF psABI §8.
+# ELF for the Arm Architecture §5.6.1 and for the Arm 64-bit Architecture §5.7, RISC-V ELF psABI §8, AMD64 psABI §4.4.
 _RELATIVE_RELOCATIONS: dict[int, frozenset[int]] = {
     _EM_ARM: frozenset(
         {
@@ -54,6 +56,34 @@ _RELATIVE_RELOCATIONS: dict[int, frozenset[int]] = {
             45,  # RVC_JUMP
             51,  # RELAX
             57,  # 32_PCREL
+        }
+    ),
+    _EM_X86_64: frozenset(
+        {
+            0,  # NONE
+            2,  # PC32
+            4,  # PLT32
+            13,  # PC16
+            15,  # PC8
+            24,  # PC64
+            # The linker has turned these into PC32, or there would be an offset table, which is refused.
+            41,  # GOTPCRELX
+            42,  # REX_GOTPCRELX
+        }
+    ),
+    # Without ADRP, which is relative to a page, and modules are not aligned to pages.
+    _EM_AARCH64: frozenset(
+        {
+            0,  # NONE
+            256,  # withdrawn NONE
+            260,  # PREL64
+            261,  # PREL32
+            273,  # LD_PREL_LO19
+            274,  # ADR_PREL_LO21
+            279,  # TSTBR14
+            280,  # CONDBR19
+            282,  # JUMP26
+            283,  # CALL26
         }
     ),
 }

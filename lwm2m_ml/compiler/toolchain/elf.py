@@ -1,4 +1,4 @@
-"""Reads the 32-bit little-endian ELF files that the toolchain itself wrote: sections, symbols, relocations."""
+"""Reads the little-endian ELF files that the toolchain itself wrote: sections, symbols, relocations."""
 
 import struct
 from dataclasses import dataclass
@@ -16,9 +16,40 @@ SHN_UNDEFINED = 0
 SHN_LORESERVE = 0xFF00
 STB_LOCAL = 0
 
-_HEADER = struct.Struct("<16sHHIIIIIHHHHHH")
-_SECTION = struct.Struct("<10I")
-_SYMBOL = struct.Struct("<IIIBBH")
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """How one of the two classes of ELF files lays out its records; `symbol_fields` gives the order used here."""
+
+    header: struct.Struct
+    section: struct.Struct
+    symbol: struct.Struct
+    symbol_fields: tuple[int, ...]
+    relocation: struct.Struct
+    relocation_with_addend: struct.Struct
+    symbol_shift: int
+
+
+_LAYOUTS = {
+    1: _Layout(
+        header=struct.Struct("<16sHHIIIIIHHHHHH"),
+        section=struct.Struct("<10I"),
+        symbol=struct.Struct("<IIIBBH"),
+        symbol_fields=(0, 1, 2, 3, 5),
+        relocation=struct.Struct("<II"),
+        relocation_with_addend=struct.Struct("<IIi"),
+        symbol_shift=8,
+    ),
+    2: _Layout(
+        header=struct.Struct("<16sHHIQQQIHHHHHH"),
+        section=struct.Struct("<IIQQQQIIQQ"),
+        symbol=struct.Struct("<IBBHQQ"),
+        symbol_fields=(0, 4, 5, 1, 3),
+        relocation=struct.Struct("<QQ"),
+        relocation_with_addend=struct.Struct("<QQq"),
+        symbol_shift=32,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +99,12 @@ class ElfFile:
     """An ELF file in memory."""
 
     def __init__(self, content: bytes) -> None:
-        if content[:6] != b"\x7fELF\x01\x01":
-            raise ToolchainError("The toolchain did not write a 32-bit little-endian ELF file")
+        layout = _LAYOUTS.get(content[4]) if content[:4] == b"\x7fELF" and content[5:6] == b"\1" else None
+        if layout is None:
+            raise ToolchainError("The toolchain did not write a little-endian ELF file")
         self.content = content
-        header = _HEADER.unpack_from(content)
+        self._layout = layout
+        header = layout.header.unpack_from(content)
         self.machine: int = header[2]
         self.entry: int = header[4]
         self.sections = self._read_sections(offset=header[6], count=header[12], names_index=header[13])
@@ -93,9 +126,12 @@ class ElfFile:
         if table is None:
             return ()
         names = self.data(self.sections[table.link])
+        records = self._layout.symbol.iter_unpack(self.data(table))
         return tuple(
             ElfSymbol(_text(names, name), value, size, info & 15, info >> 4, section)
-            for name, value, size, info, _, section in _SYMBOL.iter_unpack(self.data(table))
+            for name, value, size, info, section in (
+                tuple(record[field] for field in self._layout.symbol_fields) for record in records
+            )
         )
 
     @property
@@ -111,15 +147,21 @@ class ElfFile:
     @property
     def relocations(self) -> tuple[Relocation, ...]:
         """All relocations that apply to sections in the target's memory."""
-        return tuple(
-            Relocation(table.info, offset, info & 0xFF, self.symbols[info >> 8])
-            for table in self.sections
-            if table.kind in (SHT_REL, SHT_RELA) and self.sections[table.info].flags & SHF_ALLOC
-            for offset, info, *_ in struct.iter_unpack("<II" if table.kind == SHT_REL else "<III", self.data(table))
-        )
+        shift = self._layout.symbol_shift
+        found: list[Relocation] = []
+        for table in self.sections:
+            if table.kind in (SHT_REL, SHT_RELA) and self.sections[table.info].flags & SHF_ALLOC:
+                has_addend = table.kind == SHT_RELA
+                record = self._layout.relocation_with_addend if has_addend else self._layout.relocation
+                found += (
+                    Relocation(table.info, offset, info & ((1 << shift) - 1), self.symbols[info >> shift])
+                    for offset, info, *_ in record.iter_unpack(self.data(table))
+                )
+        return tuple(found)
 
     def _read_sections(self, *, offset: int, count: int, names_index: int) -> tuple[Section, ...]:
-        raw = [_SECTION.unpack_from(self.content, offset + index * _SECTION.size) for index in range(count)]
+        section = self._layout.section
+        raw = [section.unpack_from(self.content, offset + index * section.size) for index in range(count)]
         names_offset, names_size = raw[names_index][4], raw[names_index][5]
         names = self.content[names_offset : names_offset + names_size]
         return tuple(

@@ -43,6 +43,8 @@ _COMMON_FLAGS = (
 _POSITION_INDEPENDENT: Mapping[Architecture, tuple[str, ...]] = {
     Architecture.THUMB: ("-fropi",),
     Architecture.RISCV32: ("-fPIC",),
+    Architecture.X86_64: ("-fPIC", "-mno-red-zone"),
+    Architecture.AARCH64: ("-fPIC", "-mcmodel=tiny"),
 }
 
 

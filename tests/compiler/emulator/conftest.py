@@ -12,6 +12,8 @@ Assemble = Callable[[str, str], bytes]
 HEADS = {
     "thumb": ".syntax unified\n.thumb\n",
     "riscv32": "",
+    "x86-64": ".intel_syntax noprefix\n",
+    "aarch64": "",
 }
 
 

@@ -6,7 +6,7 @@ from lwm2m_ml.compiler.emulator import EmulationFault, ModuleRunner, StackOverfl
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.compiler.toolchain import compile_blob
 
-CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc")
+CORES = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc", "x86-64", "aarch64", "host")
 
 SUMS = """
 #include <stdint.h>

@@ -78,14 +78,28 @@ RISCV_PROGRAMS: dict[str, tuple[str, int, int]] = {
     "five thousand in a row": (".rept 5000\naddi a0, a0, 1\n.endr\nret", 0, 5001),
     "multiply and divide": ("li a1, 7\nmul a0, a0, a1\ndivu a0, a0, a1\nret", 3, 4),
 }
+X86_PROGRAMS: dict[str, tuple[str, int, int]] = {
+    "return at once": ("ret", 0, 1),
+    "loop": ("1: dec edi\njnz 1b\nmov eax, edi\nret", 1000, 2 * 1000 + 2),
+    "calls": ("push rbx\ncall 1f\ncall 1f\npop rbx\nret\n1: inc eax\nret", 0, 1 + 2 * 3 + 2),
+    "five thousand in a row": (".rept 5000\nlea rax, [rax + rdi * 4 + 1000000]\n.endr\nret", 0, 5001),
+    "vectors": ("movd xmm0, edi\npaddd xmm0, xmm0\nmovd eax, xmm0\nret", 3, 4),
+}
+AARCH64_PROGRAMS: dict[str, tuple[str, int, int]] = {
+    "return at once": ("ret", 0, 1),
+    "loop": ("1: subs w0, w0, #1\nb.ne 1b\nret", 1000, 2 * 1000 + 1),
+    "five thousand in a row": (".rept 5000\nadd w0, w0, #1\n.endr\nret", 0, 5001),
+    "vectors": ("dup v0.4s, w0\nadd v0.4s, v0.4s, v0.4s\nmov w0, v0.s[3]\nret", 3, 4),
+}
+PROGRAMS = [
+    *((core, THUMB_PROGRAMS) for core in THUMB_CORES),
+    *((core, THUMB2_PROGRAMS) for core in THUMB_CORES if core != "cortex-m0plus"),
+    *((core, RISCV_PROGRAMS) for core in RISCV_CORES),
+    ("x86-64", X86_PROGRAMS),
+    ("aarch64", AARCH64_PROGRAMS),
+]
 CASES = [
-    pytest.param(core, *program, id=f"{core}: {name}")
-    for core in THUMB_CORES
-    for name, program in (THUMB_PROGRAMS | (THUMB2_PROGRAMS if core != "cortex-m0plus" else {})).items()
-] + [
-    pytest.param(core, *program, id=f"{core}: {name}")
-    for core in RISCV_CORES
-    for name, program in RISCV_PROGRAMS.items()
+    pytest.param(core, *program, id=f"{core}: {name}") for core, table in PROGRAMS for name, program in table.items()
 ]
 
 
@@ -172,6 +186,12 @@ FAULTS = [
     ("rv32imc", "unimp", "illegal instruction", 0x0800_0000),
     ("rv32imc", "ecall", "environment call", 0x0800_0000),
     ("rv32imc", "li s3, 0\nret", "callee-saved register number 3", None),
+    ("x86-64", "mov eax, [0]\nret", "read of unmapped memory: 4 bytes at 0x00000000", 0x0800_0000),
+    ("x86-64", "ud2", "invalid instruction", 0x0800_0000),
+    ("x86-64", "xor ebx, ebx\nret", "callee-saved register number 0", None),
+    ("x86-64", "int3", "breakpoint", 0x0800_0001),
+    ("aarch64", "mov x0, #0\nldr w0, [x0]\nret", "read of unmapped memory: 4 bytes at 0x00000000", 0x0800_0004),
+    ("aarch64", "udf #0", "undefined instruction", 0x0800_0000),
 ]
 
 
@@ -261,7 +281,7 @@ def test_machines_run_in_several_threads_and_one_machine_in_any(assemble: Assemb
     assert threading.get_ident() not in threads
 
 
-@pytest.mark.parametrize("name", ["host", "wasm32", "esp32"])
+@pytest.mark.parametrize("name", ["wasm32", "esp32", "cortex-m55"])
 def test_targets_that_are_not_emulated_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match=name):
         Machine(load_target(name), regions=())

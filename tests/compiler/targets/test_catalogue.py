@@ -19,7 +19,9 @@ NEEDED_CORES = {"cortex-m0", "cortex-m0plus", "cortex-m3", "cortex-m4f", "cortex
 
 
 def test_the_cores_and_many_microcontrollers_are_there() -> None:
-    assert NEEDED_CORES | {"rv32imc", "rv32imac", "rv32imafc", "wasm32", "host"} <= set(core_names())
+    assert NEEDED_CORES | {"rv32imc", "rv32imac", "rv32imafc", "wasm32", "host", "x86-64", "aarch64"} <= set(
+        core_names()
+    )
     assert {"nrf52840", "esp32-c3", "rp2040", "stm32f746", "samd21"} <= set(target_names())
     assert len(target_names()) - len(core_names()) >= 30
 
@@ -89,3 +91,15 @@ def test_architectures_without_a_compiler_say_so() -> None:
     assert not load_target("esp32").can_compile
     assert load_target("esp32-c3").can_compile
     assert load_target("esp32").architecture is Architecture.XTENSA
+
+
+@pytest.mark.parametrize(("machine", "architecture"), [("AMD64", "x86-64"), ("x86_64", "x86-64"), ("arm64", "aarch64")])
+def test_the_host_is_what_the_platform_says(machine: str, architecture: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    host = shipped_targets.__wrapped__()["host"]
+    assert (host.name, host.core, host.architecture, host.can_compile) == ("host", "host", architecture, True)
+
+
+def test_a_host_of_an_unknown_kind_has_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "s390x")
+    assert not shipped_targets.__wrapped__()["host"].can_compile

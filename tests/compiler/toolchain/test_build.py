@@ -13,9 +13,7 @@ from lwm2m_ml.compiler.toolchain import NotPositionIndependent, ToolchainError, 
 from lwm2m_ml.errors import UsageError
 
 NATIVE = tuple(
-    name
-    for name in target_names()
-    if load_target(name).is_core and load_target(name).architecture in ("thumb", "riscv32")
+    name for name in target_names() if load_target(name).is_core and load_target(name).can_compile and name != "wasm32"
 )
 TABLES = """
 #include <stdint.h>
@@ -89,14 +87,14 @@ def test_what_nothing_calls_is_left_out() -> None:
     assert len(compile_blob({"m.c": source}, load_target("cortex-m0plus")).code) <= 8
 
 
-@pytest.mark.parametrize("name", ["cortex-m0plus", "cortex-m7", "rv32imc"])
+@pytest.mark.parametrize("name", ["cortex-m0plus", "cortex-m7", "rv32imc", "x86-64", "aarch64"])
 @pytest.mark.parametrize(
     ("source", "error", "message"),
     [
         ("int x; int module_invoke(void) { return x++; }", NotPositionIndependent, r"\.writable \(x\)"),
         ("int x = 3; int module_invoke(void) { return x++; }", NotPositionIndependent, r"\.writable \(x\)"),
         (
-            'static const char *const t[] = {"a", "b"}; const char *module_invoke(int *a) { return t[*a]; }',
+            'static const char *volatile const t[] = {"a", "b"}; const char *module_invoke(int *a) { return t[*a]; }',
             NotPositionIndependent,
             "'t' holds the absolute address",
         ),
@@ -134,7 +132,7 @@ def test_names_that_are_no_source_file_are_refused(name: str) -> None:
         compile_blob({name: "int module_invoke(void) { return 0; }"}, load_target("cortex-m0plus"))
 
 
-@pytest.mark.parametrize("name", ["esp32", "wasm32", "host"])
+@pytest.mark.parametrize("name", ["esp32"])
 def test_targets_without_a_compiler_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="makes no machine code"):
         compile_blob({"m.c": TABLES}, load_target(name))

@@ -10,7 +10,7 @@ from lwm2m_ml.compiler.emulator import ModuleRunner
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.compiler.toolchain import compile_blob
 
-CORES = ("cortex-m0plus", "cortex-m4f", "rv32imc")
+CORES = ("cortex-m0plus", "cortex-m4f", "rv32imc", "x86-64", "aarch64")
 
 ARITHMETIC = """
 #include <stdint.h>
