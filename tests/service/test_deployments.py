@@ -100,7 +100,7 @@ class House:
 
 async def finished(deployments: Deployments, deployment_id: str) -> Deployment:
     async with asyncio.timeout(20):
-        while not (found := await deployments.get(deployment_id)).finished:
+        while not (found := await deployments.get(deployment_id)).finished:  # noqa: ASYNC110 - as clients do
             await asyncio.sleep(0.002)
     return found
 
@@ -129,7 +129,7 @@ def join(house: House, new_device: Callable[..., Any]) -> Callable[..., Any]:
         ).digest
 
     def add(endpoint: str, **fields: Any) -> Any:
-        device = new_device(endpoint=endpoint, digest_of=digest_of, **fields)
+        device = new_device(endpoint=endpoint, digest_of=digest_of, block=1024, **fields)
         house.fleet.devices[endpoint] = device
         return device
 

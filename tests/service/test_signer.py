@@ -53,7 +53,7 @@ def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) 
 
 
 def verify(package: bytes, key: SigningKey, **changes: Any) -> Any:
-    device = {
+    device: dict[str, Any] = {
         "trust_anchors": [key.verification_key],
         "vendor_id": b"v" * 16,
         "class_id": b"c" * 16,
