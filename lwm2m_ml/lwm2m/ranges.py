@@ -22,7 +22,13 @@ class ValueRange:
         return any(low <= number <= high for low, high in self.intervals)
 
     def __str__(self) -> str:
-        return ", ".join(f"{low:.15g}" if low == high else f"{low:.15g}..{high:.15g}" for low, high in self.intervals)
+        return ", ".join(
+            _shown(low) if low == high else f"{_shown(low)}..{_shown(high)}" for low, high in self.intervals
+        )
+
+
+def _shown(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
 
 
 def parse_number_range(text: str) -> ValueRange | None:

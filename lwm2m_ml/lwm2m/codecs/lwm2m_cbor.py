@@ -55,20 +55,8 @@ def _numbers(key: object) -> tuple[int, ...]:
 
 
 def encode(records: Sequence[Record], base: ObjectPath, catalogue: Catalogue) -> bytes:
-    """Write the records as nested maps, with one array as the key of the levels they share."""
-    tree = build_tree(records, base, catalogue)
-    shared: list[int] = []
-    node: Tree = tree
-    while len(node) == 1:
-        number, child = next(iter(node.items()))
-        if not isinstance(child, dict) or not child:
-            break
-        shared.append(number)
-        node = child
-    written = {number: _written(child) for number, child in node.items()}
-    if not shared:
-        return dump_cbor(written)
-    return dump_cbor({tuple(shared) if len(shared) > 1 else shared[0]: written})
+    """Write the records as nested maps. Arrays as keys would save little, and not every reader knows them."""
+    return dump_cbor(_written(build_tree(records, base, catalogue)))
 
 
 def _written(node: Tree | Value) -> object:
