@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiocoap.util import hostportsplit
 
 from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.channel import Channel
 from lwm2m_ml.coap.context import EndpointContext, EndpointInterface
 from lwm2m_ml.coap.errors import AddressError, EndpointClosed, RequestTimeout
 from lwm2m_ml.coap.fast import FastHandlers
@@ -27,24 +28,61 @@ if TYPE_CHECKING:
     import aiocoap
 
     from lwm2m_ml.coap.channel import Incoming
+    from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate
     from lwm2m_ml.coap.fast import FastRequest
 
 DEFAULT_PORT = 5683
+DEFAULT_PORTS = {"coap": 5683, "coaps": 5684, "coap+tcp": 5683, "coaps+tcp": 5684}
+
+
+class EndpointTransport(Channel, Protocol):
+    """What the endpoint needs of `UdpTransport`, `DtlsTransport` and `TcpTransport`."""
+
+    async def resolve(self, host: str, port: int) -> Remote:
+        """The peer at a host."""
+
+    def move(self, remote: Remote, new: Remote) -> None:
+        """Let `remote` take the place of `new`."""
+
+    def drop_identity(self, identity: str) -> None:
+        """End the sessions of an identity."""
+
+    async def close(self) -> None:
+        """Close sockets and timers."""
 
 
 class CoapEndpoint:
-    """One bound endpoint. Create it with `bind`, end it with `close`, or use it as an async context manager."""
+    """One endpoint with any number of transports; `bind` makes the ordinary one, over UDP.
 
-    __slots__ = ("_closing", "_context", "_interface", "_pipes", "_requester", "_responder", "_udp", "settings", "site")
+    End it with `close`, or use it as an async context manager.
+    """
 
-    _udp: UdpTransport
+    __slots__ = (
+        "_closing",
+        "_context",
+        "_interface",
+        "_pipes",
+        "_requester",
+        "_responder",
+        "_transports",
+        "settings",
+        "site",
+    )
 
-    def __init__(self, site: Any, fast_handlers: FastHandlers, settings: CoapSettings) -> None:
-        self.settings = settings
+    def __init__(
+        self, *, site: Any = None, fast_handlers: FastHandlers | None = None, settings: CoapSettings | None = None
+    ) -> None:
+        """Make an endpoint that listens nowhere yet.
+
+        `site` is any object with `async render_to_pipe(pipe)`, such as `aiocoap.resource.Site`; it gets the requests
+        that no fast handler takes.
+        """
+        self.settings = settings or CoapSettings()
         self.site = site
-        self._requester = Requester(settings)
-        self._responder = Responder(settings, fast_handlers, self._render)
+        self._requester = Requester(self.settings)
+        self._responder = Responder(self.settings, fast_handlers or FastHandlers(), self._render)
         self._pipes = PipeTable(self._responder)
+        self._transports: dict[str, EndpointTransport] = {}
         self._context: EndpointContext | None = None
         self._interface: EndpointInterface | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -59,20 +97,40 @@ class CoapEndpoint:
         fast_handlers: FastHandlers | None = None,
         settings: CoapSettings | None = None,
     ) -> CoapEndpoint:
-        """Open an endpoint on a UDP port; port 0 picks a free one. Raises PortInUse, AddressError, NetworkError.
-
-        `site` is any object with `async render_to_pipe(pipe)`, such as `aiocoap.resource.Site`; it gets the requests
-        that no fast handler takes.
-        """
-        settings = settings or CoapSettings()
-        endpoint = cls(site, fast_handlers or FastHandlers(), settings)
-        endpoint._udp = await UdpTransport.bind(host, port, settings, endpoint._requester, endpoint._responder)
+        """Open an endpoint on a UDP port; port 0 picks a free one. Raises PortInUse, AddressError, NetworkError."""
+        endpoint = cls(site=site, fast_handlers=fast_handlers, settings=settings)
+        await endpoint.listen_udp(host, port)
         return endpoint
+
+    async def listen_udp(self, host: str, port: int) -> tuple[str, int]:
+        """Speak plain CoAP on a UDP port; returns the address."""
+        transport = UdpTransport(self.settings, self._requester, self._responder)
+        await transport.open(host, port)
+        self._transports[transport.scheme] = transport
+        return transport.local_address
+
+    async def listen_dtls(
+        self, host: str, port: int, credentials: CredentialLookup, own: OwnCertificate | None = None
+    ) -> tuple[str, int]:
+        """Speak CoAP over DTLS 1.2 on a UDP port, as server and as client; returns the address.
+
+        With a certificate of our own, peers may use theirs; pre-shared keys always work.
+        """
+        from lwm2m_ml.coap.dtls.transport import DtlsTransport  # noqa: PLC0415  # OpenSSL is only loaded when it is used
+
+        transport = DtlsTransport(self.settings, self._requester, self._responder, credentials, own)
+        await transport.open(host, port)
+        self._transports[transport.scheme] = transport
+        return transport.local_address
 
     @property
     def local_address(self) -> tuple[str, int]:
-        """Host and port where the endpoint listens."""
-        return self._udp.local_address
+        """Host and port of the first transport."""
+        return next(iter(self._transports.values())).local_address
+
+    def address(self, scheme: str) -> tuple[str, int]:
+        """Host and port of the transport for a URI scheme."""
+        return self._transports[scheme].local_address
 
     @property
     def context(self) -> aiocoap.Context:
@@ -84,32 +142,49 @@ class CoapEndpoint:
         return self._context
 
     def remote(self, host: str, port: int = DEFAULT_PORT) -> Remote:
-        """The peer at an IP address; the same object each time while anyone holds it."""
-        return self._udp.remote(host, port)
+        """The peer at an IP address, over plain UDP; the same object each time while anyone holds it."""
+        udp = self._transports.get("coap")
+        if not isinstance(udp, UdpTransport):
+            raise AddressError("This endpoint does not speak plain CoAP", hint="Use connect with another scheme")
+        return udp.remote(host, port)
+
+    async def connect(self, scheme: str, host: str, port: int) -> Remote:
+        """The peer at a host over the transport for a URI scheme, after a handshake where there is one."""
+        transport = self._transports.get(scheme)
+        if transport is None:
+            raise AddressError(f"This endpoint does not speak {scheme}")
+        return await transport.resolve(host, port)
 
     def owns(self, remote: Remote) -> bool:
         """Whether the peer belongs to one of this endpoint's transports."""
-        return remote.channel is self._udp
+        return any(remote.channel is transport for transport in self._transports.values())
 
     async def find_remote(self, message: aiocoap.Message) -> Remote | None:
         """The peer of a message: set already, or named by its URI; None when the scheme is not ours."""
         remote = message.remote
         if isinstance(remote, Remote):
             return remote
-        if remote is None or remote.scheme != self._udp.scheme:
+        if remote is None or remote.scheme not in self._transports:
             return None
         host, port = hostportsplit(remote.hostinfo)
-        return await self._udp.resolve(host, port or DEFAULT_PORT)
+        return await self.connect(remote.scheme, host, port or DEFAULT_PORTS[remote.scheme])
 
     def rebind(self, remote: Remote, new: Remote) -> None:
         """The peer proved that it is at the address of `new` now: its requests and observations move along.
 
         From here on datagrams from there belong to `remote`; `new` only answers the request it brought.
         """
-        self._udp.remotes.move(remote, new.socket_address)
+        if remote.channel is not new.channel:
+            raise AddressError(f"{new.hostinfo} speaks {new.scheme}, {remote.hostinfo} {remote.scheme}")
+        self._transports[remote.scheme].move(remote, new)
         remote.answers = new.answers
         remote.proven = new.proven
         remote.round_trip = None
+
+    def drop_identity(self, identity: str) -> None:
+        """A credential is no longer good: end the sessions of its identity and fail its requests."""
+        for transport in self._transports.values():
+            transport.drop_identity(identity)
 
     async def request(self, message: aiocoap.Message, *, timeout: float | None = None) -> aiocoap.Message:  # noqa: ASYNC109
         """Send a request and return the whole response; raises subclasses of `CoapError`.
@@ -164,7 +239,8 @@ class CoapEndpoint:
         self._closing = asyncio.get_running_loop().create_future()
         self._pipes.close()
         self._requester.close()
-        await self._udp.close()
+        for transport in self._transports.values():
+            await transport.close()
         self._closing.set_result(None)
         if self._interface is not None:
             with contextlib.suppress(asyncio.CancelledError):

@@ -25,6 +25,10 @@ class NetworkError(CoapError, aiocoap_error.NetworkError):  # type: ignore[misc]
     """The exchange with the peer failed."""
 
 
+class HandshakeFailed(NetworkError):
+    """No security session with the peer could be made."""
+
+
 class RequestTimeout(NetworkError, aiocoap_error.TimeoutError):  # type: ignore[misc]
     """The peer did not answer in time."""
 

@@ -46,5 +46,12 @@ class CoapSettings:
     """Requests whose handler has not finished; beyond that 5.03 is answered."""
     requests_in_progress_per_remote: int = 64
 
+    maximum_sessions: int = 100_000
+    """DTLS sessions; each holds 60-100 kB. The least recently established give way."""
+    maximum_handshakes: int = 1_000
+    """Handshakes under way at once."""
+    handshakes_per_second: float = 5_000.0
+    handshake_timeout: float = 60.0
+
     amplification_factor: int = 3
     """An unproven address gets at most this many times the bytes it sent (RFC 9175 §2.4); 0 switches the guard off."""

@@ -1,188 +1,50 @@
-"""CoAP over UDP: one socket, its peers, its message layer."""
+"""CoAP over plain UDP (RFC 7252 §4)."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import errno
-import ipaddress
-import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import structlog
-
-from lwm2m_ml.coap.deduplication import AnswerRing
-from lwm2m_ml.coap.errors import AddressError, NetworkError, PortInUse
-from lwm2m_ml.coap.message_layer import MessageLayer
-from lwm2m_ml.coap.remote import Remote, SocketAddress
+from lwm2m_ml.coap.datagrams import DatagramTransport
 from lwm2m_ml.coap.remotes import RemoteTable
 
 if TYPE_CHECKING:
-    from lwm2m_ml.coap.channel import Outcome, Transmission
+    from lwm2m_ml.coap.remote import Remote, SocketAddress
     from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.responder import Responder
     from lwm2m_ml.coap.settings import CoapSettings
 
-logger = structlog.get_logger(__name__)
 
-SCHEME = "coap"
+class UdpTransport(DatagramTransport):
+    """Every datagram is a message; a peer is whoever speaks from an address."""
 
+    __slots__ = ("remotes",)
 
-class UdpTransport(asyncio.DatagramProtocol):
-    """One bound UDP socket."""
-
-    __slots__ = ("_closed", "_family", "_settings", "_transport", "layer", "local_address", "remotes")
-
-    scheme = SCHEME
+    scheme = "coap"
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder) -> None:
-        self._settings = settings
-        self._transport: Any = None
-        self._family = socket.AF_INET
-        self._closed: asyncio.Future[None] | None = None
-        self.local_address: tuple[str, int] = ("", 0)
-        self.remotes = RemoteTable(self._new_remote, settings.maximum_remotes)
-        self.layer = MessageLayer(settings, requester, responder, self.send)
-
-    @classmethod
-    async def bind(
-        cls, host: str, port: int, settings: CoapSettings, requester: Requester, responder: Responder
-    ) -> UdpTransport:
-        """Open the socket; port 0 picks a free one, a port that another socket has is refused."""
-        loop = asyncio.get_running_loop()
-        transport = cls(settings, requester, responder)
-        open_socket = await _open_socket(host, port, settings)
-        try:
-            await loop.create_datagram_endpoint(lambda: transport, sock=open_socket)
-        except BaseException:
-            open_socket.close()
-            raise
-        return transport
-
-    # asyncio.DatagramProtocol
-
-    def connection_made(self, transport: Any) -> None:
-        """The socket is ready."""
-        self._transport = transport
-        name = transport.get_extra_info("sockname")
-        self.local_address = (name[0], name[1])
-        self._family = transport.get_extra_info("socket").family
-        # asyncio maps a fresh buffer of this size for every datagram; one byte more than allowed shows truncation.
-        with contextlib.suppress(AttributeError):
-            transport.max_size = self._settings.maximum_datagram + 1
+        super().__init__(settings, requester, responder)
+        self.remotes = RemoteTable(self.new_remote, settings.maximum_remotes)
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
-        """One datagram."""
+        """One message."""
         size = len(data)
-        if size > self._settings.maximum_datagram:
+        if size > self.settings.maximum_datagram:
             return
         remote = self.remotes.get(addr)
         remote.bytes_in += size
         self.layer.receive(data, remote)
 
-    def error_received(self, exc: Exception) -> None:
-        """A datagram could not be sent: as good as lost."""
-        logger.debug("The network refused a datagram", error=str(exc))
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is closed."""
-        if self._closed is not None and not self._closed.done():
-            self._closed.set_result(None)
-
-    # Towards the layers above
-
-    def send(self, datagram: bytes, remote: Remote) -> None:
-        """Send a datagram; never raises, loss is ordinary."""
-        remote.bytes_out += len(datagram)
-        if not self._transport.is_closing():
-            self._transport.sendto(datagram, remote.socket_address)
-
-    def transmit(
-        self, remote: Remote, code: int, token: bytes, tail: bytes, *, confirmable: bool, outcome: Outcome
-    ) -> Transmission:
-        """Send a message of our own through the message layer."""
-        return self.layer.transmit(remote, code, token, tail, confirmable=confirmable, outcome=outcome)
-
     def remote(self, host: str, port: int) -> Remote:
         """The peer at an IP address."""
         return self.remotes.get(self.socket_address(host, port))
 
-    def socket_address(self, host: str, port: int) -> SocketAddress:
-        """The address as this socket tells it of arriving datagrams."""
-        literal, _, scope = host.partition("%")
-        try:
-            address = ipaddress.ip_address(literal)
-        except ValueError:
-            raise AddressError(f"{host!r} is not an IP address", hint="Resolve the name first") from None
-        if self._family == socket.AF_INET:
-            if address.version != 4:
-                raise AddressError(f"{host} cannot be reached from an IPv4 socket")
-            return (str(address), port)
-        text = f"::ffff:{address}" if address.version == 4 else str(address)
-        return (text, port, 0, socket.if_nametoindex(scope) if scope else 0)
-
     async def resolve(self, host: str, port: int) -> Remote:
         """The peer behind a host name or an IP address."""
-        try:
-            return self.remote(host, port)
-        except AddressError:
-            loop = asyncio.get_running_loop()
-            try:
-                found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM, family=self._resolvable())
-            except OSError as error:
-                raise AddressError(f"The host name {host!r} cannot be resolved: {error.strerror}") from error
-            return self.remote(str(found[0][4][0]), port)
+        return self.remotes.get(await self.resolve_address(host, port))
 
-    def _resolvable(self) -> int:
-        return socket.AF_INET if self._family == socket.AF_INET else socket.AF_UNSPEC
+    def drop_identity(self, identity: str) -> None:
+        """Plain CoAP has no identities."""
 
-    def _new_remote(self, address: SocketAddress) -> Remote:
-        settings = self._settings
-        return Remote(
-            self,
-            address,
-            scheme=self.scheme,
-            answers=AnswerRing(settings.deduplicated_messages, settings.exchange_lifetime),
-            block_size_exponent=settings.block_size_exponent,
-            maximum_body=max(settings.maximum_response_body, settings.maximum_request_body),
-        )
-
-    async def close(self) -> None:
-        """Close the socket and wait until it is closed."""
-        self.layer.close()
-        if self._transport.is_closing():
-            return
-        self._closed = asyncio.get_running_loop().create_future()
-        self._transport.close()
-        await self._closed
-
-
-async def _open_socket(host: str, port: int, settings: CoapSettings) -> socket.socket:
-    """A bound, non-blocking socket that shares its port with nobody.
-
-    Without SO_REUSEPORT and SO_REUSEADDR of our own, the kernel refuses a port that any other socket has, even one
-    that would share it; two servers would take turns in losing each other's datagrams.
-    """
-    loop = asyncio.get_running_loop()
-    try:
-        found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
-        raise AddressError(f"The host name {host!r} cannot be resolved: {error.strerror}") from error
-    family, kind, protocol, _, address = found[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setblocking(False)
-        if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, settings.receive_buffer)
-        bound.bind(address)
-    except OSError as error:
-        bound.close()
-        raise _bind_error(error, host, port) from error
-    return bound
-
-
-def _bind_error(error: OSError, host: str, port: int) -> NetworkError | PortInUse:
-    if error.errno == errno.EADDRINUSE:
-        return PortInUse(f"UDP port {port} of {host} is in use", hint="Stop the other program or choose another port")
-    return NetworkError(f"UDP port {port} of {host} cannot be opened: {error.strerror}")
+    def move(self, remote: Remote, new: Remote) -> None:
+        """Datagrams from the address of `new` belong to `remote` from now on."""
+        self.remotes.move(remote, new.socket_address)

@@ -1,0 +1,88 @@
+"""Where keys come from: what a credential store must be able to answer for DTLS and TLS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from lwm2m_ml.coap.dtls.certificates import PeerCertificate, TrustedPeer
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A peer that is known: its name for the layers above, and its key when that is shared."""
+
+    identity: str
+    key: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PreSharedKey:
+    """What we show to a server that shares a key with us."""
+
+    identity: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"PreSharedKey(identity={self.identity!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnCertificate:
+    """Our certificate, its private key, and the certificates up to the issuer."""
+
+    certificate: x509.Certificate
+    private_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    chain: tuple[x509.Certificate, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"OwnCertificate(subject={self.certificate.subject.rfc4514_string()!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCredential:
+    """How to connect to a server: a shared key, or our certificate and what the server must show."""
+
+    secret: PreSharedKey | OwnCertificate
+    server: TrustedPeer | None = None
+    server_name: str = ""
+    """Sent as SNI when not empty."""
+
+
+class CredentialLookup(Protocol):
+    """Answers at once and from memory: it is asked in the middle of a handshake."""
+
+    def pre_shared_key(self, identity: str) -> Granted | None:
+        """The key of a PSK identity; None refuses it."""
+
+    def certificate(self, peer: PeerCertificate) -> Granted | None:
+        """Who the owner of a certificate is; its signature over the handshake was checked, nothing else."""
+
+    def is_valid(self, identity: str) -> bool:
+        """Whether a granted identity is still good; asked when a session is resumed."""
+
+    def server(self, host: str, port: int) -> ServerCredential | None:
+        """How to connect to a server as a client."""
+
+
+class NoCredentials:
+    """Knows nobody."""
+
+    def pre_shared_key(self, identity: str) -> Granted | None:
+        """Refuse."""
+        return None
+
+    def certificate(self, peer: PeerCertificate) -> Granted | None:
+        """Refuse."""
+        return None
+
+    def is_valid(self, identity: str) -> bool:
+        """Refuse."""
+        return False
+
+    def server(self, host: str, port: int) -> ServerCredential | None:
+        """Connect to nobody."""
+        return None

@@ -1,0 +1,78 @@
+"""One DTLS session with one peer: bytes in, bytes out, a timer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from OpenSSL import SSL
+
+from lwm2m_ml.coap.dtls.openssl import LARGEST_RECORD, handle
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
+    from lwm2m_ml.coap.remote import Remote, SocketAddress
+
+TIMER_SLACK = 0.001
+"""OpenSSL answers a timer that comes a moment too early with nothing."""
+
+
+class DtlsSession:
+    """The OpenSSL connection of a peer, and what is known about the peer."""
+
+    __slots__ = (
+        "address",
+        "begun_at",
+        "client_random",
+        "connection",
+        "credential",
+        "established",
+        "failure",
+        "granted",
+        "handle",
+        "remote",
+        "timer",
+    )
+
+    def __init__(self, connection: SSL.Connection, address: SocketAddress, client_random: bytes = b"") -> None:
+        self.connection = connection
+        self.address = address
+        self.client_random = client_random
+        self.handle = handle(connection)
+        self.granted: Granted | None = None
+        self.credential: ServerCredential | None = None
+        self.remote: Remote | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.established: asyncio.Future[Remote] | None = None
+        self.failure = ""
+        """Why the handshake fails, if it fails next."""
+        self.begun_at = asyncio.get_running_loop().time()
+
+    def take(self, datagram: bytes) -> None:
+        """Give a datagram of the peer to OpenSSL."""
+        self.connection.bio_write(datagram)
+
+    def outgoing(self) -> Iterator[bytes]:
+        """The datagrams that OpenSSL wants to send."""
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                yield self.connection.bio_read(LARGEST_RECORD)
+
+    def incoming(self) -> Iterator[bytes]:
+        """The messages that arrived; ends with SSL.ZeroReturnError or another SSL.Error when the session ended."""
+        with contextlib.suppress(SSL.WantReadError):
+            while True:
+                yield self.connection.recv(LARGEST_RECORD)
+
+    def next_timeout(self) -> float | None:
+        """Seconds until the handshake flight must be repeated."""
+        timeout = self.connection.DTLSv1_get_timeout()
+        return None if timeout is None else timeout + TIMER_SLACK
+
+    def cancel_timer(self) -> None:
+        """No timer any more."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None

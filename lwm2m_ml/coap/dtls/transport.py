@@ -1,0 +1,348 @@
+"""CoAP over DTLS 1.2 (RFC 7252 §9, RFC 7925): sessions by address, both as server and as client.
+
+A datagram finds its session so:
+
+    ClientHello, epoch 0       the stateless listener; a good cookie begins a pending session
+    handshake, key change      the pending session of that address, else the established one
+    alert, application data    the established session, else the pending one
+    anything else, no session  dropped
+
+A pending session replaces the established one when its handshake is complete, not before: a forged ClientHello
+therefore ends nothing (RFC 6347 §4.2.8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from OpenSSL import SSL
+
+from lwm2m_ml.coap.datagrams import DatagramTransport
+from lwm2m_ml.coap.dtls.cookies import Cookies, client_random
+from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
+from lwm2m_ml.coap.dtls.limits import TokenBucket
+from lwm2m_ml.coap.dtls.openssl import (
+    certificate_client_context,
+    key_client_context,
+    new_connection,
+    peer_certificate,
+    server_context,
+    use_own_certificate,
+)
+from lwm2m_ml.coap.dtls.session import DtlsSession
+from lwm2m_ml.coap.dtls.table import SessionTable
+from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.dtls.credentials import ServerCredential
+    from lwm2m_ml.coap.remote import Remote, SocketAddress
+    from lwm2m_ml.coap.requester import Requester
+    from lwm2m_ml.coap.responder import Responder
+    from lwm2m_ml.coap.settings import CoapSettings
+
+logger = structlog.get_logger(__name__)
+
+CHANGE_CIPHER_SPEC = 20
+HANDSHAKE = 22
+HANDSHAKE_TYPES = frozenset({CHANGE_CIPHER_SPEC, HANDSHAKE})
+KNOWN_TYPES = range(20, 24)
+
+
+class DtlsTransport(DatagramTransport):
+    """One UDP socket with DTLS sessions on it."""
+
+    __slots__ = (
+        "_bucket",
+        "_clients",
+        "_cookies",
+        "_credentials",
+        "_kept_alive",
+        "_listener",
+        "_requester",
+        "_server",
+        "_sessions",
+    )
+
+    scheme = "coaps"
+
+    def __init__(
+        self,
+        settings: CoapSettings,
+        requester: Requester,
+        responder: Responder,
+        credentials: CredentialLookup,
+        own: OwnCertificate | None = None,
+    ) -> None:
+        super().__init__(settings, requester, responder)
+        self._requester = requester
+        self._credentials = credentials
+        self._cookies = Cookies()
+        self._sessions = SessionTable(settings.maximum_sessions, settings.maximum_handshakes)
+        self._bucket = TokenBucket(settings.handshakes_per_second, self.layer.loop.time())
+        self._server, server_callback = server_context(own, self._find_key, self._cookies.make, self._cookies.is_good)
+        self._clients: dict[type, SSL.Context] = {}
+        self._kept_alive: list[Any] = [server_callback]
+        self._listener = new_connection(self._server, server=True)
+
+    # Callbacks of OpenSSL
+
+    def _find_key(self, connection: int, identity: str) -> bytes | None:
+        session = self._sessions.by_handle(connection)
+        if session is None:
+            return None
+        granted = self._credentials.pre_shared_key(identity)
+        if granted is None:
+            session.failure = f"the PSK identity {identity!r} is not known"
+            return None
+        session.granted = granted
+        session.failure = f"the key of {granted.identity} is another one"
+        return granted.key
+
+    def _own_key(self, connection: int) -> tuple[bytes, bytes] | None:
+        session = self._sessions.by_handle(connection)
+        secret = None if session is None or session.credential is None else session.credential.secret
+        return (secret.identity.encode(), secret.key) if isinstance(secret, PreSharedKey) else None
+
+    # Receiving
+
+    def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
+        """One datagram of DTLS records."""
+        if not data or data[0] not in KNOWN_TYPES or len(data) > self.settings.maximum_datagram:
+            return
+        random = client_random(data)
+        if random is not None:
+            self._client_hello(data, addr, random)
+            return
+        session = self._sessions.of(addr, handshake=data[0] in HANDSHAKE_TYPES)
+        if session is not None:
+            session.take(data)
+            self._advance(session)
+
+    def _client_hello(self, data: bytes, address: SocketAddress, random: bytes) -> None:
+        pending = self._sessions.pending(address)
+        if pending is not None and pending.client_random == random:
+            pending.take(data)
+            self._advance(pending)
+            return
+        listener = self._listener
+        self._cookies.address = address
+        listener.bio_write(data)
+        try:
+            listener.DTLSv1_listen()
+        except SSL.Error:
+            # No cookie yet: OpenSSL has written the HelloVerifyRequest that carries one, and nothing is kept.
+            for answer in DtlsSession(listener, address).outgoing():
+                self.send_datagram(answer, address)
+            return
+        self._listener = new_connection(self._server, server=True)
+        if not self._bucket.take(self.layer.loop.time()):
+            return
+        session = DtlsSession(listener, address, random)
+        self._sessions.begin(session)
+        self._advance(session)
+
+    def _advance(self, session: DtlsSession) -> None:
+        if session.remote is None:
+            self._handshake(session)
+        else:
+            self._receive(session, session.remote)
+
+    def _handshake(self, session: DtlsSession) -> None:
+        try:
+            session.connection.do_handshake()
+        except SSL.WantReadError:
+            self._flush(session)
+            self._arm(session)
+            return
+        except SSL.Error as error:
+            self._flush(session)
+            self._fail(session, session.failure or _reason(error))
+            return
+        self._flush(session)
+        granted = self._judge(session)
+        if granted is None:
+            self._fail(session, session.failure or "the peer proved no identity")
+            return
+        self._establish(session, granted)
+
+    def _judge(self, session: DtlsSession) -> Granted | None:
+        """Who the peer is, now that it has proved that it holds its key."""
+        shown = peer_certificate(session.connection)
+        if session.credential is not None:
+            return self._judge_server(session.credential, shown)
+        if shown is not None:
+            session.failure = "the certificate is not accepted"
+            return self._credentials.certificate(shown) if shown.has_strong_key else None
+        if session.granted is not None:
+            return session.granted
+        resumed = self._sessions.resumed(session.connection.master_key())
+        return resumed if resumed is not None and self._credentials.is_valid(resumed.identity) else None
+
+    def _judge_server(self, credential: ServerCredential, shown: Any) -> Granted | None:
+        if isinstance(credential.secret, PreSharedKey):
+            return Granted(credential.secret.identity)
+        if shown is None or credential.server is None or not credential.server.accepts(shown):
+            return None
+        return Granted(shown.common_name or "server")
+
+    def _establish(self, session: DtlsSession, granted: Granted) -> None:
+        session.cancel_timer()
+        session.granted = granted
+        session.remote = self.new_remote(session.address, granted.identity)
+        self._sessions.remember(session.connection.master_key(), granted)
+        replaced = self._sessions.establish(session)
+        if replaced is not None:
+            replaced.cancel_timer()
+        logger.debug("A DTLS session is established", peer=session.remote.hostinfo, identity=granted.identity)
+        if session.established is not None and not session.established.done():
+            session.established.set_result(session.remote)
+        self._receive(session, session.remote)
+
+    def _receive(self, session: DtlsSession, remote: Remote) -> None:
+        try:
+            for message in session.incoming():
+                remote.bytes_in += len(message)
+                self.layer.receive(message, remote)
+        except SSL.ZeroReturnError:
+            self._end(session)
+        except SSL.Error as error:
+            logger.info("A DTLS session failed", peer=remote.hostinfo, reason=_reason(error))
+            self._end(session)
+        self._flush(session)
+
+    # Sending
+
+    def send(self, datagram: bytes, remote: Remote) -> None:
+        """Encrypt and send a message; it is lost when the peer has no session."""
+        session = self._sessions.established(remote.socket_address)
+        if session is None or session.remote is not remote:
+            return
+        remote.bytes_out += len(datagram)
+        try:
+            session.connection.send(datagram)
+        except SSL.Error as error:
+            logger.info("A DTLS session failed", peer=remote.hostinfo, reason=_reason(error))
+            self._end(session)
+        self._flush(session)
+
+    def _flush(self, session: DtlsSession) -> None:
+        for datagram in session.outgoing():
+            self.send_datagram(datagram, session.address)
+
+    def _arm(self, session: DtlsSession) -> None:
+        session.cancel_timer()
+        timeout = session.next_timeout()
+        if timeout is not None:
+            session.timer = self.layer.loop.call_later(timeout, self._repeat_flight, session)
+
+    def _repeat_flight(self, session: DtlsSession) -> None:
+        if self.layer.loop.time() - session.begun_at > self.settings.handshake_timeout:
+            self._fail(session, "the peer did not finish the handshake in time")
+            return
+        try:
+            session.connection.DTLSv1_handle_timeout()
+        except SSL.Error as error:
+            self._fail(session, _reason(error))
+            return
+        self._flush(session)
+        self._arm(session)
+
+    # The end of a session
+
+    def _fail(self, session: DtlsSession, reason: str) -> None:
+        self._end(session)
+        logger.info("A DTLS handshake failed", peer=str(session.address[0]), reason=reason)
+        if session.established is not None and not session.established.done():
+            session.established.set_exception(HandshakeFailed(f"No DTLS session with {session.address[0]}: {reason}"))
+
+    def _end(self, session: DtlsSession) -> None:
+        """Forget a session; requests to its peer end by their own time-outs unless the peer comes back."""
+        session.cancel_timer()
+        self._sessions.forget(session)
+
+    def drop_identity(self, identity: str) -> None:
+        """The credential was revoked or removed: end its sessions, fail what is under way."""
+        for session in self._sessions.of_identity(identity):
+            self._say_goodbye(session)
+            self._end(session)
+            if session.remote is not None:
+                self._requester.fail_all(session.remote, NetworkError(f"The credential of {identity} is gone"))
+
+    def _say_goodbye(self, session: DtlsSession) -> None:
+        try:
+            session.connection.shutdown()
+        except SSL.Error as error:
+            logger.debug("A DTLS session had ended already", reason=_reason(error))
+        self._flush(session)
+
+    # Peers
+
+    async def resolve(self, host: str, port: int) -> Remote:
+        """The peer at a host, after a handshake when there is no session with it yet."""
+        address = await self.resolve_address(host, port)
+        session = self._sessions.established(address)
+        if session is not None and session.remote is not None:
+            return session.remote
+        pending = self._sessions.pending(address)
+        under_way = None if pending is None else pending.established
+        return await asyncio.shield(under_way or self._connect(host, port, address))
+
+    def _connect(self, host: str, port: int, address: SocketAddress) -> asyncio.Future[Remote]:
+        credential = self._credentials.server(host, port)
+        if credential is None:
+            raise HandshakeFailed(f"There is no credential for {host}:{port}", hint="Add one to the credential store")
+        connection = new_connection(self._client_context(credential), server=False)
+        if isinstance(credential.secret, OwnCertificate):
+            use_own_certificate(connection, credential.secret)
+        if credential.server_name:
+            connection.set_tlsext_host_name(credential.server_name.encode())
+        session = DtlsSession(connection, address)
+        session.credential = credential
+        established: asyncio.Future[Remote] = self.layer.loop.create_future()
+        established.add_done_callback(_seen)
+        session.established = established
+        self._sessions.begin(session)
+        self._handshake(session)
+        return established
+
+    def _client_context(self, credential: ServerCredential) -> SSL.Context:
+        kind = type(credential.secret)
+        if kind not in self._clients:
+            if kind is OwnCertificate:
+                self._clients[kind] = certificate_client_context()
+            else:
+                self._clients[kind], callback = key_client_context(self._own_key)
+                self._kept_alive.append(callback)
+        return self._clients[kind]
+
+    def move(self, remote: Remote, new: Remote) -> None:
+        """The session of `new` carries `remote` from now on."""
+        session = self._sessions.established(new.socket_address)
+        if session is not None and session.remote is new:
+            session.remote = remote
+        remote.socket_address = new.socket_address
+
+    async def close(self) -> None:
+        """Say goodbye to every peer and close the socket."""
+        for session in self._sessions.all():
+            if session.remote is not None:
+                self._say_goodbye(session)
+            if session.established is not None and not session.established.done():
+                session.established.set_exception(HandshakeFailed("The endpoint was closed during a handshake"))
+            self._end(session)
+        await super().close()
+
+
+def _reason(error: SSL.Error) -> str:
+    """What OpenSSL says, without its stack of triples."""
+    if error.args and isinstance(error.args[0], list) and error.args[0]:
+        return str(error.args[0][0][-1])
+    return str(error) or type(error).__name__
+
+
+def _seen(future: asyncio.Future[Remote]) -> None:
+    """A handshake that fails after everybody stopped waiting is no news."""
+    if not future.cancelled():
+        future.exception()
