@@ -1,4 +1,4 @@
-"""The SUIT envelope around a manifest (§8): written at once, read piece by piece as it arrives.
+"""The SUIT envelope (draft-ietf-suit-manifest-34) around a manifest: written at once, read as it arrives.
 
 Elements come in one order, which is also that of deterministic CBOR: authentication, manifest, descriptor, provenance,
 block table, payload. A device can so refuse a package before the first byte of its payload.
@@ -57,7 +57,7 @@ Event = Element | PayloadBegins | PayloadPiece
 
 
 def authenticate(manifest: bytes, key: SigningKey) -> bytes:
-    """Return the authentication wrapper (§8.3): the manifest's digest, and a COSE_Sign1 over that."""
+    """Return the authentication wrapper: the manifest's digest, and a COSE_Sign1 over that."""
     digest = manifest_digest(manifest)
     return cbor.encode([digest, cose.sign1(digest, key)])
 
@@ -78,7 +78,7 @@ def who_signed(
 
 
 def manifest_digest(manifest: bytes) -> bytes:
-    """Return the encoded SUIT_Digest of the manifest's byte string, head included (§8.3)."""
+    """Return the encoded SUIT_Digest of the manifest's byte string, head included."""
     return suit_digest(sha256(cbor.encode(manifest)).digest())
 
 
@@ -183,7 +183,7 @@ class EnvelopeReader:
 
 
 def digest_matches(content: bytes, digest: bytes | None) -> bool:
-    """Tell whether the manifest's digest is that of a severable element (§8.5: of its byte string, head included)."""
+    """Tell whether the manifest's digest is that of a severable element (of its byte string, head included)."""
     return digest is not None and len(digest) == DIGEST_BYTES and element_digest(content) == digest
 
 

@@ -21,7 +21,7 @@ _MANIFEST_VERSION = 1
 
 
 class Label(IntEnum):
-    """Elements of the envelope and of the manifest (§11.1, §11.2); severable ones have the same number in both."""
+    """Elements of the envelope and of the manifest; severable ones have the same number in both."""
 
     AUTHENTICATION = 2
     MANIFEST = 3
@@ -166,7 +166,7 @@ class Manifest:
 
 
 def suit_digest(digest: bytes) -> bytes:
-    """Return an encoded SUIT_Digest (§10)."""
+    """Return an encoded SUIT_Digest."""
     return cbor.encode([_SHA_256, digest])
 
 
