@@ -138,3 +138,9 @@ def test_names_of_the_model_never_reach_the_source(digits_network: bytes, digits
 def test_importing_the_package_does_not_import_the_heavy_parts() -> None:
     code = "import sys, lwm2m_ml.compiler; sys.exit(any(m in sys.modules for m in ('numpy', 'onnx', 'unicorn')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("first", ["import lwm2m_ml.compiler.compile", "import lwm2m_ml.compiler"])
+def test_package_gives_the_function_although_a_module_has_its_name(first: str) -> None:
+    code = f"{first}\nfrom lwm2m_ml.compiler import compile, evaluate\nassert callable(compile) and callable(evaluate)"
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code], check=False).returncode == 0
