@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.codecs.codec_error import CodecError
+from lwm2m_ml.lwm2m.codecs.text import value_from_text
 from lwm2m_ml.lwm2m.codecs.typed import typed
 from lwm2m_ml.lwm2m.definitions import Catalogue, Operations, ResourceDefinition, ResourceType
 from lwm2m_ml.lwm2m.link_format import LinkFormatError, parse_links
@@ -89,6 +90,13 @@ def check_value(path: ObjectPath, value: Value, catalogue: Catalogue) -> Value:
         ) from error
     _check_range(path, converted, definition)
     return converted
+
+
+def parse_value(path: ObjectPath, text: str, catalogue: Catalogue) -> Value:
+    """Return the value that a person wrote for the path, checked; `text` is in the form of the text format."""
+    definition = catalogue.resource(path)
+    kind = ResourceType.STRING if definition is None else definition.type
+    return check_value(path, value_from_text(text, kind, path), catalogue)
 
 
 def _check_range(path: ObjectPath, value: Value, definition: ResourceDefinition) -> None:

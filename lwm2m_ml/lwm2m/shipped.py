@@ -32,6 +32,17 @@ def shipped_files() -> Iterator[tuple[str, bytes]]:
             yield entry.name, entry.read_bytes()
 
 
+def read_definitions(directory: Path) -> tuple[ObjectDefinition, ...]:
+    """Return the object definitions of every XML file in a folder of the operator's own; none where it is missing."""
+    if not directory.is_dir():
+        return ()
+    return tuple(
+        definition
+        for file in sorted(directory.glob("*.xml"))
+        for definition in parse_definitions(file.read_bytes(), file.name)
+    )
+
+
 @functools.cache
 def shipped_definitions() -> tuple[ObjectDefinition, ...]:
     """Return every shipped object definition."""

@@ -1,5 +1,6 @@
 import pytest
 
+from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.conformance import (
     ConformanceError,
     Operation,
@@ -7,6 +8,7 @@ from lwm2m_ml.lwm2m.conformance import (
     check_records,
     check_value,
     missing_mandatory,
+    parse_value,
 )
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
@@ -108,3 +110,22 @@ def test_a_new_instance_lacks_mandatory_resources(catalogue: Catalogue) -> None:
     given = [Record(path("/1/0/0"), 1), Record(path("/1/0/1"), 60)]
     assert missing_mandatory(path("/1/0"), given, catalogue) == (path("/1/0/6"), path("/1/0/7"))
     assert missing_mandatory(path("/9999/0"), given, catalogue) == ()
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "value"),
+    [
+        ("/3/0/9", "50", 50),
+        ("/1/0/6", "true", True),
+        ("/9999/0/1", "5", "5"),
+        ("/42771/0/0", "42770:1", ObjectLink(42770, 1)),
+    ],
+)
+def test_what_people_write_becomes_a_value(where: str, text: str, value: Value, catalogue: Catalogue) -> None:
+    assert parse_value(path(where), text, catalogue) == value
+
+
+@pytest.mark.parametrize("text", ["fifty", "101", ""])
+def test_what_people_write_is_checked(text: str, catalogue: Catalogue) -> None:
+    with pytest.raises(Lwm2mMlError, match="/3/0/9"):
+        parse_value(path("/3/0/9"), text, catalogue)
