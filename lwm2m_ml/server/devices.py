@@ -19,8 +19,9 @@ from lwm2m_ml.server.answers import decode_answer
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.errors import UnusableAnswer
 from lwm2m_ml.server.exchange import Exchange, Outgoing
-from lwm2m_ml.server.formats import Formats
-from lwm2m_ml.server.observations import Observations, ObservedPath, OnRecords
+from lwm2m_ml.server.formats import Formats, answer_format
+from lwm2m_ml.server.observations import Observations
+from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 
 
@@ -149,7 +150,7 @@ class DeviceOperations:
                     Code.FETCH,
                     payload=payload,
                     content_format=chosen,
-                    accept=_answer_format(chosen),
+                    accept=answer_format(chosen),
                 )
                 return await self._exchange.send(registration, outgoing, limit)
 
@@ -183,18 +184,39 @@ class DeviceOperations:
         *,
         lasting: bool = False,
         within: float | None = None,
-    ) -> ObservedPath:
+    ) -> Observed:
         """Observe a path (§6.4.1).
 
-        `callback` gets the present values and then each notification; all of them also go to the bus as `Notified`. The
-        callback is forgotten when the device registers anew; a `lasting` observation is then made again by the server,
-        with its callbacks, until it is cancelled.
+        `callback` gets the present values and then each notification; all of them also go to the bus as `Notified`.
+        The callback is forgotten when the device registers anew; a `lasting` observation is then made again by the
+        server, with its callbacks, until it is cancelled, and also, for the bus, after a restart of the server.
         """
-        return await self._observations.observe(endpoint, path, callback, lasting=lasting, within=within)
+        return await self._observations.observe(endpoint, Target((path,)), callback, lasting=lasting, within=within)
+
+    async def observe_composite(
+        self,
+        endpoint: str,
+        paths: Sequence[ObjectPath],
+        callback: OnRecords | None = None,
+        *,
+        lasting: bool = False,
+        within: float | None = None,
+    ) -> Observed:
+        """Observe several paths at once (§6.4.3), otherwise like `observe`; needs a device of 1.1."""
+        target = Target(tuple(paths), composite=True)
+        return await self._observations.observe(endpoint, target, callback, lasting=lasting, within=within)
 
     async def cancel_observation(self, endpoint: str, path: ObjectPath) -> None:
         """End the observation of a path (§6.4.2); nothing happens when there is none."""
-        await self._observations.cancel(endpoint, path)
+        await self._observations.cancel(endpoint, Target((path,)))
+
+    async def cancel_composite_observation(self, endpoint: str, paths: Sequence[ObjectPath]) -> None:
+        """End the observation of several paths (§6.4.4); nothing happens when there is none."""
+        await self._observations.cancel(endpoint, Target(tuple(paths), composite=True))
+
+    def observed(self, endpoint: str) -> tuple[Observed, ...]:
+        """What is observed of a device, oldest first."""
+        return self._observations.of(endpoint)
 
     async def _send(self, endpoint: str, outgoing: Outgoing, within: float | None) -> aiocoap.Message:
         async with self._exchange.turn(endpoint) as registration:
@@ -232,15 +254,6 @@ def _records(path: ObjectPath, value: Value | Sequence[Record]) -> Sequence[Reco
             raise UsageError(f"There is nothing to write to {path}")
         return value
     return (Record(path, value),)
-
-
-def _answer_format(sent: int) -> int:
-    """The format to ask for in answer to a composite request in this one: ETCH formats are for requests only."""
-    answers = {
-        ContentFormat.SENML_ETCH_CBOR: ContentFormat.SENML_CBOR,
-        ContentFormat.SENML_ETCH_JSON: ContentFormat.SENML_JSON,
-    }
-    return answers.get(ContentFormat(sent), ContentFormat(sent))
 
 
 def _location(response: aiocoap.Message) -> ObjectPath | None:

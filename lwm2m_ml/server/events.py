@@ -52,3 +52,11 @@ class Notified(DeviceEvent):
     path: ObjectPath
     records: tuple[Record, ...]
     received_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded(DeviceEvent):
+    """A request from the durable queue came to an end; the queue tells its outcome by its number."""
+
+    number: int
+    state: str

@@ -23,8 +23,10 @@ from lwm2m_ml.server.errors import (
     UnusableAnswer,
 )
 from lwm2m_ml.server.formats import DeviceFormats
+from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.server.turns import Turns
 
 Result = TypeVar("Result")
@@ -75,10 +77,11 @@ class Outgoing:
 class Exchange:
     """Sends requests to devices, one at a time to each."""
 
-    def __init__(self, registry: Registry, *, timeout: float, maximum_waiting: int) -> None:
+    def __init__(self, registry: Registry, presences: Presences, limits: ServerLimits) -> None:
         self._registry = registry
-        self._timeout = timeout
-        self._turns = Turns(maximum_waiting)
+        self._presences = presences
+        self._timeout = limits.request_timeout
+        self._turns = Turns(limits.waiting_per_device)
         self._under_way: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[asyncio.Task[object]] = set()
         self._endpoint: CoapEndpoint | None = None
@@ -100,10 +103,37 @@ class Exchange:
 
     @asynccontextmanager
     async def turn(self, endpoint: str) -> AsyncIterator[Registration]:
-        """Wait until the device is free, then keep it; yields its registration at that moment."""
+        """Wait until the device is free and awake, then keep it; yields its registration at that moment.
+
+        A device in queue mode may sleep for as long as its registration lives: whoever cannot wait sets a time limit
+        around the operation or leaves it to the durable queue. Raises `UnknownDevice` when the device leaves meanwhile.
+        """
         self._registry.get(endpoint)
         async with self._turns.of(endpoint):
+            await self.until_awake(endpoint)
             yield self._registry.get(endpoint)
+
+    async def until_awake(self, endpoint: str) -> None:
+        """Wait until a request to the device can be expected to arrive; raises `UnknownDevice` when it leaves."""
+        while not self.awake(endpoint):
+            await self._presences.until_heard(endpoint)
+
+    async def until_heard(self, endpoint: str) -> None:
+        """Wait for the next message of the device, or until it leaves."""
+        await self._presences.until_heard(endpoint)
+
+    def awake(self, endpoint: str) -> bool:
+        """Whether an operation on the device would be sent at once; raises `UnknownDevice`."""
+        return self._presences.awake(self._registry.get(endpoint))
+
+    def heard(self, registration: Registration) -> None:
+        """A message of the device arrived."""
+        self._presences.heard(registration)
+
+    def left(self, endpoint: str) -> None:
+        """The device is not registered any more: nobody need wait for its answer."""
+        self.interrupt(endpoint)
+        self._presences.left(endpoint)
 
     def interrupt(self, endpoint: str) -> None:
         """The device started anew: it will not answer what was asked before."""
@@ -119,7 +149,13 @@ class Exchange:
         """
         limit = self._timeout if within is None else within
         request = self.coap.request(outgoing.message(registration), timeout=limit)
-        response = await self.guard(registration.endpoint, outgoing, request)
+        try:
+            response = await self.guard(registration.endpoint, outgoing, request)
+        except DeviceTimeout as error:
+            if not isinstance(error, RequestInterrupted):
+                self._presences.silent(registration)
+            raise
+        self.heard(registration)
         self.check(registration.endpoint, outgoing, response)
         return response
 

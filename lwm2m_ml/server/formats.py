@@ -90,3 +90,12 @@ class Formats:
     def forget(self, endpoint: str) -> None:
         """A device left."""
         self._devices.pop(endpoint, None)
+
+
+def answer_format(sent: int) -> int:
+    """The format to ask for in answer to a composite request in this one: ETCH formats are for requests only."""
+    answers = {
+        ContentFormat.SENML_ETCH_CBOR: ContentFormat.SENML_CBOR,
+        ContentFormat.SENML_ETCH_JSON: ContentFormat.SENML_JSON,
+    }
+    return answers.get(ContentFormat(sent), ContentFormat(sent))

@@ -1,9 +1,8 @@
-"""Observed paths: one CoAP observation each, shared by all who want to hear of it."""
+"""Observations of devices: one CoAP observation per target, shared by all who want to hear of it."""
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import aiocoap
 import structlog
@@ -12,107 +11,123 @@ from aiocoap.numbers.codes import Code
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.observation import Observation
 from lwm2m_ml.errors import Lwm2mMlError
-from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.composite import read_request
+from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.answers import decode_answer
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.errors import DeviceBusy, UnusableAnswer
 from lwm2m_ml.server.events import Notified
 from lwm2m_ml.server.exchange import Exchange, Outgoing
-from lwm2m_ml.server.formats import Formats
+from lwm2m_ml.server.formats import Formats, answer_format
+from lwm2m_ml.server.observed import Observed, OnRecords, Target
+from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
-
-OnRecords = Callable[[Sequence[Record]], None]
+from lwm2m_ml.store.observations import ObservationRecord, ObservationRepository
 
 MAXIMUM_PER_DEVICE = 256
+RESTORED_AT_ONCE = 64
 
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, eq=False)
-class ObservedPath:
-    """A path under observation; `records` are its latest values."""
-
-    endpoint: str
-    path: ObjectPath
-    lasting: bool = False
-    records: tuple[Record, ...] = ()
-    callbacks: list[OnRecords] = field(default_factory=list)
-    observation: Observation | None = None
-
-    @property
-    def active(self) -> bool:
-        """Whether the device has accepted and notifications can come."""
-        return self.observation is not None and self.observation.active
-
-    def forget(self) -> None:
-        """Expect no notifications, without telling the device."""
-        if self.observation is not None:
-            self.observation.forget()
-            self.observation = None
-
-
 class Observations:
-    """Every observed path, by endpoint."""
+    """Every observed target, by endpoint. Lasting ones are stored, and made again whenever they lapsed."""
 
     def __init__(
-        self, registry: Registry, exchange: Exchange, formats: Formats, catalogues: Catalogues, bus: Bus
+        self,
+        registry: Registry,
+        exchange: Exchange,
+        formats: Formats,
+        catalogues: Catalogues,
+        *,
+        repository: ObservationRepository,
+        bus: Bus,
     ) -> None:
         self._registry = registry
         self._exchange = exchange
         self._formats = formats
         self._catalogues = catalogues
+        self._repository = repository
         self._bus = bus
-        self._paths: dict[str, dict[ObjectPath, ObservedPath]] = {}
+        self._observed: dict[str, dict[Target, Observed]] = {}
         self._restoring: dict[str, asyncio.Task[None]] = {}
+        self._limit = asyncio.Semaphore(RESTORED_AT_ONCE)
 
-    def of(self, endpoint: str) -> tuple[ObservedPath, ...]:
-        """The observed paths of a device, in order."""
-        return tuple(observed for _, observed in sorted(self._paths.get(endpoint, {}).items()))
+    def of(self, endpoint: str) -> tuple[Observed, ...]:
+        """What is observed of a device, oldest first."""
+        return tuple(self._observed.get(endpoint, {}).values())
 
     async def observe(
-        self,
-        endpoint: str,
-        path: ObjectPath,
-        callback: OnRecords | None,
-        *,
-        lasting: bool,
-        within: float | None,
-    ) -> ObservedPath:
-        """Observe a path, or join an observation that is there already."""
-        paths = self._paths.setdefault(endpoint, {})
-        observed = paths.get(path)
+        self, endpoint: str, target: Target, callback: OnRecords | None, *, lasting: bool, within: float | None
+    ) -> Observed:
+        """Observe a target, or join an observation that is there already."""
+        observed = self._observed.get(endpoint, {}).get(target)
         if observed is not None and observed.active:
-            _add(observed, callback, lasting=lasting)
             _call((callback,) if callback else (), observed)
-            return observed
-        if len(paths) >= MAXIMUM_PER_DEVICE:
-            raise DeviceBusy(f"{len(paths)} paths of {endpoint} are observed already", endpoint=endpoint)
-        observed = observed or ObservedPath(endpoint, path)
-        fresh = await self._start(observed, within)
-        _add(observed, callback, lasting=lasting)
-        self._paths.setdefault(endpoint, {})[path] = observed
-        self._accept(observed, fresh)
+        else:
+            if len(self.of(endpoint)) >= MAXIMUM_PER_DEVICE:
+                raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
+            observed = observed or Observed(endpoint, target)
+            fresh = await self._start(observed, within)
+            self._observed.setdefault(endpoint, {})[target] = observed
+            self._accept(observed, fresh)
+            _call((callback,) if callback else (), observed)
+        if callback is not None:
+            observed.callbacks.append(callback)
+        if lasting and not observed.lasting:
+            observed.lasting = True
+            await self._repository.put(ObservationRecord(endpoint, str(target), target.composite))
         return observed
 
-    async def cancel(self, endpoint: str, path: ObjectPath) -> None:
+    async def cancel(self, endpoint: str, target: Target) -> None:
         """End an observation and tell the device."""
-        observed = self._paths.get(endpoint, {}).pop(path, None)
-        if observed is not None and observed.observation is not None:
+        observed = self._observed.get(endpoint, {}).pop(target, None)
+        if observed is None:
+            return
+        if observed.lasting:
+            await self._repository.delete(endpoint, str(target), composite=target.composite)
+        if observed.observation is not None:
             await observed.observation.cancel()
+
+    async def load(self) -> None:
+        """Take over the lasting observations of an earlier run; they have lapsed."""
+        for record in await self._repository.all():
+            target = Target.parse(record.paths, composite=record.composite)
+            observed = Observed(record.endpoint, target, lasting=True)
+            self._observed.setdefault(record.endpoint, {})[target] = observed
+
+    def restore_reachable(self) -> None:
+        """Make the lapsed observations of all devices again that do not sleep; the others when they wake up."""
+        for endpoint in self._observed:
+            registration = self._registry.find(endpoint)
+            if registration is not None and not registration.parameters.queue_mode:
+                self.device_heard(endpoint)
+
+    def device_heard(self, endpoint: str) -> None:
+        """The device can be reached now: make its lapsed observations again."""
+        lapsed = [one for one in self.of(endpoint) if one.lasting and not one.active]
+        if lapsed and endpoint not in self._restoring:
+            task = asyncio.get_running_loop().create_task(self._restore(endpoint, lapsed))
+            self._restoring[endpoint] = task
+            task.add_done_callback(lambda done: self._restored(endpoint, done))
 
     def device_started_anew(self, endpoint: str) -> None:
         """The device lost its observations: forget them, and make the lasting ones again."""
-        lasting = self._lapse(endpoint)
-        previous = self._restoring.pop(endpoint, None)
-        if previous is not None:
-            previous.cancel()
-        if lasting:
-            self._restoring[endpoint] = asyncio.get_running_loop().create_task(self._restore(endpoint, lasting))
+        self.device_left(endpoint)
+        self.device_heard(endpoint)
 
     def device_left(self, endpoint: str) -> None:
         """The device is not registered any more; lasting observations wait for its return."""
-        self._lapse(endpoint)
+        restoring = self._restoring.pop(endpoint, None)
+        if restoring is not None:
+            restoring.cancel()
+        observed = self._observed.pop(endpoint, {})
+        for one in observed.values():
+            one.forget()
+        lasting = {target: one for target, one in observed.items() if one.lasting}
+        if lasting:
+            self._observed[endpoint] = lasting
 
     async def close(self) -> None:
         """Forget everything, without telling the devices."""
@@ -120,88 +135,95 @@ class Observations:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for endpoint in list(self._paths):
-            self._lapse(endpoint)
+        for endpoint in list(self._observed):
+            self.device_left(endpoint)
 
-    def _lapse(self, endpoint: str) -> tuple[ObservedPath, ...]:
-        """Forget the observations of a device; the lasting ones are kept in mind and returned."""
-        paths = self._paths.pop(endpoint, {})
-        for observed in paths.values():
-            observed.forget()
-        lasting = {path: observed for path, observed in paths.items() if observed.lasting}
-        if lasting:
-            self._paths[endpoint] = lasting
-        return tuple(lasting.values())
+    async def _restore(self, endpoint: str, lapsed: Sequence[Observed]) -> None:
+        async with self._limit:
+            for observed in lapsed:
+                try:
+                    self._accept(observed, await self._start(observed, None))
+                except Lwm2mMlError as error:
+                    log.warning("not observed again", endpoint=endpoint, path=str(observed.target), reason=str(error))
+                else:
+                    log.info("observed again", endpoint=endpoint, path=str(observed.target))
 
-    async def _restore(self, endpoint: str, lasting: Sequence[ObservedPath]) -> None:
-        for observed in lasting:
-            try:
-                self._accept(observed, await self._start(observed, None))
-            except Lwm2mMlError as error:
-                log.warning("not observed again", endpoint=endpoint, path=str(observed.path), reason=str(error))
-            else:
-                log.info("observed again", endpoint=endpoint, path=str(observed.path))
-        self._restoring.pop(endpoint, None)
+    def _restored(self, endpoint: str, task: asyncio.Task[None]) -> None:
+        if self._restoring.get(endpoint) is task:
+            del self._restoring[endpoint]
 
-    async def _start(self, observed: ObservedPath, within: float | None) -> tuple[Record, ...]:
+    async def _start(self, observed: Observed, within: float | None) -> tuple[Record, ...]:
         """Make the CoAP observation and return the first values."""
-        endpoint, path = observed.endpoint, observed.path
+        endpoint, target = observed.endpoint, observed.target
         async with self._exchange.turn(endpoint) as registration:
             formats = self._formats.of(registration.parameters)
-            candidates = formats.to_read(path, self._catalogues.of(registration.parameters))
+            catalogue = self._catalogues.of(registration.parameters)
+            candidates = formats.composite() if target.composite else formats.to_read(target.path, catalogue)
 
-            async def attempt(accept: int | None, limit: float) -> Observation:
-                outgoing = Outgoing("Observe", Code.GET, path, accept=accept)
-                message = outgoing.message(registration)
-                message.opt.observe = 0
-
-                async def bounded() -> Observation:
-                    async with asyncio.timeout(limit):
-                        return await self._exchange.coap.observe(message, lambda one: self._notified(observed, one))
-
-                observation = await self._exchange.guard(endpoint, outgoing, bounded())
-                self._exchange.check(endpoint, outgoing, observation.response)
-                return observation
+            async def attempt(content_format: int | None, limit: float) -> Observation:
+                return await self._ask(registration, observed, _outgoing(target, content_format), limit)
 
             observation = await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=True
             )
             if not observation.active:
-                raise UnusableAnswer(f"{endpoint} does not let {path} be observed", endpoint=endpoint)
+                raise UnusableAnswer(f"{endpoint} does not let {target} be observed", endpoint=endpoint)
             observed.observation = observation
-            return decode_answer(registration, observation.response, path, self._catalogues)
+            return decode_answer(registration, observation.response, target.path, self._catalogues)
 
-    def _notified(self, observed: ObservedPath, message: aiocoap.Message) -> None:
-        endpoint, path = observed.endpoint, observed.path
+    async def _ask(
+        self, registration: Registration, observed: Observed, outgoing: Outgoing, limit: float
+    ) -> Observation:
+        message = outgoing.message(registration)
+        message.opt.observe = 0
+
+        async def bounded() -> Observation:
+            async with asyncio.timeout(limit):
+                return await self._exchange.coap.observe(message, lambda one: self._notified(observed, one))
+
+        observation = await self._exchange.guard(observed.endpoint, outgoing, bounded())
+        self._exchange.check(observed.endpoint, outgoing, observation.response)
+        return observation
+
+    def _notified(self, observed: Observed, message: aiocoap.Message) -> None:
+        endpoint, path = observed.endpoint, str(observed.target)
         registration = self._registry.find(endpoint)
         if registration is None:
             return
+        self._exchange.heard(registration)
         if not message.code.is_successful():
-            log.warning("observation ended by the device", endpoint=endpoint, path=str(path), code=str(message.code))
+            log.warning("observation ended by the device", endpoint=endpoint, path=path, code=str(message.code))
             observed.forget()
             return
         try:
-            records = decode_answer(registration, message, path, self._catalogues)
+            records = decode_answer(registration, message, observed.target.path, self._catalogues)
         except UnusableAnswer as error:
-            log.warning("notification not understood", endpoint=endpoint, path=str(path), reason=str(error))
+            log.warning("notification not understood", endpoint=endpoint, path=path, reason=str(error))
             return
         self._accept(observed, records)
 
-    def _accept(self, observed: ObservedPath, records: tuple[Record, ...]) -> None:
+    def _accept(self, observed: Observed, records: tuple[Record, ...]) -> None:
         observed.records = records
         _call(observed.callbacks, observed)
-        self._bus.publish(Notified(observed.endpoint, observed.path, records, time.time()))
+        self._bus.publish(Notified(observed.endpoint, observed.target.path, records, time.time()))
 
 
-def _add(observed: ObservedPath, callback: OnRecords | None, *, lasting: bool) -> None:
-    observed.lasting = observed.lasting or lasting
-    if callback is not None:
-        observed.callbacks.append(callback)
+def _outgoing(target: Target, content_format: int | None) -> Outgoing:
+    if not target.composite:
+        return Outgoing("Observe", Code.GET, target.path, accept=content_format)
+    chosen = int(content_format or ContentFormat.SENML_CBOR)
+    return Outgoing(
+        "Observe-Composite",
+        Code.FETCH,
+        payload=read_request(target.paths, chosen),
+        content_format=chosen,
+        accept=answer_format(chosen),
+    )
 
 
-def _call(callbacks: Sequence[OnRecords], observed: ObservedPath) -> None:
+def _call(callbacks: Sequence[OnRecords], observed: Observed) -> None:
     for callback in callbacks:
         try:
             callback(observed.records)
         except Exception:
-            log.exception("notification handler failed", endpoint=observed.endpoint, path=str(observed.path))
+            log.exception("notification handler failed", endpoint=observed.endpoint, path=str(observed.target))

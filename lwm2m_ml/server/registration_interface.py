@@ -53,7 +53,8 @@ class RegistrationInterface:
         limits: ServerLimits,
         *,
         rebind: Rebind,
-        on_started_anew: Callable[[str], None],
+        on_started_anew: Callable[[Registration], None],
+        on_heard: Callable[[Registration], None],
         on_left: Callable[[str], None],
     ) -> None:
         """`rebind` moves a known peer to the address of another; the others hear of a device before the bus does."""
@@ -63,6 +64,7 @@ class RegistrationInterface:
         self._limits = limits
         self._rebind = rebind
         self._on_started_anew = on_started_anew
+        self._on_heard = on_heard
         self._on_left = on_left
         self._lifetimes = Lifetimes(self._expire)
 
@@ -131,7 +133,7 @@ class RegistrationInterface:
                 lifetime=parameters.lifetime,
                 reregistered=reregistered,
             )
-            self._on_started_anew(endpoint)
+            self._on_started_anew(registration)
             self._bus.publish(DeviceRegistered(endpoint, reregistered))
 
         created = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, registration.location))
@@ -166,11 +168,16 @@ class RegistrationInterface:
         self._watch(renewed)
         event = DeviceUpdated(registration.endpoint, parameters.objects != registration.parameters.objects)
         changed = FastResponse(ResponseCode.CHANGED)
+
+        def announce() -> None:
+            self._on_heard(renewed)
+            self._bus.publish(event)
+
         if moved or parameters != registration.parameters:
-            return self._store("update", renewed, changed, lambda: self._bus.publish(event))
+            return self._store("update", renewed, changed, announce)
         self._registry.put(renewed)
         self._mirror.heard(renewed)
-        self._bus.publish(event)
+        announce()
         return changed
 
     # De-register, §6.2.3

@@ -14,9 +14,12 @@ from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.mirror import RegistrationMirror
-from lwm2m_ml.server.observations import Observations, ObservedPath
+from lwm2m_ml.server.observations import Observations
+from lwm2m_ml.server.presences import Presences
+from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registration_interface import RegistrationInterface
 from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.server.request_queue import RequestQueue
 from lwm2m_ml.server.sends import Sends
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store import Store, StoreError
@@ -43,11 +46,20 @@ class Lwm2mServer:
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
-        self._exchange = Exchange(
-            self.registry, timeout=limits.request_timeout, maximum_waiting=limits.waiting_per_device
+        self._presences = Presences(awake_seconds=limits.awake_time)
+        self._exchange = Exchange(self.registry, self._presences, limits)
+        self._observations = Observations(
+            self.registry,
+            self._exchange,
+            self._formats,
+            self._catalogues,
+            repository=store.observations,
+            bus=bus,
         )
-        self._observations = Observations(self.registry, self._exchange, self._formats, self._catalogues, bus)
         self.devices = DeviceOperations(self._exchange, self._formats, self._catalogues, self._observations)
+        self.requests = RequestQueue(
+            self.registry, self._exchange, self.devices, store.device_requests, bus=bus, limits=limits
+        )
         self.downloads = Downloads(
             lambda: self.coap_address,
             lambda endpoint: self.registry.get(endpoint).address[0],
@@ -61,18 +73,19 @@ class Lwm2mServer:
             limits,
             rebind=self._rebind,
             on_started_anew=self._started_anew,
+            on_heard=self._heard,
             on_left=self._left,
         )
-        self._sends = Sends(self.registry, self._catalogues, bus)
+        self._sends = Sends(self.registry, self._catalogues, bus, on_heard=self._heard)
 
     @property
     def coap_address(self) -> tuple[str, int]:
         """Host and port where devices are served."""
         return self._exchange.coap.local_address
 
-    def observed(self, endpoint: str) -> tuple[ObservedPath, ...]:
-        """The observed paths of a device."""
-        return self._observations.of(endpoint)
+    def awake(self, endpoint: str) -> bool:
+        """Whether an operation on the device would be sent at once; raises `UnknownDevice`."""
+        return self._exchange.awake(endpoint)
 
     async def start(self) -> None:
         """Open the CoAP port and know every device that was registered when the server stopped.
@@ -80,6 +93,8 @@ class Lwm2mServer:
         Raises `PortInUse` when another program has the port, and `StoreError` when the store cannot be read.
         """
         known = await self._mirror.load()
+        await self._observations.load()
+        await self.requests.load()
         handlers = FastHandlers()
         for part in (self._registrations, self._sends, self.downloads):
             part.add_to(handlers)
@@ -87,12 +102,15 @@ class Lwm2mServer:
         self._coap = coap
         self._exchange.attach(coap)
         self._registrations.restore(known, coap.remote)
+        self._observations.restore_reachable()
+        self.requests.resume()
         host, port = coap.local_address
         log.info("LwM2M server started", host=host, port=port, known_devices=len(self.registry))
 
     async def stop(self) -> None:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         self._registrations.close()
+        await self.requests.close()
         await self._observations.close()
         if self._coap is not None:
             try:
@@ -104,12 +122,19 @@ class Lwm2mServer:
         await self._mirror.close()
         log.info("LwM2M server stopped")
 
-    def _started_anew(self, endpoint: str) -> None:
-        self._exchange.interrupt(endpoint)
-        self._observations.device_started_anew(endpoint)
+    def _started_anew(self, registration: Registration) -> None:
+        self._exchange.interrupt(registration.endpoint)
+        self._exchange.heard(registration)
+        self._observations.device_started_anew(registration.endpoint)
+        self.requests.device_heard(registration.endpoint)
+
+    def _heard(self, registration: Registration) -> None:
+        self._exchange.heard(registration)
+        self._observations.device_heard(registration.endpoint)
+        self.requests.device_heard(registration.endpoint)
 
     def _left(self, endpoint: str) -> None:
-        self._exchange.interrupt(endpoint)
+        self._exchange.left(endpoint)
         self._observations.device_left(endpoint)
 
     def _rebind(self, remote: Remote, new: Remote) -> None:

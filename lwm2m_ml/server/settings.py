@@ -13,8 +13,14 @@ class ServerLimits:
     """How long after its lifetime a registration is kept: an Update may be under way."""
     presence_lag: float = 0.5
     """How much later than in memory a mere sign of life is written; a killed process may forget that much."""
+    awake_time: float = 93.0
+    """How long a device in queue mode listens after each of its messages (Core TS V1_2 §6.5)."""
     waiting_per_device: int = 256
     """Operations that may wait for one device; more are refused."""
+    request_lifetime: float = 7 * 24 * 3600.0
+    """How long a request waits for a sleeping device when its author does not say."""
+    request_retention: float = 7 * 24 * 3600.0
+    """How long the outcome of such a request is kept."""
     download_lifetime: float = 24 * 3600.0
     """How long published content is served when nobody withdraws it."""
     overload_retry: int = 10

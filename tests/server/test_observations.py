@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+import cbor2
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
@@ -138,7 +139,7 @@ async def test_a_lasting_observation_is_made_again_after_a_reboot_at_a_new_port(
     rebooted.notify(b"400", TEXT)
     await until(lambda: heard.values == [100, 500, 400])
     assert brief.values == [100]
-    assert [str(one.path) for one in running.server.observed("dev")] == ["/3/0/10"]
+    assert [str(one.target) for one in running.server.devices.observed("dev")] == ["/3/0/10"]
 
 
 async def test_an_observation_survives_an_address_change_that_an_update_tells(
@@ -152,3 +153,67 @@ async def test_an_observation_survives_an_address_change_that_an_update_tells(
     moved.location = device.location
     await moved.update()
     assert observed.active
+
+
+async def test_lasting_observations_are_made_again_after_a_restart_of_the_server(
+    running: Any, device: Any, start_server: Any
+) -> None:
+    await device.register()
+    observable(device)
+    await running.server.devices.observe("dev", FREE, lasting=True)
+    await running.server.devices.observe("dev", ObjectPath(3, 0, 9))
+    port = running.server.coap_address[1]
+    await running.server.stop()
+    await running.store.close()
+    again = await start_server(port=port)
+    (event,) = await again.events.wait(Notified)
+    assert (event.path, event.records[0].value) == (FREE, 100)
+    assert [str(one.target) for one in again.server.devices.observed("dev")] == ["/3/0/10"]
+
+
+async def test_a_cancelled_lasting_observation_is_not_made_again(running: Any, device: Any) -> None:
+    await device.register()
+    observable(device)
+    await running.server.devices.observe("dev", FREE, lasting=True)
+    await running.server.devices.cancel_observation("dev", FREE)
+    assert await running.store.observations.all() == ()
+    asked = len(device.site.requests)
+    await device.register()
+    await running.server.devices.observe("dev", FREE)
+    assert len(device.site.requests) == asked + 1
+
+
+async def test_an_observation_that_could_not_be_made_again_is_tried_at_the_next_update(
+    running: Any, device: Any, start_device: Any
+) -> None:
+    await device.register()
+    observable(device)
+    heard = Heard()
+    await running.server.devices.observe("dev", FREE, heard, lasting=True)
+    rebooted = await start_device()
+    await rebooted.register()
+    await until(lambda: len(rebooted.site.requests) == 1)
+    observable(rebooted, b"300")
+    await rebooted.update()
+    await until(lambda: heard.values == [100, 300])
+
+
+async def test_composite_observations_tell_all_paths_at_once(running: Any, device: Any) -> None:
+    async def script(request: Message) -> Message:
+        response = Message(code=Code.CONTENT, payload=cbor2.dumps([{0: "/3/0/9", 2: 80}]), content_format=112)
+        if request.opt.observe == 0:
+            response.opt.observe = 1
+        return response
+
+    await device.register()
+    device.site.script = script
+    heard = Heard()
+    paths = [ObjectPath(3, 0, 9), FREE]
+    await running.server.devices.observe_composite("dev", paths, heard)
+    assert device.last_request.code is Code.FETCH
+    assert heard.values == [80]
+    device.notify(cbor2.dumps([{0: "/3/0/9", 2: 79}, {0: "/3/0/10", 2: 64}]), 112)
+    await until(lambda: heard.values == [80, 79, 64])
+    await running.server.devices.cancel_composite_observation("dev", paths)
+    assert device.last_request.opt.observe == 1
+    assert device.last_request.payload == device.site.requests[0].payload

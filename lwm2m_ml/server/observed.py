@@ -1,0 +1,54 @@
+"""What is observed of a device, and its latest values."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from lwm2m_ml.coap.observation import Observation
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+
+OnRecords = Callable[[Sequence[Record]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One path (Observe, §6.4.1) or several at once (Observe-Composite, §6.4.3)."""
+
+    paths: tuple[ObjectPath, ...]
+    composite: bool = False
+
+    @classmethod
+    def parse(cls, text: str, *, composite: bool) -> "Target":
+        """Read paths separated by spaces."""
+        return cls(tuple(ObjectPath.parse(path) for path in text.split()), composite)
+
+    @property
+    def path(self) -> ObjectPath:
+        """What answers are about: the path, or the root for a composite."""
+        return ROOT if self.composite else self.paths[0]
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.paths))
+
+
+@dataclass(slots=True, eq=False)
+class Observed:
+    """A target under observation; `records` are its latest values."""
+
+    endpoint: str
+    target: Target
+    lasting: bool = False
+    records: tuple[Record, ...] = ()
+    callbacks: list[OnRecords] = field(default_factory=list)
+    observation: Observation | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether the device has accepted and notifications can come."""
+        return self.observation is not None and self.observation.active
+
+    def forget(self) -> None:
+        """Expect no notifications, without telling the device."""
+        if self.observation is not None:
+            self.observation.forget()
+            self.observation = None
