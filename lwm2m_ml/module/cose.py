@@ -78,3 +78,26 @@ def _algorithm(protected: bytes) -> int | None:
             return algorithm
         case _:
             return None
+
+
+def sign1_attached(payload: bytes, key: SigningKey) -> bytes:
+    """Return the tagged COSE_Sign1 with the payload in it."""
+    protected = cbor.encode({_ALGORITHM: int(key.algorithm)})
+    signature = key.sign(_to_be_signed(protected, payload))
+    return SIGN1_TAG + cbor.encode([protected, {_KEY_ID: key.key_id}, payload, signature])
+
+
+def verify1_attached(message: bytes, trusted: Mapping[bytes, VerificationKey]) -> bytes | None:
+    """Return the payload of a message that a trusted key signed; None when it is malformed or from nobody trusted."""
+    if not message.startswith(SIGN1_TAG):
+        return None
+    try:
+        fields: Any = cbor.decode(message[len(SIGN1_TAG) :])
+    except MalformedCborError:
+        return None
+    match fields:
+        case [protected, unprotected, bytes() as payload, signature]:
+            detached = SIGN1_TAG + cbor.encode([protected, unprotected, None, signature])
+            return payload if verify1(detached, payload, trusted) is not None else None
+        case _:
+            return None

@@ -5,11 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
 from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.recipient import Recipient
 from lwm2m_ml.module.signing import SigningKey
+
+# The machine may be busy with something else: how long an example takes says nothing here.
+settings.register_profile("without deadline", deadline=None)
+settings.load_profile("without deadline")
 
 VENDOR = bytes.fromhex("fa6b4a53d5ad5fdfbe9de663e4d41ffe")
 CLASS = bytes.fromhex("1492af1425695e48bf429b2d51f2ab45")

@@ -16,7 +16,12 @@ def encode_zstd(image: bytes, window_bytes: int) -> list[EncodedPayload]:
     if window_bits < _SMALLEST_WINDOW_BITS:
         return []
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        _LEVEL, window_log=window_bits, write_content_size=False, write_checksum=False, write_dict_id=False
+        _LEVEL,
+        source_size=len(image),  # the right size for its tables
+        window_log=window_bits,
+        write_content_size=False,
+        write_checksum=False,
+        write_dict_id=False,
     )
     # As a stream: told the whole size, zstd would choose a single segment, whose window is as long as the image.
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()

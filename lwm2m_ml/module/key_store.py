@@ -1,0 +1,111 @@
+"""Keeps signing keys: new ones, a change with overlap, revocation, and the trust list that tells devices of it.
+
+A store is a folder: one encrypted PEM file for each private key, and `keys.json`. The root key should live elsewhere
+than the keys that sign modules; a store without root does everything but sign trust lists.
+"""
+
+import pathlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from lwm2m_ml.errors import ConflictError, NotFoundError
+from lwm2m_ml.module.key_index import KeyIndex, KeyRecord, KeyState, Purpose
+from lwm2m_ml.module.signing import Algorithm, SigningKey, VerificationKey
+from lwm2m_ml.module.trust_list import TrustedKey, TrustList
+
+DEFAULT_OVERLAP_SECONDS = 30 * 24 * 3600
+_INDEX = "keys.json"
+_SHORTEST_PREFIX = 6
+
+
+class KeyStore:
+    """The keys in one folder. `secret` encrypts the private ones; `clock` gives Unix seconds."""
+
+    def __init__(self, folder: pathlib.Path, secret: bytes, clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._secret = secret
+        self._clock = clock
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def list(self) -> tuple[KeyRecord, ...]:
+        """Return what is known of all keys, oldest first."""
+        return self._index().keys
+
+    def new(self, purpose: Purpose = Purpose.MODULES, algorithm: Algorithm = Algorithm.EDDSA) -> KeyRecord:
+        """Make a key; raises ConflictError when there is an active one for this purpose."""
+        if self._active(purpose) is not None:
+            raise ConflictError(f"There is an active key for {purpose}", hint="Replace it with: lwm2m-ml keys rotate")
+        return self._add(self._index(), purpose, algorithm)
+
+    def rotate(self, overlap_seconds: int = DEFAULT_OVERLAP_SECONDS, algorithm: Algorithm | None = None) -> KeyRecord:
+        """Replace the active key for modules; what the old one signed stays accepted for `overlap_seconds`."""
+        old = self._active(Purpose.MODULES)
+        if old is None:
+            raise NotFoundError("There is no active key for modules", hint="Make one with: lwm2m-ml keys new")
+        until = int(self._clock()) + overlap_seconds
+        index = self._index().with_key(replace(old, state=KeyState.RETIRING, valid_until=until))
+        return self._add(index, Purpose.MODULES, algorithm or Algorithm[old.algorithm])
+
+    def revoke(self, key: str) -> KeyRecord:
+        """Refuse for ever what a key signed; `key` is its identifier or the beginning of it."""
+        record = self.find(key)
+        revoked = replace(record, state=KeyState.REVOKED)
+        self._save(self._index().with_key(revoked))
+        return revoked
+
+    def find(self, key: str) -> KeyRecord:
+        """Return the one key whose identifier begins so; raises NotFoundError."""
+        found = [record for record in self.list() if record.key_id.startswith(key.lower())]
+        if len(key) < _SHORTEST_PREFIX or len(found) != 1:
+            what = "Several keys have" if len(found) > 1 else "No key has"
+            raise NotFoundError(f"{what} the identifier {key!r}", hint=f"Give {_SHORTEST_PREFIX} digits or more of it")
+        return found[0]
+
+    def signing_key(self, purpose: Purpose = Purpose.MODULES) -> SigningKey:
+        """Return the active key; raises NotFoundError."""
+        record = self._active(purpose)
+        if record is None:
+            raise NotFoundError(f"There is no active key for {purpose}", hint="Make one with: lwm2m-ml keys new")
+        return SigningKey.load(self._path(record), self._secret)
+
+    def verification_key(self, record: KeyRecord) -> VerificationKey:
+        """Return the public half of a key."""
+        return VerificationKey.load(self._path(record).with_suffix(".pub.pem"))
+
+    def trust_list(self) -> bytes:
+        """Sign a trust list of a new version, with the keys as they are now."""
+        root = self.signing_key(Purpose.ROOT)
+        index, now = self._index(), self._clock()
+        version = index.trust_list_version + 1
+        modules = [record for record in index.keys if record.purpose is Purpose.MODULES]
+        listed = tuple(
+            TrustedKey(self.verification_key(record), valid_until=record.valid_until)
+            for record in modules
+            if record.state is not KeyState.REVOKED and (record.valid_until is None or record.valid_until > now)
+        )
+        revoked = tuple(bytes.fromhex(record.key_id) for record in modules if record.state is KeyState.REVOKED)
+        signed = TrustList(version, listed, revoked).sign(root)
+        self._save(replace(index, trust_list_version=version))
+        return signed
+
+    def _add(self, index: KeyIndex, purpose: Purpose, algorithm: Algorithm) -> KeyRecord:
+        """Write the files before the index: a key that the index names is always there."""
+        key = SigningKey.generate(algorithm)
+        record = KeyRecord(key.key_id.hex(), purpose, algorithm.name, KeyState.ACTIVE, int(self._clock()))
+        key.save(self._path(record), self._secret)
+        self._path(record).with_suffix(".pub.pem").write_bytes(key.verification_key.to_pem())
+        self._save(index.with_key(record))
+        return record
+
+    def _active(self, purpose: Purpose) -> KeyRecord | None:
+        active = (record for record in self.list() if record.purpose is purpose and record.state is KeyState.ACTIVE)
+        return next(active, None)
+
+    def _path(self, record: KeyRecord) -> pathlib.Path:
+        return self._folder / f"{record.key_id[:16]}.pem"
+
+    def _index(self) -> KeyIndex:
+        return KeyIndex.load(self._folder / _INDEX)
+
+    def _save(self, index: KeyIndex) -> None:
+        index.save(self._folder / _INDEX)
