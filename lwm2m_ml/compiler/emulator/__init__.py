@@ -2,7 +2,9 @@
 
 from lwm2m_ml.compiler.emulator.errors import EmulationFault, InstructionLimitPassed, StackOverflow
 from lwm2m_ml.compiler.emulator.machine import CallResult, Region
-from lwm2m_ml.compiler.emulator.module_runner import Invocation, ModuleRunner
+from lwm2m_ml.compiler.emulator.module_runner import ModuleRunner
+from lwm2m_ml.compiler.emulator.open import open_runner
+from lwm2m_ml.compiler.emulator.runner import Invocation, Runner
 from lwm2m_ml.compiler.emulator.unicorn_machine import Machine
 
 __all__ = [
@@ -13,5 +15,7 @@ __all__ = [
     "Machine",
     "ModuleRunner",
     "Region",
+    "Runner",
     "StackOverflow",
+    "open_runner",
 ]

@@ -1,11 +1,11 @@
 """Runs a module as a device would: loaded at an address, an arena beside it, nothing else in reach."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lwm2m_ml.compiler.emulator.errors import EmulationFault, StackOverflow
 from lwm2m_ml.compiler.emulator.machine import PAGE_BYTES, Region, whole_pages
-from lwm2m_ml.compiler.emulator.unicorn_machine import DEFAULT_INSTRUCTION_LIMIT, Machine
+from lwm2m_ml.compiler.emulator.runner import DEFAULT_INSTRUCTION_LIMIT, Invocation
+from lwm2m_ml.compiler.emulator.unicorn_machine import Machine
 from lwm2m_ml.compiler.targets import Architecture, Target
 
 LOAD_ALIGNMENT = 16
@@ -15,15 +15,6 @@ _STACK_BASE = 0x3000_0000
 _MAX_BYTES = 64 * 1024 * 1024
 # What lies around the arena in its pages, and in it before the first call: a module must not rely on zeros.
 _FILL = 0xA5
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """The outcome of one inference."""
-
-    outputs: tuple[bytes, ...]
-    instructions: int
-    stack_bytes: int
 
 
 class ModuleRunner:

@@ -17,11 +17,10 @@ from unicorn import arm64_const, arm_const, riscv_const, x86_const
 from lwm2m_ml.compiler.emulator.counting import CountedCode, NativeCounter, PythonCounter, native_library
 from lwm2m_ml.compiler.emulator.errors import EmulationFault, InstructionLimitPassed, StackOverflow
 from lwm2m_ml.compiler.emulator.machine import PAGE_BYTES, CallResult, Region
+from lwm2m_ml.compiler.emulator.runner import DEFAULT_INSTRUCTION_LIMIT
 from lwm2m_ml.compiler.emulator.stack_paint import StackPaint
 from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.errors import UsageError
-
-DEFAULT_INSTRUCTION_LIMIT = 2_000_000_000
 
 # Where a call returns to: a page of its own, so that the emulator stops there and nowhere else. It lies in the code
 # area of Armv7-M's memory map (DDI 0403 §B3.1); outside of it the core executes nothing, or faults on odd addresses.

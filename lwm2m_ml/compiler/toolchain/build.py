@@ -6,13 +6,14 @@ from importlib import resources
 from pathlib import Path
 
 from lwm2m_ml.compiler.isa_check import check_instructions
-from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.compiler.toolchain.blob import Blob, flatten
 from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
 from lwm2m_ml.compiler.toolchain.elf import ElfFile
 from lwm2m_ml.compiler.toolchain.errors import ToolchainError
 from lwm2m_ml.compiler.toolchain.runtime_library import libraries_for
 from lwm2m_ml.compiler.toolchain.sources import Source, compile_objects
+from lwm2m_ml.compiler.toolchain.webassembly import link_webassembly
 from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_version
 
 DEFAULT_ENTRY = "module_invoke"
@@ -28,8 +29,10 @@ def compile_blob(
     """Compile C (`.c`) and assembly (`.S`) files, with the headers (`.h`) among them, to one blob for the target.
 
     `entry` is the global function that ends up at offset 0. `optimize` is `size`, `balanced` or `speed`, for all files
-    or by file name. The same arguments give the same bytes on every machine. Raises `ToolchainError` with the
-    compiler's first lines, `NotPositionIndependent`, `InstructionSetError`, or `MissingToolError`.
+    or by file name. For WebAssembly the code is a module of that format instead, without symbols and ranges.
+
+    The same arguments give the same bytes on every machine. Raises `ToolchainError` with the compiler's first lines,
+    `NotPositionIndependent`, `InstructionSetError`, or `MissingToolError`.
     """
     headers = {name: text for name, text in sources.items() if name.endswith(".h")}
     files = [
@@ -40,6 +43,8 @@ def compile_blob(
     if not files:
         raise ToolchainError("There is nothing to compile")
     objects = compile_objects(files, headers, target)
+    if target.architecture is Architecture.WASM32:
+        return Blob(link_webassembly(objects, entry, target), entry_offset=0, symbols={}, code_ranges=())
     elf = ElfFile(_link([*objects, *libraries_for(objects, target)], entry).read_bytes())
     blob = flatten(elf, entry)
     check_instructions(blob.code, blob.code_ranges, target)

@@ -37,25 +37,24 @@ def libraries_for(objects: Iterable[Path], target: Target) -> list[Path]:
     missing = undefined - defined
     libraries: list[Path] = []
     if missing:
-        own = _own_library(target)
-        if missing & own.names:
-            libraries += own.objects
-            missing -= own.names
-    if any(_IN_ZIG_LIBRARY.fullmatch(name) for name in missing):
-        libraries.append(_zig_library(target))
+        own = own_objects(target)
+        names = frozenset[str]().union(*(ElfFile(path.read_bytes()).defined for path in own))
+        if missing & names:
+            libraries += own
+            missing -= names
+    if any(map(in_zig_library, missing)):
+        libraries.append(zig_library(target))
     return libraries
 
 
-class _OwnLibrary:
-    """Our runtime compiled for a target, and the names that it defines."""
-
-    def __init__(self, target: Target) -> None:
-        self.objects = compile_objects([Source(n, t, "balanced", _FLAGS) for n, t in _source_texts()], {}, target)
-        self.names = frozenset[str]().union(*(ElfFile(path.read_bytes()).defined for path in self.objects))
+def in_zig_library(name: str) -> bool:
+    """Tell whether zig's library may define a name."""
+    return _IN_ZIG_LIBRARY.fullmatch(name) is not None
 
 
-def _own_library(target: Target) -> _OwnLibrary:
-    return _OwnLibrary(target)
+def own_objects(target: Target) -> list[Path]:
+    """Our own helpers, compiled for the target."""
+    return compile_objects([Source(name, text, "balanced", _FLAGS) for name, text in _source_texts()], {}, target)
 
 
 @cache
@@ -64,7 +63,7 @@ def _source_texts() -> tuple[tuple[str, str], ...]:
     return tuple((name, (directory / name).read_text("utf-8")) for name in _SOURCES)
 
 
-def _zig_library(target: Target) -> Path:
+def zig_library(target: Target) -> Path:
     """Build zig's compiler-rt for the target: seconds, once per target and machine."""
     flags = (*target.compiler_flags, "-OReleaseSmall", "-fPIC", "-ffunction-sections", "-fno-unwind-tables")
     root = zig_directory() / "lib" / "compiler_rt.zig"

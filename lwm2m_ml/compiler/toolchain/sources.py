@@ -45,6 +45,8 @@ _POSITION_INDEPENDENT: Mapping[Architecture, tuple[str, ...]] = {
     Architecture.RISCV32: ("-fPIC",),
     Architecture.X86_64: ("-fPIC", "-mno-red-zone"),
     Architecture.AARCH64: ("-fPIC", "-mcmodel=tiny"),
+    # WebAssembly has no addresses of code, and constants where the linker puts them.
+    Architecture.WASM32: (),
 }
 
 

@@ -13,7 +13,9 @@ from lwm2m_ml.compiler.toolchain import NotPositionIndependent, ToolchainError, 
 from lwm2m_ml.errors import UsageError
 
 NATIVE = tuple(
-    name for name in target_names() if load_target(name).is_core and load_target(name).can_compile and name != "wasm32"
+    name
+    for name in target_names()
+    if load_target(name).is_core and load_target(name).can_compile and not name.startswith("wasm")
 )
 TABLES = """
 #include <stdint.h>
