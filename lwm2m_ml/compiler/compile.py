@@ -15,7 +15,7 @@ from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph
-from lwm2m_ml.compiler.passes.pipeline import simplify
+from lwm2m_ml.compiler.passes.pipeline import prune, simplify
 from lwm2m_ml.compiler.proof import Proof, prove
 from lwm2m_ml.compiler.quantize.calibration import check_samples, random_samples
 from lwm2m_ml.compiler.quantize.post_training import quantize
@@ -71,8 +71,8 @@ def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
 def _integer_graph(model: bytes | pathlib.Path, calibration: Array | None) -> Graph:
     graph = simplify(load_model(model))
     if all(graph.tensor(name).dtype is DataType.INT8 for name in graph.outputs):
-        return graph
-    return quantize(graph, calibration)
+        return prune(graph)
+    return prune(quantize(graph, calibration))
 
 
 def _proof_inputs(graph: Graph, calibration: Array | None, inputs: Array | None) -> dict[str, Array]:

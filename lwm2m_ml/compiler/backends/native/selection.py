@@ -13,12 +13,14 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     pooling,
     softmax,
 )
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.targets import Target
 
 KERNELS: Sequence[Kernel] = (
+    *armv7em_convolution.KERNELS,
     *convolution.KERNELS,
     *depthwise.KERNELS,
     *fully_connected.KERNELS,

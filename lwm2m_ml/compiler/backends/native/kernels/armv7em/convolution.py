@@ -1,0 +1,191 @@
+"""Convolutions with SMLAD: the operands of three pixels are widened to 16 bits, then the block kernel runs over them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy
+
+from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import PIXELS, block_arguments, block_function
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import channel_pairs, packable, weight_stream
+from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.backends.native.program import Program, fill
+from lwm2m_ml.compiler.ir.kinds import Convolution
+from lwm2m_ml.compiler.ir.tensor import Array
+from lwm2m_ml.compiler.reference.requantization import zero_point_of
+
+_WIDEN = """
+typedef uint32_t __attribute__((aligned(1), may_alias)) any_word;
+static inline void @NAME@(const int8_t *source, uint32_t *target, int32_t groups)
+{
+  const any_word *words = (const any_word *)source;
+  do {
+    uint32_t word = *words++, low, high;
+    __asm__("sxtb16 %0, %1" : "=r"(low) : "r"(word));
+    __asm__("sxtb16 %0, %1, ror #8" : "=r"(high) : "r"(word));
+    target[0] = low;
+    target[3] = high;
+    target += 6;
+  } while (--groups);
+}
+"""
+_BY_WORDS = """
+        if ($INSIDE) $WIDEN(input + (row * $IN_WIDTH + column) * $IN_CHANNELS, target, $IN_CHANNELS / 4);
+        else for (int32_t i = 0; i < $IN_CHANNELS / 2; ++i) target[i * 3] = $ZERO_PAIR;
+        target += $IN_CHANNELS / 2 * 3;
+"""
+_BY_BYTES = """
+        for (int32_t i = 0; i < $IN_CHANNELS; ++i, ++k) {
+          int16_t value = $ZERO;
+          if ($INSIDE) value = input[(row * $IN_WIDTH + column) * $IN_CHANNELS + i];
+          ((int16_t *)target)[(k >> 1) * 6 + (k & 1)] = value;
+        }
+"""
+_WINDOW = """
+    for (int32_t ky = 0, k = 0; ky < $WINDOW_HEIGHT; ++ky) {
+      int32_t row = y * $STRIDE_Y - $TOP + ky * $DILATION_Y;
+      for (int32_t kx = 0; kx < $WINDOW_WIDTH; ++kx) {
+        int32_t column = x * $STRIDE_X - $LEFT + kx * $DILATION_X;$GATHER      }
+    }
+"""
+_POINTWISE = """
+    $WIDEN(input + (y * $STRIDE_Y * $IN_WIDTH + x * $STRIDE_X) * $IN_CHANNELS, target, $IN_CHANNELS / 4);
+"""
+_TEMPLATE = """
+static void @NAME@(const int8_t *input, int8_t *output, uint32_t *columns, const uint32_t *stream)
+{
+  int32_t filled = 0, x = 0, y = 0;
+  for (int32_t pixel = 0; pixel < $OUT_PIXELS; ++pixel) {
+    uint32_t *target = columns + filled;$FILL
+    if (++x == $OUT_WIDTH) { x = 0; ++y; }
+    if (++filled < 3 && pixel + 1 < $OUT_PIXELS) continue;
+    int8_t *place = filled == 3 ? output : (int8_t *)(columns + $COLUMN_WORDS);
+    $CALLS
+    if (filled < 3) for (int32_t i = 0; i < filled * $OUT_CHANNELS; ++i) output[i] = place[i];
+    output += 3 * $OUT_CHANNELS;
+    filled = 0;
+  }
+}
+"""
+_INSIDE = "(uint32_t)row < $IN_HEIGHT && (uint32_t)column < $IN_WIDTH"
+
+
+def _filters(layer: Layer) -> Array:
+    weights = layer.operands[1].values
+    return weights.reshape(len(weights), -1)
+
+
+def _bias(layer: Layer) -> Array | None:
+    return folded_bias(layer, _filters(layer).sum(axis=1, dtype=numpy.int64))
+
+
+def _by_words(layer: Layer) -> bool:
+    return layer.operands[0].shape[3] % 4 == 0
+
+
+def _groups(layer: Layer) -> int:
+    """Inputs of a filter in groups of four, the last filled up."""
+    return -(-_filters(layer).shape[1] // 4)
+
+
+def _column_words(layer: Layer) -> int:
+    return _groups(layer) * 2 * PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class BlockConvolution:
+    """Convolution as products of widened columns with packed weights."""
+
+    name: str = "convolution, SMLAD 2×3"
+
+    def accepts(self, layer: Layer) -> bool:
+        """One image, one group, an even or odd number of at least two channels, sums within the packing's bounds."""
+        kind = layer.kind
+        if not (isinstance(kind, Convolution) and has_dsp(layer.target) and kind.groups == 1):
+            return False
+        bias = _bias(layer)
+        return (
+            layer.operands[0].shape[0] == 1
+            and layer.result.shape[3] >= 2
+            and bias is not None
+            and packable(layer, _filters(layer), bias)
+        )
+
+    def scratch_bytes(self, layer: Layer) -> int:
+        """The widened columns of three pixels, and results of the last block where it is not full."""
+        pixels = layer.result.shape[1] * layer.result.shape[2]
+        tail = 0 if pixels % PIXELS == 0 else PIXELS * layer.result.shape[3]
+        return 4 * _column_words(layer) + tail
+
+    def overlaps(self, layer: Layer) -> Mapping[int, int]:
+        """Blocks are read before they are written: the lead is how far writing runs ahead of later reading."""
+        kind = layer.kind
+        assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
+        _, _, width, channels = layer.operands[0].shape
+        _, rows, columns, out_channels = layer.result.shape
+        top = numpy.maximum(numpy.arange(rows) * kind.stride[0] - kind.padding.top, 0)
+        left = numpy.maximum(numpy.arange(columns) * kind.stride[1] - kind.padding.left, 0)
+        first_read = ((top[:, None] * width + left[None, :]) * channels).reshape(-1)
+        still_read = numpy.minimum.accumulate(first_read[::-1])[::-1]
+        ends = numpy.arange(PIXELS, rows * columns, PIXELS)
+        return {0: int(max(0, (ends * out_channels - still_read[ends]).max(initial=0)))}
+
+    def emit(self, layer: Layer, program: Program, places: Places) -> str:
+        """A driver per shape; the block kernel is shared by all layers with the same kind of limits."""
+        bias = _bias(layer)
+        assert bias is not None  # noqa: S101 - see accepts
+        groups = _groups(layer)
+        if _by_words(layer):
+            pairs = [pair for g in range(groups) for pair in ((4 * g, 4 * g + 2), (4 * g + 1, 4 * g + 3))]
+        else:
+            pairs = [(2 * p, 2 * p + 1) for p in range(2 * groups)]
+        stream = program.constant(weight_stream(layer, _filters(layer), bias, pairs), alignment=4)
+        function = program.function("convolution", self._driver(layer, program))
+        return f"{function}({places.operands[0]}, {places.result}, (uint32_t *){places.scratch}, {stream});"
+
+    def _driver(self, layer: Layer, program: Program) -> str:
+        kind = layer.kind
+        assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
+        image, weights = layer.operands[0], layer.operands[1]
+        zero = zero_point_of(image)
+        pointwise = weights.shape[1:3] == (1, 1) and kind.padding.is_zero and _by_words(layer)
+        gather = _BY_WORDS if _by_words(layer) else _BY_BYTES
+        text = _TEMPLATE.replace("$FILL", _POINTWISE if pointwise else _WINDOW.replace("$GATHER", gather))
+        values = {
+            "CALLS": self._calls(layer, program),
+            "INSIDE": "1" if kind.padding.is_zero else _INSIDE,
+            "OUT_PIXELS": layer.result.shape[1] * layer.result.shape[2],
+            "OUT_WIDTH": layer.result.shape[2],
+            "OUT_CHANNELS": layer.result.shape[3],
+            "COLUMN_WORDS": _column_words(layer),
+            "IN_HEIGHT": image.shape[1],
+            "IN_WIDTH": image.shape[2],
+            "IN_CHANNELS": image.shape[3],
+            "WINDOW_HEIGHT": weights.shape[1],
+            "WINDOW_WIDTH": weights.shape[2],
+            "STRIDE_Y": kind.stride[0],
+            "STRIDE_X": kind.stride[1],
+            "TOP": kind.padding.top,
+            "LEFT": kind.padding.left,
+            "DILATION_Y": kind.dilation[0],
+            "DILATION_X": kind.dilation[1],
+            "ZERO_PAIR": f"{(zero & 0xFFFF) * 0x10001}u",
+            "ZERO": f"({zero})",
+            "WIDEN": program.function("widen", _WIDEN) if _by_words(layer) else "",
+        }
+        return fill(text.replace("$INSIDE", str(values.pop("INSIDE"))), **values)
+
+    def _calls(self, layer: Layer, program: Program) -> str:
+        block = block_function(program, layer.requantization)
+        channels, groups = layer.result.shape[3], _groups(layer)
+        tail = f"{channels}, {groups}, {{}}, {block_arguments(layer.requantization)});"
+        whole = len(channel_pairs(channels)) - channels % 2
+        calls = f"const uint32_t *rest = {block}(stream, columns, place, {tail.format(whole)}"
+        if channels % 2:
+            calls += f" {block}(rest, columns, place + {channels - 2}, {tail.format(1)}"
+        return calls
+
+
+KERNELS: tuple[Kernel, ...] = (BlockConvolution(),)
