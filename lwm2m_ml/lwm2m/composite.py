@@ -1,4 +1,4 @@
-"""Payloads of Read-Composite, Observe-Composite and Write-Composite (Core TS V1_2 §6.3.8, §6.3.9, §6.4.3)."""
+"""Payloads of Read-Composite, Observe-Composite and Write-Composite (Core TS V1_2 §6.3.8, §6.3.9, §6.4.4)."""
 
 from __future__ import annotations
 

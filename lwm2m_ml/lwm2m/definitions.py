@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.ranges import ValueRange
@@ -82,6 +82,11 @@ class ObjectDefinition:
     mandatory: bool = False
     description: str = ""
     resources: Mapping[int, ResourceDefinition] = field(default_factory=dict)
+
+    def renumbered(self, object_id: int) -> ObjectDefinition:
+        """Return the same object under another number, for objects whose number an operator may choose."""
+        urn = self.urn.replace(f":{self.object_id}", f":{object_id}")
+        return replace(self, object_id=object_id, urn=urn)
 
 
 class Catalogue:

@@ -81,3 +81,11 @@ def test_each_shipped_catalogue_is_its_own() -> None:
 @pytest.mark.parametrize("text", ["", "R", "W", "RW", "E"])
 def test_operations_read_back(text: str) -> None:
     assert str(Operations.parse(text)) == text
+
+
+def test_an_object_can_be_given_another_number(catalogue: Catalogue) -> None:
+    original = catalogue.get(42769)
+    assert original is not None
+    moved = original.renumbered(26241)
+    assert (moved.object_id, moved.urn) == (26241, "urn:oma:lwm2m:x:26241")
+    assert moved.resources == original.resources

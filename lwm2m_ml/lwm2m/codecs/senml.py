@@ -1,4 +1,4 @@
-"""Sensor measurement lists in either notation: names, times and values resolved (RFC 8428, Core TS V1_2 §7.4.4)."""
+"""Sensor measurement lists in either notation: names, times and values resolved (RFC 8428, Core TS V1_2 §7.4.5)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SenML CBOR (content format 112) and SenML-ETCH CBOR (322) (Core TS V1_2 §7.4.5, RFC 8428 §6, RFC 8790)."""
+"""SenML CBOR (content format 112) and SenML-ETCH CBOR (322) (Core TS V1_2 §7.4.6, RFC 8428 §6, RFC 8790)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SenML JSON (content format 110) and SenML-ETCH JSON (320) (Core TS V1_2 §7.4.4, RFC 8428 §5, RFC 8790)."""
+"""SenML JSON (content format 110) and SenML-ETCH JSON (320) (Core TS V1_2 §7.4.5, RFC 8428 §5, RFC 8790)."""
 
 from __future__ import annotations
 

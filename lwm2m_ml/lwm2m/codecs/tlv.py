@@ -1,4 +1,4 @@
-"""TLV (content format 11542, formerly 1542) (Core TS V1_2 §7.4.6)."""
+"""TLV (content format 11542, formerly 1542) (Core TS V1_2 §7.4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values as the bytes of TLV entries (Core TS V1_2 §7.4.6, Appendix C)."""
+"""Values as the bytes of TLV entries (Core TS V1_2 §7.4.4, Appendix C)."""
 
 from __future__ import annotations
 

@@ -187,14 +187,14 @@ def test_lwm2m_json_of_linked_instances(linked: Catalogue) -> None:
 
 
 def test_senml_json_of_the_device_instance(catalogue: Catalogue) -> None:
-    """V1_1_1 §7.4.4: Read /3/0."""
+    """V1_1_1 §7.4.5: Read /3/0."""
     payload = json.dumps(DEVICE_SENML, separators=(",", ":")).encode()
     assert decode(payload, 110, path("/3/0"), catalogue) == records(DEVICE)
     assert encode(records(DEVICE), 110, path("/3/0"), catalogue) == payload
 
 
 def test_senml_cbor_of_the_device_instance(catalogue: Catalogue) -> None:
-    """V1_1_1 §7.4.5: the same with the labels of RFC 8428 §6."""
+    """V1_1_1 §7.4.6: the same with the labels of RFC 8428 §6."""
     labels = {"bn": -2, "n": 0, "vs": 3, "v": 2}
     payload = cbor2.dumps([{labels[label]: item for label, item in entry.items()} for entry in DEVICE_SENML])
     assert payload.startswith(bytes.fromhex("90a321652f332f302f00613003744f70656e"))
@@ -203,7 +203,7 @@ def test_senml_cbor_of_the_device_instance(catalogue: Catalogue) -> None:
 
 
 def test_senml_json_of_historical_values(catalogue: Catalogue) -> None:
-    """V1_1_1 §7.4.4: base time and relative times."""
+    """V1_1_1 §7.4.5: base time and relative times."""
     payload = b'[{"bn":"/72/1/2","bt":25462634,"v":22.4,"t":-5},{"v":22.9,"t":-30},{"v":24.1,"t":-50}]'
     assert [record.timestamp for record in decode(payload, 110, path("/72"), catalogue)] == [
         25462629,
