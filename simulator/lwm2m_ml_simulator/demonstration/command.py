@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_IMAGES = 100
 SERVER_LOG = "server.log"
 # Columns of the table in a file or a pipe, which have no width of their own.
-FILE_WIDTH = 132
+FILE_WIDTH = 144
 
 
 def demo(
