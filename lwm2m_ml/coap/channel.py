@@ -23,6 +23,9 @@ class Transmission(Protocol):
 class Channel(Protocol):
     """Carries requests, responses and notifications to remotes."""
 
+    ordered: bool
+    """Whether messages arrive once and in order."""
+
     @property
     def local_address(self) -> tuple[str, int]:
         """Host and port on this side."""

@@ -31,6 +31,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
     __slots__ = ("_closed", "_family", "_transport", "layer", "local_address", "settings")
 
     scheme = "coap"
+    ordered = False
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder) -> None:
         self.settings = settings
@@ -90,6 +91,10 @@ class DatagramTransport(asyncio.DatagramProtocol):
         return self.layer.transmit(remote, code, token, tail, confirmable=confirmable, outcome=outcome)
 
     # Peers
+
+    def owns(self, remote: Remote) -> bool:
+        """Whether the peer is one of this transport's."""
+        return remote.channel is self
 
     def new_remote(self, address: SocketAddress, identity: str | None = None) -> Remote:
         """A peer that was not known before."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from aiocoap.util import hostportsplit
 
 from lwm2m_ml.coap import numbers
-from lwm2m_ml.coap.channel import Channel
 from lwm2m_ml.coap.context import EndpointContext, EndpointInterface
 from lwm2m_ml.coap.errors import AddressError, EndpointClosed, RequestTimeout
 from lwm2m_ml.coap.fast import FastHandlers
@@ -30,13 +29,19 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Incoming
     from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate
     from lwm2m_ml.coap.fast import FastRequest
+    from lwm2m_ml.coap.tcp.transport import TlsSettings
 
 DEFAULT_PORT = 5683
 DEFAULT_PORTS = {"coap": 5683, "coaps": 5684, "coap+tcp": 5683, "coaps+tcp": 5684}
 
 
-class EndpointTransport(Channel, Protocol):
+class EndpointTransport(Protocol):
     """What the endpoint needs of `UdpTransport`, `DtlsTransport` and `TcpTransport`."""
+
+    local_address: tuple[str, int]
+
+    def owns(self, remote: Remote) -> bool:
+        """Whether the peer is one of this transport's."""
 
     async def resolve(self, host: str, port: int) -> Remote:
         """The peer at a host."""
@@ -123,6 +128,22 @@ class CoapEndpoint:
         self._transports[transport.scheme] = transport
         return transport.local_address
 
+    async def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
+        """Speak CoAP over TCP, as server and as client; returns the address."""
+        return await self._listen_stream(host, port, None)
+
+    async def listen_tls(self, host: str, port: int, tls: TlsSettings) -> tuple[str, int]:
+        """Speak CoAP over TLS, as server and as client; returns the address."""
+        return await self._listen_stream(host, port, tls)
+
+    async def _listen_stream(self, host: str, port: int, tls: TlsSettings | None) -> tuple[str, int]:
+        from lwm2m_ml.coap.tcp.transport import TcpTransport  # noqa: PLC0415  # only loaded when it is used
+
+        transport = TcpTransport(self.settings, self._requester, self._responder, self._pipes.stop_remote, tls)
+        await transport.open(host, port)
+        self._transports[transport.scheme] = transport
+        return transport.local_address
+
     @property
     def local_address(self) -> tuple[str, int]:
         """Host and port of the first transport."""
@@ -157,7 +178,7 @@ class CoapEndpoint:
 
     def owns(self, remote: Remote) -> bool:
         """Whether the peer belongs to one of this endpoint's transports."""
-        return any(remote.channel is transport for transport in self._transports.values())
+        return any(transport.owns(remote) for transport in self._transports.values())
 
     async def find_remote(self, message: aiocoap.Message) -> Remote | None:
         """The peer of a message: set already, or named by its URI; None when the scheme is not ours."""
@@ -174,7 +195,7 @@ class CoapEndpoint:
 
         From here on datagrams from there belong to `remote`; `new` only answers the request it brought.
         """
-        if remote.channel is not new.channel:
+        if remote.scheme != new.scheme:
             raise AddressError(f"{new.hostinfo} speaks {new.scheme}, {remote.hostinfo} {remote.scheme}")
         self._transports[remote.scheme].move(remote, new)
         remote.answers = new.answers

@@ -106,7 +106,9 @@ class Observation:
         self._notified_at = asyncio.get_running_loop().time()
 
     def _is_fresh(self, sequence: int) -> bool:
-        """RFC 7641 §3.4: later, or so late that the numbers have no meaning any more."""
+        """RFC 7641 §3.4: later, or so late that numbers mean nothing; over TCP they never do (RFC 8323 §7.1)."""
+        if self.remote.channel.ordered:
+            return True
         known = self._sequence
         if asyncio.get_running_loop().time() > self._notified_at + SEQUENCE_AGE:
             return True

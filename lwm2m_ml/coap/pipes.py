@@ -57,6 +57,11 @@ class PipeTable:
         if self._running.get(key) is running:
             del self._running[key]
 
+    def stop_remote(self, remote: Remote) -> None:
+        """The peer is gone."""
+        for running in [running for (peer, _), running in self._running.items() if peer is remote]:
+            running.stop()
+
     def close(self) -> None:
         """Stop everything; nothing is sent."""
         for running in list(self._running.values()):

@@ -53,5 +53,16 @@ class CoapSettings:
     handshakes_per_second: float = 5_000.0
     handshake_timeout: float = 60.0
 
+    maximum_message: int = 64 * 1024
+    """Largest message accepted over TCP (RFC 8323 §5.3.1)."""
+    maximum_connections: int = 100_000
+    maximum_unsent: int = 1024 * 1024
+    """A peer that lets this much pile up in our send buffer is cut off."""
+    csm_timeout: float = 30.0
+    keep_alive: float = 240.0
+    """A silent TCP peer is pinged after this time."""
+    pong_timeout: float = 30.0
+    close_timeout: float = 2.0
+
     amplification_factor: int = 3
     """An unproven address gets at most this many times the bytes it sent (RFC 9175 §2.4); 0 switches the guard off."""

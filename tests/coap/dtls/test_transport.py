@@ -26,8 +26,7 @@ from lwm2m_ml.coap import (
 from lwm2m_ml.coap.dtls import CertificateUsage, OwnCertificate, PreSharedKey, ServerCredential, TrustedPeer
 
 if TYPE_CHECKING:
-    from tests.coap.conftest import RawPeer
-    from tests.coap.dtls.conftest import Issuer, Store
+    from tests.coap.conftest import Issuer, RawPeer, Store
 
 KEY = bytes(range(16))
 SETTINGS = CoapSettings(ack_timeout=0.2, minimum_timeout=0.2, max_retransmit=1, handshake_timeout=0.5)
@@ -78,10 +77,9 @@ async def listen(value: Value) -> AsyncIterator[Listen]:
         await endpoint.close()
 
 
-def store_of(secret: PreSharedKey | OwnCertificate, server: TrustedPeer | None = None) -> Store:
-    from tests.coap.dtls.conftest import Store as NewStore  # noqa: PLC0415
-
-    return NewStore(credential=ServerCredential(secret, server))
+def store_of(store: Store, secret: PreSharedKey | OwnCertificate, server: TrustedPeer | None = None) -> Store:
+    """Another store of the same kind, for the other side."""
+    return type(store)(credential=ServerCredential(secret, server))
 
 
 @pytest.fixture
@@ -96,7 +94,7 @@ def get(endpoint: CoapEndpoint, path: str) -> aiocoap.Message:
 
 
 async def device(listen: Listen, store: Store, identity: str = "device-1", key: bytes = KEY) -> CoapEndpoint:
-    return await listen(type(store)(credential=ServerCredential(PreSharedKey(identity, key))))
+    return await listen(store_of(store, PreSharedKey(identity, key)))
 
 
 async def test_a_device_with_the_key_is_known_by_its_identity(
@@ -201,7 +199,7 @@ async def test_both_sides_show_certificates(
     issued = usage in (CertificateUsage.DOMAIN_ISSUED_CERTIFICATE, CertificateUsage.SERVICE_CERTIFICATE_CONSTRAINT)
     known = server_certificate.certificate if issued else issuer.own.certificate
     trusted = TrustedPeer(known, usage, (issuer.own.certificate,), "127.0.0.1")
-    client = await listen(store_of(device_certificate, trusted))
+    client = await listen(store_of(store, device_certificate, trusted))
     assert (await client.request(get(server, "who"))).payload == b"x509:device-7"
 
 
@@ -211,7 +209,7 @@ async def test_a_certificate_that_the_store_does_not_know_is_refused(
     server_certificate = issuer.issue("server")
     store.peers["device-7"] = TrustedPeer(issuer.own.certificate, CertificateUsage.TRUST_ANCHOR_ASSERTION)
     server = await listen(store, server_certificate)
-    client = await listen(store_of(other_issuer.issue("device-7"), TrustedPeer(server_certificate.certificate)))
+    client = await listen(store_of(store, other_issuer.issue("device-7"), TrustedPeer(server_certificate.certificate)))
     with pytest.raises(NetworkError):
         await client.request(get(server, "who"))
 
@@ -221,7 +219,7 @@ async def test_a_server_with_another_certificate_is_refused(
 ) -> None:
     server = await listen(store, issuer.issue("server"))
     expected = TrustedPeer(other_issuer.issue("server").certificate)
-    client = await listen(store_of(issuer.issue("device-7"), expected))
+    client = await listen(store_of(store, issuer.issue("device-7"), expected))
     with pytest.raises(HandshakeFailed):
         await client.request(get(server, "who"))
 

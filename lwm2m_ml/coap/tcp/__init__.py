@@ -1,0 +1,1 @@
+"""CoAP over TCP and TLS (RFC 8323)."""
