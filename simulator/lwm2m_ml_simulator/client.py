@@ -17,13 +17,14 @@ from aiocoap import Code, Message
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.errors import Lwm2mMlError, UsageError
-from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
-from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
+from lwm2m_ml.lwm2m.send import format_send
 from lwm2m_ml.lwm2m.versions import default_object_version
+from lwm2m_ml_simulator.notification_rules import AttributeStore
 from lwm2m_ml_simulator.objects.base import ObjectInstance
 from lwm2m_ml_simulator.objects.device import Device, DeviceIdentity
 from lwm2m_ml_simulator.objects.security import Security
@@ -71,7 +72,10 @@ class Lwm2mClient:
         self._coap: CoapEndpoint | None = None
         self._registration: Registration | None = None
         self._task: asyncio.Task[None] | None = None
-        self._site = DeviceSite(self.tree, self.catalogue, endpoint=endpoint, on_instances_changed=self.update)
+        attributes = AttributeStore(self.catalogue, version, self.server_account.notification_defaults)
+        self._site = DeviceSite(
+            self.tree, self.catalogue, attributes, endpoint=endpoint, on_instances_changed=self.update
+        )
         self.server_account.on_update = self.update
 
     @property
@@ -115,7 +119,7 @@ class Lwm2mClient:
         """Send values to the server unasked (Core TS §6.4.6); False when it did not take them."""
         if self.server_account.send_muted:
             return False
-        payload = encode(records, int(content_format), ROOT, self.catalogue)
+        payload = format_send(records, int(content_format), self.catalogue)
         message = Message(code=Code.POST, uri_path=("dp",), payload=payload, content_format=int(content_format))
         message.remote = self.coap.remote(*self._server)
         try:

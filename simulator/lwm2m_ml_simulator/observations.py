@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 
-from lwm2m_ml.lwm2m.path import ObjectPath
-from lwm2m_ml_simulator.notification_rules import AttributeStore, NotificationRule
+from lwm2m_ml.lwm2m.attributes import NotificationAttributes
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml_simulator.notification_rules import AttributeStore, lets_through
 from lwm2m_ml_simulator.objects.base import OperationRefused
 from lwm2m_ml_simulator.tree import ObjectTree
 
@@ -35,21 +36,21 @@ class Observation:
         """Wait until the server has to be told: a change that its conditions let through, or pmax has passed."""
         loop = asyncio.get_running_loop()
         while True:
-            rule = self._rule()
-            latest = self._told_at + rule.maximum_period if rule.maximum_period is not None else None
+            attributes = self._attributes_in_force()
+            latest = self._told_at + attributes.maximum_period if attributes.maximum_period else None
             try:
                 async with asyncio.timeout_at(latest):
                     await self._changed.wait()
-                    await asyncio.sleep(self._told_at + rule.minimum_period - loop.time())
+                    await asyncio.sleep(self._told_at + (attributes.minimum_period or 0) - loop.time())
             except TimeoutError:
                 break
             self._changed.clear()
-            if rule.lets_through(self._told, self._value()):
+            if lets_through(attributes, self._told, self._value()):
                 break
         self._told_at, self._told = loop.time(), self._value()
 
-    def _rule(self) -> NotificationRule:
-        return self._attributes.rule(self.paths[0]) if self.paths else NotificationRule()
+    def _attributes_in_force(self) -> NotificationAttributes:
+        return self._attributes.in_force(self.paths[0] if self.paths else ROOT)
 
     def _value(self) -> float | None:
         """The value that gt, lt and st compare: there is one if a single numeric resource is observed."""
@@ -66,8 +67,8 @@ class Observation:
 class Observations:
     """All observations of one client, and the attributes that servers wrote."""
 
-    def __init__(self, tree: ObjectTree) -> None:
-        self.attributes = AttributeStore()
+    def __init__(self, tree: ObjectTree, attributes: AttributeStore) -> None:
+        self.attributes = attributes
         self._tree = tree
         self._all: set[Observation] = set()
 

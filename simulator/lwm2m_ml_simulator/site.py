@@ -10,11 +10,12 @@ from aiocoap.pipe import Pipe
 from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.discover import Discovered, format_discover
 from lwm2m_ml.lwm2m.execute_arguments import parse_arguments
-from lwm2m_ml.lwm2m.link_format import Link, format_links
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml_simulator.errors import IllegalTransition
 from lwm2m_ml_simulator.flash import PowerCut
+from lwm2m_ml_simulator.notification_rules import AttributeStore
 from lwm2m_ml_simulator.objects.base import OperationRefused
 from lwm2m_ml_simulator.observations import Observations
 from lwm2m_ml_simulator.payloads import answer_format, composite_answer_format, content, read_payload
@@ -30,12 +31,13 @@ class DeviceSite:
         self,
         tree: ObjectTree,
         catalogue: Catalogue,
+        attributes: AttributeStore,
         *,
         endpoint: str,
         on_instances_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.tree = tree
-        self.observations = Observations(tree)
+        self.observations = Observations(tree, attributes)
         self._catalogue = catalogue
         self._on_instances_changed = on_instances_changed
         self._log = _log.bind(endpoint=endpoint)
@@ -79,7 +81,7 @@ class DeviceSite:
     async def _observe(self, pipe: Pipe) -> None:
         request = pipe.request
         response = await self.answer(request)
-        if not response.code.is_successful():
+        if not response.code.is_successful() or self.observations.is_full:
             pipe.add_response(response, is_last=True)
             return
         paths = (_path(request),) if request.code is Code.GET else self._composite_paths(request)
@@ -104,16 +106,14 @@ class DeviceSite:
         return content(records, wanted, path, self._catalogue)
 
     def _discover(self, path: ObjectPath) -> Message:
-        links = []
-        for found, dimension in self.tree.discover(path):
-            attributes: dict[str, str | None] = {}
-            version = self.tree.version(found.object_id) if found.level == 1 and found.object_id is not None else None
-            if version is not None:
-                attributes["ver"] = version
-            if dimension is not None:
-                attributes["dim"] = str(dimension)
-            links.append(Link(str(found), {**attributes, **self.observations.attributes.assigned(found)}))
-        return Message(code=Code.CONTENT, payload=format_links(links), content_format=int(ContentFormat.LINK))
+        items = [
+            Discovered(found, self.observations.attributes.assigned(found), dimension, self._version(found))
+            for found, dimension in self.tree.discover(path)
+        ]
+        return Message(code=Code.CONTENT, payload=format_discover(items), content_format=int(ContentFormat.LINK))
+
+    def _version(self, path: ObjectPath) -> str | None:
+        return self.tree.version(path.object_id) if path.level == 1 and path.object_id is not None else None
 
     async def _put(self, request: Message) -> Message:
         path = _path(request)

@@ -1,6 +1,7 @@
 """A power cut at every flash operation of an update: the device always has the old or the new module, never neither."""
 
 import asyncio
+import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +18,7 @@ from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 
 Server = Any
 OLD, NEW = 0, 1
-PATIENCE = 0.1
+PATIENCE = 0.2
 ENDS = 15.0
 
 
@@ -55,7 +56,10 @@ async def software_step(server: Server, uri: str) -> None:
 async def firmware_step(server: Server, uri: str) -> None:
     match await value(server, "/5/0/3"), await value(server, "/42770/1/11"):
         case State.DOWNLOADED, _:
+            known = len(server.registrations)
             await push_on(server, "/5/0/2")
+            with contextlib.suppress(TimeoutError):  # A cut may have kept it from rebooting of its own accord.
+                await server.until_registered(known + 1)
         case State.IDLE, ModuleState.EMPTY | ModuleState.FAILED:
             await push_on(server, "/5/0/1", uri)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from aiocoap import Code
 
+from lwm2m_ml.lwm2m.attributes import NotificationAttributes
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
     ObjectInstance,
@@ -31,6 +32,12 @@ class Server(ObjectInstance):
         self.on_update: Callable[[], None] = lambda: None
         self._short_server_id = short_server_id
         self._store_notifications = True
+
+    def notification_defaults(self) -> NotificationAttributes:
+        """Return what holds for observations that say nothing else."""
+        return NotificationAttributes(
+            minimum_period=self.default_minimum_period, maximum_period=self.default_maximum_period
+        )
 
     @readable(0)
     def read_short_server_id(self) -> int:
