@@ -60,3 +60,15 @@ class RequestEnded(DeviceEvent):
 
     number: int
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceBootstrapped(DeviceEvent):
+    """A device took its configuration from the bootstrap server."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapFailed(DeviceEvent):
+    """A device asked for its configuration and could not be given it."""
+
+    reason: str

@@ -7,16 +7,11 @@ from typing import Any
 
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.attributes import parse_attributes
-from lwm2m_ml.lwm2m.codecs import decode, encode
-from lwm2m_ml.lwm2m.content_formats import ContentFormat
-from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.link_format import format_links
-from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.devices import DeviceOperations
-
-UNTYPED = Catalogue()
-"""SenML JSON tells the type of each value by itself."""
+from lwm2m_ml.server.senml_documents import from_senml, to_senml
 
 
 class OperationName(StrEnum):
@@ -60,7 +55,7 @@ class Operation:
         return {
             "name": str(self.name),
             "paths": [str(path) for path in self.paths],
-            "records": _to_senml(self.records),
+            "records": to_senml(self.records),
             "replace": self.replace,
             "arguments": self.arguments,
             "attributes": list(self.attributes),
@@ -72,7 +67,7 @@ class Operation:
         return cls(
             name=OperationName(document["name"]),
             paths=tuple(ObjectPath.parse(path) for path in document["paths"]),
-            records=_from_senml(document["records"]),
+            records=from_senml(document["records"]),
             replace=document["replace"],
             arguments=document["arguments"],
             attributes=tuple(document["attributes"]),
@@ -81,7 +76,7 @@ class Operation:
 
 def records_of(outcome: Mapping[str, Any]) -> tuple[Record, ...]:
     """The records in the outcome of a Read or Read-Composite."""
-    return _from_senml(outcome["records"])
+    return from_senml(outcome["records"])
 
 
 async def perform(devices: DeviceOperations, endpoint: str, operation: Operation) -> dict[str, Any]:
@@ -90,7 +85,7 @@ async def perform(devices: DeviceOperations, endpoint: str, operation: Operation
 
 
 async def _read(devices: DeviceOperations, endpoint: str, operation: Operation) -> dict[str, Any]:
-    return {"records": _to_senml(await devices.read(endpoint, operation.path))}
+    return {"records": to_senml(await devices.read(endpoint, operation.path))}
 
 
 async def _write(devices: DeviceOperations, endpoint: str, operation: Operation) -> dict[str, Any]:
@@ -122,7 +117,7 @@ async def _delete(devices: DeviceOperations, endpoint: str, operation: Operation
 
 
 async def _read_composite(devices: DeviceOperations, endpoint: str, operation: Operation) -> dict[str, Any]:
-    return {"records": _to_senml(await devices.read_composite(endpoint, operation.paths))}
+    return {"records": to_senml(await devices.read_composite(endpoint, operation.paths))}
 
 
 async def _write_composite(devices: DeviceOperations, endpoint: str, operation: Operation) -> dict[str, Any]:
@@ -141,11 +136,3 @@ _PERFORMERS: dict[OperationName, Callable[[DeviceOperations, str, Operation], Aw
     OperationName.READ_COMPOSITE: _read_composite,
     OperationName.WRITE_COMPOSITE: _write_composite,
 }
-
-
-def _to_senml(records: tuple[Record, ...]) -> str:
-    return encode(records, ContentFormat.SENML_JSON, ROOT, UNTYPED).decode() if records else ""
-
-
-def _from_senml(text: str) -> tuple[Record, ...]:
-    return decode(text.encode(), ContentFormat.SENML_JSON, ROOT, UNTYPED) if text else ()

@@ -8,6 +8,7 @@ from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.config import Settings
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.server.bootstrap import BootstrapServer
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.downloads import Downloads
@@ -76,6 +77,7 @@ class Lwm2mServer:
             on_heard=self._heard,
             on_left=self._left,
         )
+        self.bootstrap = BootstrapServer(store.bootstrap_configurations, catalogue, bus, timeout=limits.request_timeout)
         self._sends = Sends(self.registry, self._catalogues, bus, on_heard=self._heard)
 
     @property
@@ -95,12 +97,14 @@ class Lwm2mServer:
         known = await self._mirror.load()
         await self._observations.load()
         await self.requests.load()
+        await self.bootstrap.load()
         handlers = FastHandlers()
-        for part in (self._registrations, self._sends, self.downloads):
+        for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)
         coap = await CoapEndpoint.bind(self._settings.coap_host, self._settings.coap_port, fast_handlers=handlers)
         self._coap = coap
         self._exchange.attach(coap)
+        self.bootstrap.attach(coap)
         self._registrations.restore(known, coap.remote)
         self._observations.restore_reachable()
         self.requests.resume()
@@ -110,6 +114,7 @@ class Lwm2mServer:
     async def stop(self) -> None:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         self._registrations.close()
+        await self.bootstrap.close()
         await self.requests.close()
         await self._observations.close()
         if self._coap is not None:

@@ -174,3 +174,11 @@ device_requests = Table(
     Column("expires_at", Float, nullable=False),
     Column("ended_at", Float),
 )
+
+bootstrap_configurations = Table(
+    "bootstrap_configurations",
+    metadata,
+    Column("pattern", String, primary_key=True),
+    Column("configuration", JSON, nullable=False),
+    Column("updated_at", Float, nullable=False),
+)

@@ -1,6 +1,7 @@
 """A server on a real socket, and a scripted device that speaks CoAP to it."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store import Store
+from lwm2m_ml.store.migrate import upgrade
 
 Event = TypeVar("Event")
 OBJECTS = b'</>;rt="oma.lwm2m";ct="112 110",</1/0>,</3/0>,</5/0>,</9/0>'
@@ -153,9 +155,19 @@ def message(code: Code, payload: bytes = b"", content_format: int | None = None)
     return response
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with tables and nothing in them: copying it is faster than migrating anew for each test."""
+    path = tmp_path_factory.mktemp("database") / "empty.sqlite3"
+    asyncio.run(upgrade(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data_directory=tmp_path, coap_port=0)
+def settings(tmp_path: Path, empty_database: Path) -> Settings:
+    settings = Settings(data_directory=tmp_path, coap_port=0)
+    shutil.copy(empty_database, tmp_path / "lwm2m-ml.sqlite3")
+    return settings
 
 
 StartServer = Callable[..., Awaitable[Running]]
