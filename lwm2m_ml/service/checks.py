@@ -41,7 +41,6 @@ class Room:
 class Shortfall:
     """One reason against a module. `bound`: from a lower bound, before anything was built."""
 
-    check: str
     sentence: str
     needed: int | None = None
     available: int | None = None
@@ -61,7 +60,7 @@ def check_before_build(variant: Variant, target: Target, runtime: MlRuntime, roo
         if (shortfall := check(runtime, room)) is not None
     ]
     if not target.can_compile:
-        shortfalls.append(Shortfall("target", f"no backend generates code for {target.name}"))
+        shortfalls.append(Shortfall(f"no backend generates code for {target.name}"))
     shortfalls.extend(_instruction_set(target.isa, runtime))
     return (*shortfalls, *_sizes(variant.weights, runtime, room, bound=True))
 
@@ -86,7 +85,7 @@ def memory_limit(runtime: MlRuntime, room: Room) -> int:
 
 
 def _slot(_runtime: MlRuntime, room: Room) -> Shortfall | None:
-    return None if room.has_slot else Shortfall("slots", room.why_no_slot)
+    return None if room.has_slot else Shortfall(room.why_no_slot)
 
 
 def _format(runtime: MlRuntime, _room: Room) -> Shortfall | None:
@@ -94,20 +93,20 @@ def _format(runtime: MlRuntime, _room: Room) -> Shortfall | None:
 
 
 def _format_missing(number: int) -> Shortfall:
-    return Shortfall("format", f"the runtime does not take modules of format {FORMAT_NAMES.get(number, number)}")
+    return Shortfall(f"the runtime does not take modules of format {FORMAT_NAMES.get(number, number)}")
 
 
 def _data_type(runtime: MlRuntime, _room: Room) -> Shortfall | None:
     if INT8_PER_CHANNEL in runtime.data_types:
         return None
     there = ", ".join(DATA_TYPE_NAMES.get(number, str(number)) for number in runtime.data_types) or "none"
-    return Shortfall("data type", f"the runtime does not compute {DATA_TYPE_NAMES[INT8_PER_CHANNEL]}, only {there}")
+    return Shortfall(f"the runtime does not compute {DATA_TYPE_NAMES[INT8_PER_CHANNEL]}, only {there}")
 
 
 def _encoding(runtime: MlRuntime, _room: Room) -> Shortfall | None:
     if NO_ENCODING in runtime.encodings or not runtime.encodings:
         return None
-    return Shortfall("encoding", "the runtime does not take payloads without encoding")
+    return Shortfall("the runtime does not take payloads without encoding")
 
 
 def _algorithm(runtime: MlRuntime, room: Room) -> Shortfall | None:
@@ -117,21 +116,21 @@ def _algorithm(runtime: MlRuntime, room: Room) -> Shortfall | None:
         return None
     there = ", ".join(ALGORITHM_NAMES.get(number, str(number)) for number in runtime.signature_algorithms) or "nothing"
     name = ALGORITHM_NAMES.get(room.signature_algorithm, str(room.signature_algorithm))
-    return Shortfall("signature", f"the runtime does not verify {name} signatures, only {there}")
+    return Shortfall(f"the runtime does not verify {name} signatures, only {there}")
 
 
 def _trust(runtime: MlRuntime, room: Room) -> Shortfall | None:
     """A device that lists no anchors does not tell; it will say itself whether it trusts the signature."""
     if not runtime.trust_anchors or room.key_id in runtime.trust_anchors:
         return None
-    return Shortfall("trust", f"the device does not trust this service's signing key {room.key_id.hex()[:16]}…")
+    return Shortfall(f"the device does not trust this service's signing key {room.key_id.hex()[:16]}…")
 
 
 def _instruction_set(isa: tuple[str, ...], runtime: MlRuntime) -> tuple[Shortfall, ...]:
     missing = normalised_flags(isa) - normalised_flags(runtime.instruction_set)
     if not missing or not runtime.instruction_set:
         return ()
-    return (Shortfall("instruction set", f"the processor lacks {', '.join(sorted(missing))}"),)
+    return (Shortfall(f"the processor lacks {', '.join(sorted(missing))}"),)
 
 
 def _abi(abi: str, runtime: MlRuntime) -> tuple[Shortfall, ...]:
@@ -139,7 +138,7 @@ def _abi(abi: str, runtime: MlRuntime) -> tuple[Shortfall, ...]:
     needed, there = _version(abi), _version(runtime.version)
     if there is not None and needed is not None and needed[0] == there[0] and needed[1] <= there[1]:
         return ()
-    return (Shortfall("abi", f"needs runtime version {abi}, the device has {runtime.version}"),)
+    return (Shortfall(f"needs runtime version {abi}, the device has {runtime.version}"),)
 
 
 def _version(text: str) -> tuple[int, int] | None:
@@ -150,20 +149,20 @@ def _version(text: str) -> tuple[int, int] | None:
 
 
 def _sizes(stored: int, runtime: MlRuntime, room: Room, *, bound: bool) -> tuple[Shortfall, ...]:
+    """A module lies in one slot: what is free in all of them counts, and what one may hold."""
     free = runtime.storage_free + room.reclaimable_storage
-    return (
-        *_needs("storage", stored, free, "B of module storage, {:,} B free", bound=bound),
-        *_needs("module size", stored, runtime.maximum_module_size, "B, modules may have {:,} B", bound=bound),
-    )
+    if runtime.maximum_module_size < free:
+        return _needs(stored, runtime.maximum_module_size, "module storage, a slot has {:,} B", bound=bound)
+    return _needs(stored, free, "module storage, {:,} B free", bound=bound)
 
 
 def _memory(facts: BuildFacts, runtime: MlRuntime, room: Room) -> tuple[Shortfall, ...]:
     needed = facts.arena_bytes + facts.stack_bytes
-    return _needs("memory", needed, memory_limit(runtime, room), "B of working memory, {:,} B free", bound=False)
+    return _needs(needed, memory_limit(runtime, room), "working memory, {:,} B free", bound=False)
 
 
-def _needs(check: str, needed: int, available: int, words: str, *, bound: bool) -> tuple[Shortfall, ...]:
+def _needs(needed: int, available: int, words: str, *, bound: bool) -> tuple[Shortfall, ...]:
     if needed <= available:
         return ()
     least = "at least " if bound else ""
-    return (Shortfall(check, f"needs {least}{needed:,} {words.format(available)}", needed, available, bound),)
+    return (Shortfall(f"needs {least}{needed:,} B of {words.format(available)}", needed, available, bound),)

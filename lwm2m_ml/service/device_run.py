@@ -11,7 +11,7 @@ import structlog
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
-from lwm2m_ml.server.errors import OperationError, UnknownDevice
+from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
 from lwm2m_ml.service.builds import Build, Builder
 from lwm2m_ml.service.delivery.driver import Delivery, Outcome, Progress, Shelf
 from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
@@ -161,11 +161,13 @@ class DeviceRun:
         await self._set(DeviceState.ACTIVE if outcome.delivered else DeviceState.FAILED, outcome.reason)
 
     async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
-        """Ask a device, again when it registers or after a while, until it answers; raises `DeviceSilent`."""
+        """Ask a device until it answers, be it with an error; raises `DeviceSilent` when it never does."""
         began = time.monotonic()
         while True:
             try:
                 return await ask()
+            except (DeviceError, UnusableAnswer):
+                raise
             except (OperationError, UnknownDevice) as error:
                 waited = time.monotonic() - began
                 if waited > self._session.timing.silence:

@@ -7,6 +7,7 @@ from lwm2m_ml.service.checks import Room
 from lwm2m_ml.service.delivery.slots import NoSlotError, Slot, choose_slot, read_slots
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.fit import BuildVariant, Fit, Fitting
+from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import MlRuntime
 from lwm2m_ml.service.signer import Signer
@@ -25,10 +26,13 @@ class DeviceChoice:
 class DeviceFitting:
     """Answers "what fits this device?" with figures that were read a moment ago."""
 
-    def __init__(self, access: DeviceAccess, keeper: ProfileKeeper, signer: Signer, model_object: int) -> None:
+    def __init__(
+        self, access: DeviceAccess, keeper: ProfileKeeper, signer: Signer, packages: Packages, *, model_object: int
+    ) -> None:
         self._access = access
         self._keeper = keeper
         self._signer = signer
+        self._packages = packages
         self._model_object = model_object
 
     async def choose(
@@ -41,13 +45,14 @@ class DeviceFitting:
             fit = Fit(endpoint, model.name, model.version, "", (), None, profile.why_no_runtime)
             return DeviceChoice(fit, None, None)
         slots = await read_slots(self._access, endpoint, self._model_object)
+        number = await self._packages.next_number()
         fitting = Fitting(
             endpoint,
             model,
             runtime,
             self._room(slots),
             build=build,
-            measure=lambda made: self._signer.package_bytes(made, runtime),
+            measure=lambda made: self._signer.package_bytes(made, runtime, number),
         )
         chosen = await fitting.run(exhaustive=exhaustive)
         return DeviceChoice(chosen.fit, chosen.build, runtime)

@@ -53,6 +53,10 @@ class Packages:
         for key in [key for key in self._made if key[0] == deployment_id]:
             del self._made[key]
 
+    async def next_number(self) -> int:
+        """Return the sequence number that the next package will have, unless another one is made before."""
+        return await self._store.sequence_numbers.current(SEQUENCE) + 1
+
     async def get(self, digest: str) -> Package:
         """Return a package made earlier; raises `NotFoundError`."""
         record = await self._store.modules.get(digest)

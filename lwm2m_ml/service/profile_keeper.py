@@ -9,6 +9,7 @@ from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.server.events import DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
@@ -76,7 +77,7 @@ class ProfileKeeper:
     async def refresh(self, endpoint: str) -> CapabilityProfile:
         """Read objects 42769 and 3 of a device now, store what they say and return it."""
         async with self._limit:
-            device = await self._read(endpoint, DEVICE_OBJECT)
+            device = await self._identity(endpoint)
             capabilities = await self._read(endpoint, self._object)
         profile = profile_from_records(endpoint, device, capabilities)
         await self._keep(profile)
@@ -87,6 +88,14 @@ class ProfileKeeper:
             problems=list(profile.problems),
         )
         return profile
+
+    async def _identity(self, endpoint: str) -> Sequence[Record]:
+        """Read object 3; a device may keep it to other servers, and is then known by its endpoint only."""
+        try:
+            return await self._read(endpoint, DEVICE_OBJECT)
+        except DeviceError as error:
+            log.info("the device does not tell who it is", endpoint=endpoint, reason=error.message)
+            return ()
 
     async def _read(self, endpoint: str, object_id: int) -> Sequence[Record]:
         """Read an object of a device that offers it; an object that was not registered reads as nothing."""

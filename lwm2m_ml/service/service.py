@@ -71,12 +71,13 @@ class TinyMLService:
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._builder = Builder(store, self._zoo, self._workers)
         self._signer = Signer.open(settings.data_directory)
-        self._fitting = DeviceFitting(access, self._keeper, self._signer, objects.model)
+        packages = Packages(store, self._signer)
+        self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
         self._results = ResultLog(store.results, ResultReader(objects.result, objects.model), bus)
         self._deployments = Deployments(
             DeploymentRecords(store),
             self._zoo,
-            Workshop(self._fitting, self._builder, Packages(store, self._signer), server.downloads),
+            Workshop(self._fitting, self._builder, packages, server.downloads),
             access,
             bus,
             model_object=objects.model,

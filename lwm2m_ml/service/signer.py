@@ -18,7 +18,6 @@ KEY_FILE = "signing-key.pem"
 SECRET_FILE = "signing-key.secret"  # noqa: S105 - the name of the file that holds it
 TRUST_ANCHOR_FILE = "trust-anchor.pem"
 COMPONENT = (b"model",)
-LARGEST_SEQUENCE_NUMBER = (1 << 32) - 1
 MODEL_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lwm2m-ml:model")
 
 
@@ -67,9 +66,9 @@ class Signer:
         )
         return SignedModule(hashlib.sha256(build.payload).digest(), package, sequence_number)
 
-    def package_bytes(self, build: Build, runtime: MlRuntime) -> int:
-        """Return how large the package of a build is at most: what a device has to store."""
-        return len(self.sign(build, runtime, LARGEST_SEQUENCE_NUMBER).package)
+    def package_bytes(self, build: Build, runtime: MlRuntime, sequence_number: int) -> int:
+        """Return how large the package of a build is with this number: what a device has to store."""
+        return len(self.sign(build, runtime, sequence_number).package)
 
 
 def _write_secret(path: Path) -> None:

@@ -21,7 +21,7 @@ from lwm2m_ml.store import Store
 
 CAPABILITIES, MODEL = 42769, 42770
 VENDOR, CLASS = b"v" * 16, b"c" * 16
-METHOD_NOT_ALLOWED, NOT_FOUND = 0x85, 0x84
+METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED = 0x85, 0x84, 0x81
 
 
 @dataclass
@@ -102,6 +102,7 @@ class FakeDevice:
     target: str = "cortex-m4f"
     isa: tuple[str, ...] = ("armv7e-m", "dsp", "fpv4-sp-d16")
     ml: bool = True
+    locked: frozenset[int] = frozenset()
     writes: list[tuple[str, Value]] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     off_for: int = 0
@@ -126,10 +127,12 @@ class FakeDevice:
 
     async def read(self, endpoint: str, path: ObjectPath) -> Sequence[Record]:
         await self._reachable(endpoint)
-        if path == ObjectPath(3):
+        if path == ObjectPath(3) and 3 not in self.locked:
             return (Record(ObjectPath(3, 0, 0), "ACME"), Record(ObjectPath(3, 0, 1), "Board 1"))
-        if path == ObjectPath(CAPABILITIES):
+        if path == ObjectPath(CAPABILITIES) and CAPABILITIES not in self.locked:
             return capability_records(self)
+        if self.locked and path.object_id in self.locked:
+            raise DeviceError(endpoint, "Read", UNAUTHORIZED)
         value = self._model(path) if path.object_id == MODEL else self._delivery(path)
         if value is None:
             raise DeviceError(endpoint, "Read", NOT_FOUND)
@@ -353,6 +356,16 @@ async def session_of(bus: Bus, quick: DeliveryTiming) -> AsyncIterator[Callable[
     for watching in watches:
         watching.__exit__(None, None, None)
     signals.stop()
+
+
+@pytest.fixture
+def device_type() -> type[FakeDevice]:
+    return FakeDevice
+
+
+@pytest.fixture
+def shelf_type() -> type[FakeShelf]:
+    return FakeShelf
 
 
 @pytest.fixture

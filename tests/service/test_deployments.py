@@ -75,11 +75,12 @@ class House:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Deployments]:
         keeper = ProfileKeeper(self.fleet, self.store.device_profiles, self.bus, 42769)
-        fitting = DeviceFitting(self.fleet, keeper, self.signer, 42770)
+        packages = Packages(self.store, self.signer)
+        fitting = DeviceFitting(self.fleet, keeper, self.signer, packages, model_object=42770)
         deployments = Deployments(
             DeploymentRecords(self.store),
             self.zoo,
-            Workshop(fitting, self.builder, Packages(self.store, self.signer), self.shelf),
+            Workshop(fitting, self.builder, packages, self.shelf),
             self.fleet,
             self.bus,
             model_object=42770,
@@ -278,3 +279,12 @@ async def test_a_model_that_was_removed_fails_its_deployment(house: House, store
     async with house.open() as deployments:
         (row,) = (await finished(deployments, "gone")).devices
     assert (row.state, row.reason) == (DeviceState.FAILED, "There is no model cats 1")
+
+
+async def test_a_device_that_forbids_to_read_its_capabilities_fails_at_once(
+    house: House, join: Callable[..., Any]
+) -> None:
+    join("closed", locked=frozenset({42769}))
+    (row,) = (await house.deploy("closed")).devices
+    assert row.state is DeviceState.FAILED
+    assert "4.01" in row.reason

@@ -138,7 +138,10 @@ async def test_the_module_that_will_be_replaced_gives_its_memory_back(runtime: M
         ({"version": "0.9.0"}, "needs runtime version 1.0.0, the device has 0.9.0"),
         ({"version": "next"}, "needs runtime version 1.0.0, the device has next"),
         ({"instruction_set": ("armv6-m",)}, "the processor lacks "),
-        ({"maximum_module_size": 5_000}, "needs 6,000 B, modules may have 5,000 B; smallest variant digits-small"),
+        (
+            {"maximum_module_size": 5_000},
+            "needs 6,000 B of module storage, a slot has 5,000 B; smallest variant digits-small",
+        ),
     ],
 )
 async def test_what_a_device_cannot_do_is_said_in_words(runtime: MlRuntime, change: dict[str, Any], why: str) -> None:

@@ -81,3 +81,10 @@ async def test_a_stored_profile_of_an_older_shape_is_passed_over(device: Any, st
     await keeper.start()
     assert keeper.get("old") is None
     await keeper.stop()
+
+
+async def test_a_device_that_does_not_tell_who_it_is_can_still_take_models(keeper: ProfileKeeper, device: Any) -> None:
+    device.locked = frozenset({3})
+    profile = await keeper.refresh("device")
+    assert profile.identity.manufacturer == ""
+    assert profile.runtime is not None

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from lwm2m_ml.errors import Lwm2mMlError
-from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice
+from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
 from lwm2m_ml.service.delivery.diagnosis import Situation, diagnose, diagnose_silence
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, step
 from lwm2m_ml.service.delivery.road import Reading, Road, UnexpectedReading
@@ -92,6 +92,8 @@ class Delivery:
         self._offered_at: float | None = None
         self._seconds: float | None = None
         self._attempts: dict[Action, int] = {}
+        self._setbacks: dict[Phase, int] = {}
+        self._reboots = 0
         self._registrations = session.watch.registrations
         self._last_change = time.monotonic()
         self._last_answer = time.monotonic()
@@ -120,11 +122,15 @@ class Delivery:
         """Look at the device once and do what its state asks for."""
         if self._watch.registrations != self._registrations:
             self._registrations = self._watch.registrations
+            self._reboots += 1
+            if self._reboots > self._timing.reboots:
+                self._fail(f"the device registered anew {self._reboots} times during the delivery")
+                return
             await self._take(Event.REBOOTED, Reading(0, 0, active=False), SlotStatus())
             await self._observe()
         try:
             reading, slot = await self._look()
-        except (DeviceError, UnexpectedReading) as error:
+        except (DeviceError, UnexpectedReading, UnusableAnswer) as error:
             self._last_answer = time.monotonic()
             self._check_patience(error)
             return
@@ -134,6 +140,9 @@ class Delivery:
         self._last_answer = time.monotonic()
         self._note_change(reading, slot)
         event = self._road.classify(reading, slot, self._memory)
+        if event is Event.REFUSED and self._offer is None:
+            # Refused before this delivery offered anything: the address of an earlier one is gone, or never was good.
+            event = Event.LOST
         phase = self._phase
         await self._take(event, reading, slot)
         if self._phase is phase and time.monotonic() - self._last_change > self._timing.limit(phase):
@@ -208,7 +217,8 @@ class Delivery:
     async def _stuck(self, reading: Reading, slot: SlotStatus) -> None:
         """Try the step again where the table knows a way, else end with a diagnosis."""
         phase, action = step(self._road.table, self._phase, Event.STUCK)
-        exhausted = self._attempts.get(action, 0) >= self._timing.attempts
+        self._setbacks[self._phase] = self._setbacks.get(self._phase, 0) + 1
+        exhausted = max(self._setbacks[self._phase], self._attempts.get(action, 0) + 1) > self._timing.attempts
         if exhausted or (phase is self._phase and action is Action.WAIT):
             self._fail(diagnose(self._phase, self._situation(self._last_change)))
             return

@@ -71,6 +71,7 @@ TABLE: Table = {
     (Phase.CHECKING, Event.LOST): (Phase.OFFERED, Action.OFFER),
     (Phase.CHECKING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
     (Phase.CHECKING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
+    (Phase.CHECKING, Event.STUCK): (Phase.CLEARING, Action.CLEAR),
     (Phase.INSTALLING, Event.INSTALLED): (Phase.ACTIVATING, Action.ACTIVATE),
     (Phase.INSTALLING, Event.RUNNING): (Phase.DONE, Action.FINISH),
     (Phase.INSTALLING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
@@ -123,7 +124,14 @@ class SoftwareManagement(Road):
             return _BEFORE_DELIVERY[reading.state]
         if slot.state is ModuleState.FAILED:
             return Event.BROKEN
-        if not self._is_ours(slot, memory):
+        return self._after_delivery(reading, slot, memory)
+
+    def _after_delivery(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
+        """Tell our module from another's: by its digest, or without ML Model by whether we have offered one."""
+        if slot.state is not None and not slot.tells_digest:
+            return Event.FETCHED
+        ours = slot.digest == self._digest if slot.tells_digest else memory.offered
+        if not ours:
             return Event.OCCUPIED
         if reading.state == DELIVERED:
             return Event.READY
@@ -133,10 +141,6 @@ class SoftwareManagement(Road):
         if reading.result == CONNECTION_LOST:
             return Event.LOST
         return Event.REFUSED if reading.state == INITIAL else Event.BROKEN
-
-    def _is_ours(self, slot: SlotStatus, memory: Memory) -> bool:
-        """By the digest where the device tells one, else by whether we have put something there."""
-        return slot.digest == self._digest if slot.tells_digest else memory.offered
 
     async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
         """Write the Package URI."""

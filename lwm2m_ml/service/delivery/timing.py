@@ -16,6 +16,7 @@ class DeliveryTiming:
     device_work: float = 60.0
     silence: float = 600.0
     attempts: int = 5
+    reboots: int = 50
     trial_results: int = 3
     trial: float = 300.0
 

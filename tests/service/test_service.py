@@ -1,0 +1,194 @@
+"""The whole service on real sockets: LwM2M server, database and simulated microcontrollers that execute modules."""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.compiler.targets import load_target
+from lwm2m_ml.config import Settings
+from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.service.deployment import Deployment, DeviceState
+from lwm2m_ml.service.service import TinyMLService
+from lwm2m_ml.store import Store
+from lwm2m_ml_simulator.device import SimulatedDevice
+from lwm2m_ml_simulator.faults import Faults, PackageBitFlip
+from lwm2m_ml_simulator.inputs.digits import load_digits_split
+from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
+
+Join = Callable[..., Awaitable[SimulatedDevice]]
+
+
+@asynccontextmanager
+async def running(directory: Path, port: int = 0) -> AsyncIterator[TinyMLService]:
+    settings = Settings(data_directory=directory, coap_port=port, insecure=True, compile_workers=1)
+    store, bus = await Store.open(settings.database_url), Bus()
+    server = Lwm2mServer(store, bus, Catalogue.shipped(), settings)
+    service = TinyMLService(server, store, bus, settings)
+    try:
+        await server.start()
+        await service.start()
+        yield service
+    finally:
+        await service.stop()
+        await server.stop()
+        await bus.close()
+        await store.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await condition():  # noqa: ASYNC110 - as clients do
+            await asyncio.sleep(0.01)
+
+
+async def finished(service: TinyMLService, deployment: Deployment) -> Deployment:
+    async def done() -> bool:
+        return (await service.deployment(deployment.id)).finished
+
+    await until(done)
+    return await service.deployment(deployment.id)
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[TinyMLService]:
+    async with running(tmp_path) as service:
+        yield service
+
+
+@pytest.fixture
+async def join(service: TinyMLService) -> AsyncIterator[Join]:
+    """Switch on a device and wait until it is registered."""
+    async with AsyncExitStack() as fleet:
+
+        async def switch_on(endpoint: str, **changes: Any) -> SimulatedDevice:
+            facts: dict[str, Any] = {
+                "target": load_target("cortex-m4f"),
+                "ram_bytes": 65_536,
+                "working_memory_bytes": 32_768,
+                "slot_bytes": 65_536,
+                "clock_hz": 64e6,
+                "inference_period_ms": 5,
+                "outage": 0.2,
+            }
+            profile = DeviceProfile(endpoint=endpoint, **(facts | changes))
+            anchor = VerificationKey.from_pem(service.trust_anchor)
+            images = list(load_digits_split().test.images)[:50]
+            device = SimulatedDevice(profile, service.coap_uri, itertools.cycle(images), [anchor])
+            await fleet.enter_async_context(device)
+
+            async def registered() -> bool:
+                return any(known.endpoint == endpoint for known in service.devices())
+
+            await until(registered)
+            return device
+
+        yield switch_on
+
+
+async def test_both_roads_end_with_results_that_equal_the_reference_bit_for_bit(
+    service: TinyMLService, join: Join
+) -> None:
+    live = await join("live", target=load_target("rp2040"), slot_bytes=16_384)
+    await join("reboots", delivery=DeliveryObject.FIRMWARE_UPDATE)
+    deployment = await finished(service, await service.deploy("digits", "all"))
+    rows = {row.endpoint: row for row in deployment.devices}
+    assert {row.state for row in rows.values()} == {DeviceState.ACTIVE}
+    assert (rows["live"].variant, rows["reboots"].variant) == ("digits-small", "digits-large")
+    assert (rows["live"].ota_bytes or 0) >= (rows["live"].module_bytes or 0) > 0
+
+    async def fifty() -> bool:
+        return len(await service.results("live")) >= 50
+
+    await until(fifty)
+    images = [image.flatten().tolist() for image in load_digits_split().test.images[:50]]
+    answers = await service.reference("digits", "digits-small", images)
+    assert len(live.inferences) >= 50
+    for result, record in zip((await service.results("live"))[:50], live.inferences, strict=False):
+        expected = answers.outputs[record.index % 50]
+        assert [round(score * 2.56) + answers.zero_point for score in result.scores] == list(expected)
+
+
+async def test_a_power_cut_in_the_transfer_does_not_stop_it(service: TinyMLService, join: Join) -> None:
+    device = await join("cut", faults=Faults(power_cut_after_blocks=20))
+    (row,) = (await finished(service, await service.deploy("digits", ["cut"]))).devices
+    assert row.state is DeviceState.ACTIVE
+    assert device.boots == 2
+
+
+async def test_a_flipped_bit_is_refused_and_says_so(service: TinyMLService, join: Join) -> None:
+    await join("flipped", faults=Faults(package_bit_flip=PackageBitFlip(offset=2_000)))
+    (row,) = (await finished(service, await service.deploy("digits", ["flipped"]))).devices
+    assert row.state is DeviceState.FAILED
+    assert row.reason in {"signature invalid (result 2)", "digest mismatch (result 3)"}
+
+
+async def test_a_device_too_small_is_refused_with_figures(service: TinyMLService, join: Join) -> None:
+    await join("tiny", target=load_target("samd21"), slots=1, slot_bytes=4_096)
+    (row,) = (await finished(service, await service.deploy("digits", ["tiny"]))).devices
+    assert row.state is DeviceState.REFUSED
+    assert row.reason.endswith("B of module storage, 4,096 B free; smallest variant digits-small")
+    fit = await service.fit("digits", "tiny")
+    assert fit.chosen is None
+    assert len(fit.candidates) == 3
+
+
+async def test_a_deployment_outlives_the_server(tmp_path: Path, service: TinyMLService, join: Join) -> None:
+    for road in DeliveryObject:
+        await join(road.value, delivery=road, outage=0.5, faults=Faults(power_cut_after_blocks=20))
+    deployment = await service.deploy("digits", "all")
+
+    async def under_way() -> bool:
+        rows = (await service.deployment(deployment.id)).devices
+        return all(row.state is DeviceState.DELIVERING and row.ota_bytes is not None for row in rows)
+
+    await until(under_way)
+    port = int(service.coap_uri.rpartition(":")[2])
+    await service.stop()
+    await service._server.stop()
+    async with running(tmp_path, port) as restarted:
+        ended = await finished(restarted, deployment)
+        assert {row.state for row in ended.devices} == {DeviceState.ACTIVE}
+
+
+async def test_operators_read_and_write_by_path(service: TinyMLService, join: Join) -> None:
+    await join("live")
+    (record,) = await service.read("live", "/3/0/0")
+    assert isinstance(record.value, str)
+    device = service.device("live")
+    assert "/42769/0" in device.objects
+    assert (await service.profile("live")).runtime is not None
+    with pytest.raises(UsageError, match="not base64"):
+        await service.write("live", "/9/0/2", "***")
+
+
+async def test_a_module_is_found_with_its_facts(service: TinyMLService, join: Join) -> None:
+    await join("live")
+    (row,) = (await finished(service, await service.deploy("digits", ["live"]))).devices
+    module = await service.module(row.module_digest or "")
+    assert (module.variant, module.package_bytes, module.facts["exact"]) == (row.variant, row.module_bytes, True)
+
+
+async def test_what_cannot_be_done_is_said(service: TinyMLService) -> None:
+    with pytest.raises(NotFoundError, match="There is no model cats"):
+        await service.deploy("cats", "all")
+    with pytest.raises(ConflictError, match="No device is registered"):
+        await service.deploy("digits", "all")
+    with pytest.raises(NotFoundError):
+        await service.deploy("digits", ["nobody"])
+    with pytest.raises(UsageError):
+        await service.deploy("digits", "everyone")
+    with pytest.raises(UsageError):
+        await service.deploy("digits", [])
+    with pytest.raises(NotFoundError):
+        await service.module("0" * 64)
+    with pytest.raises(NotFoundError):
+        await service.deployment("unknown")
