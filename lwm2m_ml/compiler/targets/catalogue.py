@@ -8,25 +8,12 @@ from importlib import resources
 from pathlib import Path
 
 from lwm2m_ml.compiler.targets.errors import InvalidTargetFile, UnknownInstructionSet, UnknownTarget
+from lwm2m_ml.compiler.targets.flags import normalised_flags
 from lwm2m_ml.compiler.targets.reader import read_core, read_mcu
 from lwm2m_ml.compiler.targets.target import Proof, Target
 from lwm2m_ml.errors import UsageError
 
 _MAX_FILE_BYTES = 64 * 1024
-
-# Single flags that say the same as several others; what a device reports is normalised with these.
-_IMPLIED_FLAGS: dict[str, frozenset[str]] = {
-    "armv8.1-m.main": frozenset({"armv8-m.main"}),
-    "armv8-m.main": frozenset({"armv7-m", "armv8-m.base"}),
-    "armv8-m.base": frozenset({"armv6-m", "idiv"}),
-    "armv7e-m": frozenset({"armv7-m", "dsp"}),
-    "armv7-m": frozenset({"armv6-m", "idiv"}),
-    "fpv5-d16": frozenset({"fpv5-sp-d16"}),
-    "fpv5-sp-d16": frozenset({"fpv4-sp-d16"}),
-    "mve.fp": frozenset({"mve"}),
-    "d": frozenset({"f"}),
-}
-
 
 # How operating systems call the architectures that have a core here.
 _MACHINES = {"x86_64": "x86-64", "amd64": "x86-64", "aarch64": "aarch64", "arm64": "aarch64"}
@@ -111,27 +98,6 @@ def target_for_instruction_set(flags: Iterable[str]) -> Target:
     if not candidates:
         raise UnknownInstructionSet(given)
     return max(candidates, key=lambda core: (len(normalised_flags(core.isa)), core.name))
-
-
-def normalised_flags(flags: Iterable[str]) -> frozenset[str]:
-    """Spell out what each flag implies: `armv7e-m` has `dsp`, `rv32imc` is `rv32i`, `m`, `c`."""
-    found: set[str] = set()
-    todo = [part for flag in flags for part in _split(flag.strip().lower())]
-    while todo:
-        flag = todo.pop()
-        if flag not in found:
-            found.add(flag)
-            todo.extend(_IMPLIED_FLAGS.get(flag, ()))
-    return frozenset(found)
-
-
-def _split(flag: str) -> list[str]:
-    """Split a RISC-V name into base and one-letter extensions; anything else stays whole."""
-    if not flag.startswith("rv32"):
-        return [flag]
-    letters, *named = flag[4:].split("_")
-    letters = letters.replace("g", "imafd")
-    return [f"rv32{letters[:1]}", *letters[1:], *named]
 
 
 def _host(cores: Mapping[str, Target]) -> Target:

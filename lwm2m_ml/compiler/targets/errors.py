@@ -30,6 +30,9 @@ class InvalidTargetFile(InvalidInputError):
     """A target file does not say what it must, or says it wrongly."""
 
     def __init__(self, file: str, key: str, problem: str) -> None:
-        super().__init__(f"{file}: {key}: {problem}", hint="docs/targets.md describes every key")
+        super().__init__(
+            f"{file}: {key}: {problem}",
+            hint="The files beside lwm2m_ml/compiler/targets/catalogue.py are complete examples",
+        )
         self.file = file
         self.key = key

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lwm2m_ml.compiler.targets.flags import normalised_flags
+
 
 class Architecture(StrEnum):
     """The families of machine code that this project knows."""
@@ -87,12 +89,8 @@ class Target:
     @property
     def has_fpu(self) -> bool:
         """Tell whether the core has a floating-point unit of its own."""
-        if self.architecture is Architecture.RISCV32:
-            return any(flag.startswith("rv32") and "f" in flag for flag in self.isa)
-        if self.architecture in (Architecture.X86_64, Architecture.AARCH64):
-            return True
-        return any(flag.startswith(("fpv", "mve.fp")) for flag in self.isa)
+        return not normalised_flags(self.isa).isdisjoint(("fpv4-sp-d16", "mve.fp", "f", "x86-64", "aarch64"))
 
     def has(self, *flags: str) -> bool:
-        """Tell whether the instruction set has all of these flags."""
-        return all(flag in self.isa for flag in flags)
+        """Tell whether the instruction set has all of these flags, implied ones included (`armv7e-m` has `dsp`)."""
+        return normalised_flags(self.isa).issuperset(flags)

@@ -4,11 +4,17 @@ import hashlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from lwm2m_ml.errors import UsageError
+
+# There are 256 directories of each kind.
+MAX_FILES_PER_DIRECTORY = 64
+_HOUR = 3600
+_SAFE_AGE = 24 * _HOUR
 
 
 def cache_directory() -> Path:
@@ -42,6 +48,7 @@ def cached_file(kind: str, digest: str, suffix: str, make: Callable[[Path], None
     """
     path = cache_directory() / kind / digest[:2] / f"{digest}{suffix}"
     if path.exists():
+        _mark_used(path)
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +62,7 @@ def cached_file(kind: str, digest: str, suffix: str, make: Callable[[Path], None
     try:
         make(Path(temporary))
         _publish(temporary, path)
+        _drop_oldest(path.parent)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -68,3 +76,19 @@ def _publish(temporary: str, path: Path) -> None:
         # Windows refuses to replace a file that another process has open; that file has the same content.
         if not path.exists():
             raise
+
+
+def _mark_used(path: Path) -> None:
+    """Note that a file was used, at most once an hour, so that the files in use are not the oldest."""
+    with suppress(OSError):
+        if time.time() - path.stat().st_mtime > _HOUR:
+            os.utime(path)
+
+
+def _drop_oldest(directory: Path) -> None:
+    """Keep a directory of the cache bounded; what somebody may be using right now stays."""
+    with suppress(OSError):
+        files = sorted((entry.stat().st_mtime, entry.path) for entry in os.scandir(directory))
+        for used, path in files[: max(0, len(files) - MAX_FILES_PER_DIRECTORY)]:
+            if time.time() - used > _SAFE_AGE:
+                os.unlink(path)

@@ -82,6 +82,20 @@ def test_flags_are_spelt_out() -> None:
     assert {"armv7e-m", "armv7-m", "armv6-m", "dsp", "idiv"} == normalised_flags([" ARMv7E-M "])
 
 
+def test_a_target_has_what_its_flags_imply() -> None:
+    assert load_target("cortex-m4f").has("dsp", "idiv", "fpv4-sp-d16")
+    assert load_target("cortex-m33").has("dsp")
+    assert not load_target("cortex-m3").has("dsp")
+    assert load_target("rv32imc").has("m", "c")
+    assert [load_target(name).has_fpu for name in ("cortex-m4", "cortex-m7", "rv32imc", "rv32imafc", "host")] == [
+        False,
+        True,
+        False,
+        True,
+        True,
+    ]
+
+
 def test_no_two_microcontrollers_share_a_title() -> None:
     titles = [target.title for target in shipped_targets().values()]
     assert len(set(titles)) == len(titles)

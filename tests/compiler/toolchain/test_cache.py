@@ -1,9 +1,11 @@
 """Where results are kept, and that a half-written one is never seen."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from lwm2m_ml.compiler.toolchain import cache
 from lwm2m_ml.compiler.toolchain.cache import cache_directory, cached_file, digest_of
 from lwm2m_ml.errors import UsageError
 
@@ -54,3 +56,17 @@ def test_a_cache_that_cannot_be_written_says_what_to_do(tmp_path: Path, monkeypa
     monkeypatch.setenv("LWM2M_ML_CACHE", str(tmp_path / "file"))
     with pytest.raises(UsageError, match="LWM2M_ML_CACHE"):
         cached_file("kind", "abcd", ".x", lambda path: None)
+
+
+def test_the_oldest_files_go_when_a_directory_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LWM2M_ML_CACHE", str(tmp_path))
+    monkeypatch.setattr(cache, "MAX_FILES_PER_DIRECTORY", 3)
+    old = [cached_file("kind", f"ab{number}", ".x", lambda path: None) for number in range(3)]
+    for path in old:
+        os.utime(path, (1, 1))
+    assert cached_file("kind", "ab1", ".x", lambda path: None) == old[1]
+    new = [cached_file("kind", f"ab{number}", ".x", lambda path: None) for number in (7, 8)]
+    assert not old[0].exists()
+    assert not old[2].exists()
+    assert old[1].exists(), "it was used a moment ago"
+    assert all(path.exists() for path in new)
