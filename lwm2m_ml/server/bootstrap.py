@@ -139,7 +139,9 @@ class BootstrapServer:
     async def _session(
         self, endpoint: str, remote: Remote, configuration: BootstrapConfiguration, preferred: int | None
     ) -> None:
-        formats = FORMATS if preferred is None else (preferred, *(one for one in FORMATS if one != preferred))
+        formats: Sequence[int] = (
+            FORMATS if preferred is None else (preferred, *(one for one in FORMATS if one != preferred))
+        )
         try:
             for path in configuration.delete:
                 await self._step(remote, Code.DELETE, path)

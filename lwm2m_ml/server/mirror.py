@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.object_list import ObjectKey
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.store.errors import StoreError
@@ -107,7 +107,7 @@ def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
 def _to_document(parameters: RegistrationParameters) -> dict[str, Any]:
     return {
         "sms": parameters.sms,
-        "objects": {str(ObjectPath(*key)): version for key, version in parameters.objects.items()},
+        "objects": {_to_path(key): version for key, version in parameters.objects.items()},
         "content_formats": sorted(parameters.content_formats),
         "root_path": parameters.root_path,
         "profile_id": parameters.profile_id,
@@ -115,6 +115,11 @@ def _to_document(parameters: RegistrationParameters) -> dict[str, Any]:
     }
 
 
-def _object_key(path: str) -> tuple[int, int | None]:
-    parsed = ObjectPath.parse(path)
-    return parsed.segments[0], parsed.instance_id
+def _to_path(key: ObjectKey) -> str:
+    object_id, instance_id = key
+    return f"/{object_id}" if instance_id is None else f"/{object_id}/{instance_id}"
+
+
+def _object_key(path: str) -> ObjectKey:
+    numbers = path.split("/")
+    return int(numbers[1]), int(numbers[2]) if len(numbers) > 2 else None

@@ -1,7 +1,7 @@
 """What a deployment does to each of its devices."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -9,6 +9,7 @@ from sqlalchemy import select
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class DeploymentDeviceRepository:
 
     def put(self, record: DeploymentDeviceRecord) -> asyncio.Future[None]:
         """Store where a device stands; the future carries `RecordConflict` when there is no such deployment."""
-        return self._database.writer.submit(self._put, asdict(record))
+        return self._database.writer.submit(self._put, row_of(record))
 
     async def of_deployment(self, deployment_id: str) -> tuple[DeploymentDeviceRecord, ...]:
         """The devices of a deployment, in the order they were added."""

@@ -1,13 +1,14 @@
 """Deployments: one rollout of a model each."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, select, update
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class DeploymentRepository:
 
     def put(self, record: DeploymentRecord) -> asyncio.Future[None]:
         """Store a deployment."""
-        return self._database.writer.submit(self._put, asdict(record))
+        return self._database.writer.submit(self._put, row_of(record))
 
     def set_state(self, deployment_id: str, state: str) -> asyncio.Future[None]:
         """Change the state of a deployment; an unknown one stays unknown."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class DeviceRequestRepository:
 
     def add(self, record: DeviceRequestRecord) -> asyncio.Future[int]:
         """Append a request; the future carries its number."""
-        row = asdict(record)
+        row = row_of(record)
         del row["id"]
 
         async def append(connection: AsyncConnection) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Row, delete, select
@@ -10,6 +10,7 @@ from sqlalchemy import Row, delete, select
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ModelRepository:
         model_row = {**model, "metrics": record.metrics, "created_at": record.created_at}
         forget = delete(tables.model_variants).where(variants.model == record.name, variants.version == record.version)
         rows = [
-            (self._put_variant, {**key, **asdict(variant), "position": position})
+            (self._put_variant, {**key, **row_of(variant), "position": position})
             for position, variant in enumerate(record.variants)
         ]
         return self._database.writer.submit_all([(self._put_model, model_row), (forget, None), *rows])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class ModuleRepository:
 
     def put(self, record: ModuleRecord) -> asyncio.Future[None]:
         """Store a module; the future carries `RecordConflict` when another module has its key."""
-        return self._database.writer.submit(self._put, asdict(record))
+        return self._database.writer.submit(self._put, row_of(record))
 
     async def get(self, digest: str) -> ModuleRecord | None:
         """The module with this digest, or None."""

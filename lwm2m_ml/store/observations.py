@@ -1,13 +1,14 @@
 """Observations that outlive the process."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy import bindparam, delete, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ObservationRepository:
 
     def put(self, record: ObservationRecord) -> asyncio.Future[None]:
         """Store an observation, if it is not there."""
-        return self._database.writer.submit(self._put, asdict(record))
+        return self._database.writer.submit(self._put, row_of(record))
 
     def delete(self, endpoint: str, paths: str, *, composite: bool) -> asyncio.Future[None]:
         """Forget an observation."""

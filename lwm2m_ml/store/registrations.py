@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import bindparam, delete, select, update
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class RegistrationRepository:
 
     def put(self, record: RegistrationRecord) -> asyncio.Future[None]:
         """Store a registration in place of the endpoint's earlier one."""
-        return self._database.writer.submit(self._put, asdict(record))
+        return self._database.writer.submit(self._put, row_of(record))
 
     def touch(self, endpoint: str, *, now: float, host: str, port: int) -> asyncio.Future[None]:
         """Note that the device was heard of at `now` from this address."""

@@ -1,13 +1,14 @@
 """Inference results as devices reported them."""
 
 import asyncio
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, insert, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class ResultRepository:
 
     def add(self, record: ResultRecord) -> asyncio.Future[None]:
         """Append a result."""
-        row = asdict(record)
+        row = row_of(record)
         del row["id"]
         return self._database.writer.submit(self._insert, row)
 

@@ -1,12 +1,13 @@
 """Digests of the API's access tokens; the tokens themselves are never stored."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 from sqlalchemy import delete, func, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
 from lwm2m_ml.store.database import Database
+from lwm2m_ml.store.rows import row_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class TokenRepository:
     async def add(self, digest: str, *, scope: str, label: str) -> TokenRecord:
         """Store a token's digest."""
         record = TokenRecord(digest, scope, label)
-        await self._database.writer.submit(self._put, asdict(record))
+        await self._database.writer.submit(self._put, row_of(record))
         return record
 
     async def find(self, digest: str) -> TokenRecord | None:
