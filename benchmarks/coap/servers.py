@@ -1,13 +1,13 @@
 """The servers under load: `python servers.py KIND PORT`, KIND one of stock, ours, ours-uvloop."""
 
 import asyncio
-import gc
 import sys
 
 import aiocoap
 from aiocoap import resource
 
 from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.tuning import prepare_for_load
 
 BODY = bytes(range(256)) * 400
 
@@ -67,13 +67,13 @@ async def slow_path(port: int) -> None:
 
 
 async def stock(port: int) -> None:
-    await aiocoap.Context.create_server_context(site(), bind=("127.0.0.1", port), transports=["udp6"])
+    context = await aiocoap.Context.create_server_context(site(), bind=("127.0.0.1", port), transports=["udp6"])
     await serve()
+    await context.shutdown()
 
 
 async def serve() -> None:
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 1000)
+    prepare_for_load()
     print("ready", flush=True)
     await asyncio.get_running_loop().create_future()
 
