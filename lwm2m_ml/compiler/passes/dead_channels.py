@@ -126,11 +126,11 @@ class _Elimination:
             weights, bias = self._graph.operands(operation)[1:]
             biases = self._bias(operation, self._absorbable(operation)).astype(numpy.int32)[live_out]
             values = weights.values[live_out][..., live_in]
-            return _with_constants(operation, weights, values, bias, biases, live_out)
+            return _with_constants(operation, (weights, bias), (values, biases), live_out)
         if isinstance(operation.kind, kinds.DepthwiseConvolution) and self._is_channelwise(operation):
             weights, bias = self._graph.operands(operation)[1:]
             values = weights.values[..., live_out]
-            return _with_constants(operation, weights, values, bias, bias.values[live_out], live_out)
+            return _with_constants(operation, (weights, bias), (values, bias.values[live_out]), live_out)
         return operation, []
 
 
@@ -143,13 +143,13 @@ def _narrowed(tensor: Tensor, live: Mask) -> Tensor:
 
 
 def _with_constants(
-    operation: Operation, weights: Tensor, values: Array, bias: Tensor, biases: Array, live: Mask
+    operation: Operation, old: tuple[Tensor, Tensor], new: tuple[Array, Array], live: Mask
 ) -> tuple[Operation, list[Tensor]]:
     """The operation with its own weights and bias, quantised as those channels were."""
     names = (f"{operation.output}/live weights", f"{operation.output}/live bias")
     constants = [
-        constant_tensor(names[0], values, _sliced(weights.quantization, live)),
-        constant_tensor(names[1], biases, _sliced(bias.quantization, live)),
+        constant_tensor(name, values, _sliced(tensor.quantization, live))
+        for name, values, tensor in zip(names, new, old, strict=True)
     ]
     return replace(operation, inputs=(operation.inputs[0], *names)), constants
 

@@ -62,7 +62,7 @@ def _scratch_name(step: Step) -> str:
 
 def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
     """Plan the arena; step numbers count from 1, inputs are there at 0 and outputs until after the last."""
-    owners = _owners(graph)
+    owners = _owners(graph, steps)
     first, last = _lifetimes(graph, owners)
     sizes = {owner: graph.tensor(owner).bytes for owner in first}
     buffers = [Buffer(name, sizes[name], first[name], last[name], TENSOR_ALIGNMENT) for name in first]
@@ -81,14 +81,31 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
     return Arena(plan(buffers, in_place=pairs.values()), owners)
 
 
-def _owners(graph: Graph) -> dict[str, str]:
-    """A reshape has no memory of its own: its result is its operand under another name."""
+def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:
+    """A reshape has no memory of its own, nor has a result that is written exactly over its operand."""
     owners = {name: name for name in graph.inputs}
-    for operation in graph.operations:
-        source = operation.inputs[0]
-        shares = isinstance(operation.kind, Reshape) and source in owners
-        owners[operation.output] = owners[source] if shares else operation.output
+    last_use = {name: len(steps) + 1 for name in graph.outputs}
+    for number, step in enumerate(steps, start=1):
+        for name in step.layer.operation.inputs:
+            last_use[name] = max(number, last_use.get(name, 0))
+    end_of_life: dict[str, int] = {name: last_use.get(name, 0) for name in graph.inputs}
+    for number, step in enumerate(steps, start=1):
+        result = step.layer.result.name
+        source = _shared_operand(step, owners, end_of_life, number)
+        owners[result] = owners[source] if source is not None else result
+        end_of_life[owners[result]] = max(end_of_life.get(owners[result], 0), last_use.get(result, number))
     return owners
+
+
+def _shared_operand(step: Step, owners: Mapping[str, str], end_of_life: Mapping[str, int], number: int) -> str | None:
+    operation = step.layer.operation
+    if isinstance(operation.kind, Reshape) and operation.inputs[0] in owners:
+        return operation.inputs[0]
+    index = step.kernel.replaces(step.layer)
+    if index is None or operation.inputs[index] not in owners:
+        return None
+    name = operation.inputs[index]
+    return name if end_of_life[owners[name]] == number else None
 
 
 def _lifetimes(graph: Graph, owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:

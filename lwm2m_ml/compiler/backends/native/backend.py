@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lwm2m_ml.compiler.backends.base import LayerFact, Payload
 from lwm2m_ml.compiler.backends.native.arena import Arena, Step, plan_arena
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.program import ENTRY, Program
 from lwm2m_ml.compiler.backends.native.selection import select
 from lwm2m_ml.compiler.ir import Graph
@@ -30,7 +31,7 @@ class NativeBackend:
         steps = select(graph, target, optimize)
         arena = plan_arena(graph, steps)
         program = generate(steps, arena)
-        blob = compile_blob(program.sources(), target, optimize=optimize, entry=ENTRY)
+        blob = compile_blob(program.sources(), target, optimize=_file_optimizations(target, optimize), entry=ENTRY)
         return Payload(
             code=blob.code,
             arena_bytes=max(16, -(-arena.plan.arena_bytes // 16) * 16),
@@ -38,6 +39,12 @@ class NativeBackend:
             offsets={name: arena.offset(name) for name in (*graph.inputs, *graph.outputs)},
             layers=tuple(_fact(step, arena) for step in steps),
         )
+
+
+def _file_optimizations(target: Target, optimize: str) -> dict[str, str]:
+    """Where the inner loops are assembly, the C around them had better be small."""
+    small = optimize == "balanced" and has_dsp(target)
+    return {"module.c": "size" if small else optimize}
 
 
 def generate(steps: tuple[Step, ...], arena: Arena) -> Program:

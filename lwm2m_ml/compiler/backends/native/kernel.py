@@ -36,5 +36,8 @@ class Kernel(Protocol):
         With head room h the result may begin h or more bytes before the operand and run into it; 0 is in place.
         """
 
+    def replaces(self, layer: Layer) -> int | None:
+        """The operand over which the result may be written, element for element, at exactly the same place."""
+
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
         """Add functions and constants to the program; return the statement that calls them."""

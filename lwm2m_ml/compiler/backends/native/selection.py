@@ -14,6 +14,8 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     softmax,
 )
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import depthwise as armv7em_depthwise
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import fully_connected as armv7em_fully_connected
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.ir import Graph
@@ -21,6 +23,8 @@ from lwm2m_ml.compiler.targets import Target
 
 KERNELS: Sequence[Kernel] = (
     *armv7em_convolution.KERNELS,
+    *armv7em_depthwise.KERNELS,
+    *armv7em_fully_connected.KERNELS,
     *convolution.KERNELS,
     *depthwise.KERNELS,
     *fully_connected.KERNELS,

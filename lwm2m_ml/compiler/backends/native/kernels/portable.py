@@ -15,3 +15,7 @@ class Portable:
     def overlaps(self, layer: Layer) -> Mapping[int, int]:
         """None."""
         return {}
+
+    def replaces(self, layer: Layer) -> int | None:
+        """None."""
+        return None

@@ -1,4 +1,4 @@
-"""Convolutions with SMLAD: the operands of three pixels are widened to 16 bits, then the block kernel runs over them."""
+"""Convolutions with SMLAD: the operands of three pixels are widened to 16 bits for the block kernel."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def _by_words(layer: Layer) -> bool:
 
 def _groups(layer: Layer) -> int:
     """Inputs of a filter in groups of four, the last filled up."""
-    return -(-_filters(layer).shape[1] // 4)
+    return -(-int(_filters(layer).shape[1]) // 4)
 
 
 def _column_words(layer: Layer) -> int:
@@ -130,7 +130,12 @@ class BlockConvolution:
         first_read = ((top[:, None] * width + left[None, :]) * channels).reshape(-1)
         still_read = numpy.minimum.accumulate(first_read[::-1])[::-1]
         ends = numpy.arange(PIXELS, rows * columns, PIXELS)
-        return {0: int(max(0, (ends * out_channels - still_read[ends]).max(initial=0)))}
+        ahead: Array = ends * out_channels - still_read[ends]
+        return {0: int(max(0, ahead.max(initial=0)))}
+
+    def replaces(self, layer: Layer) -> int | None:
+        """None; see `overlaps`."""
+        return None
 
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
         """A driver per shape; the block kernel is shared by all layers with the same kind of limits."""
