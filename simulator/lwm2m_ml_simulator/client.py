@@ -6,6 +6,8 @@ manager, and call `notify` when a value changed.
 
 import asyncio
 import contextlib
+import ipaddress
+import socket
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
@@ -47,7 +49,10 @@ _COAP_SETTINGS = CoapSettings(
 
 
 class Lwm2mClient:
-    """One LwM2M client on a UDP port of its own. Objects 0, 1 and 3 are added where the caller brings none."""
+    """One LwM2M client on a UDP port of its own. Objects 0, 1 and 3 are added where the caller brings none.
+
+    `host` is the address to listen on; by default one from which the server can be reached.
+    """
 
     def __init__(
         self,
@@ -57,7 +62,7 @@ class Lwm2mClient:
         *,
         lifetime: int = 86_400,
         version: str = "1.1",
-        host: str = "127.0.0.1",
+        host: str | None = None,
         catalogue: Catalogue | None = None,
     ) -> None:
         self.endpoint = endpoint
@@ -87,8 +92,11 @@ class Lwm2mClient:
 
     async def start(self) -> None:
         """Open the port and begin to register; `registered` is set while the server knows this client."""
-        self._coap = await CoapEndpoint.bind(self._host, 0, site=self._site, settings=_COAP_SETTINGS)
-        self._registration = Registration(self._coap, self._server, self._parameters, self.registered)
+        address = await self._resolve()
+        host = self._host or _local_host(address[0])
+        self._coap = await CoapEndpoint.bind(host, 0, site=self._site, settings=_COAP_SETTINGS)
+        self._server = address
+        self._registration = Registration(self._coap, address, self._parameters, self.registered)
         self._task = asyncio.create_task(self._registration.keep())
 
     async def stop(self, *, deregister: bool = True) -> None:
@@ -131,6 +139,16 @@ class Lwm2mClient:
             self._registration.forget()
         return bool(response.code.is_successful())
 
+    async def _resolve(self) -> tuple[str, int]:
+        """Return the IP address of the server."""
+        host, port = self._server
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+        except OSError as error:
+            raise UsageError(f"the LwM2M server {host!r} cannot be found", hint=str(error)) from error
+        address = found[0][4]
+        return str(address[0]), int(address[1])
+
     def _parameters(self) -> RegistrationParameters:
         objects: dict[tuple[int, int | None], str] = {}
         for object_id in self.tree.object_ids():
@@ -158,6 +176,14 @@ class Lwm2mClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def _local_host(server: str) -> str:
+    """Return where to listen, so that this server can be reached and nobody else without need."""
+    address = ipaddress.ip_address(server)
+    if address.is_loopback:
+        return server if address.version == 6 else "127.0.0.1"
+    return "::" if address.version == 6 else "0.0.0.0"  # noqa: S104 - a device is there to be reached by its server
 
 
 def parse_server_uri(uri: str) -> tuple[str, int]:

@@ -6,6 +6,8 @@ from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from aiocoap import Code, Message
+from aiocoap.message import UndecidedRemote
+from aiocoap.util import hostportjoin
 
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.errors import Lwm2mMlError
@@ -14,6 +16,7 @@ from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.staging import Source
 
+_SCHEME = "coap"
 _DEFAULT_PORT = 5683
 _MAXIMUM_RESTARTS = 3
 
@@ -25,6 +28,7 @@ class DownloadProblem(Enum):
     CONNECTION_LOST = auto()
     INVALID_URI = auto()
     UNSUPPORTED_PROTOCOL = auto()
+    DEVICE_ERROR = auto()
 
 
 class DownloadFailed(SimulatorError):
@@ -54,7 +58,7 @@ class PackageUri:
             raise InvalidUri(f"{uri!r} is not a URI") from error
         if not parts.scheme or not host:
             raise InvalidUri(f"{uri!r} is not the URI of a package")
-        if parts.scheme != "coap":
+        if parts.scheme != _SCHEME:
             raise DownloadFailed(DownloadProblem.UNSUPPORTED_PROTOCOL, f"this device does not speak {parts.scheme}")
         path = tuple(segment for segment in parts.path.split("/") if segment)
         return cls(host, port or _DEFAULT_PORT, path, tuple(parts.query.split("&")) if parts.query else ())
@@ -115,7 +119,7 @@ class Download:
             request = Message(code=Code.GET, uri_path=address.path, uri_query=address.query)
             block_number = self._reception.received // self._settings.block_bytes
             request.opt.block2 = (block_number, False, self._settings.size_exponent)
-            request.remote = self._coap.remote(address.host, address.port)
+            request.remote = UndecidedRemote(_SCHEME, hostportjoin(address.host, address.port))
             try:
                 return await self._coap.request(request, timeout=self._settings.patience)
             except Lwm2mMlError:

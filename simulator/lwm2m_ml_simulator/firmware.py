@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import structlog
+
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
@@ -13,7 +15,7 @@ from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client import Lwm2mClient
 from lwm2m_ml_simulator.download import Download
 from lwm2m_ml_simulator.faults import FaultInjector
-from lwm2m_ml_simulator.flash import Flash, FlashRegion
+from lwm2m_ml_simulator.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.inference import InferenceEngine, InferenceRecord, Result, Sensor
 from lwm2m_ml_simulator.intake import Intake
 from lwm2m_ml_simulator.journal import Journal
@@ -33,6 +35,8 @@ from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.staging import Staging
 from lwm2m_ml_simulator.trial import TrialSupervisor
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ class Firmware:
     ) -> None:
         profile, flash = board.profile, board.flash
         self._board = board
+        self._on_reboot = on_reboot
         journal = Journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz)
@@ -120,6 +125,8 @@ class Firmware:
             asyncio.create_task(self.engine.run(), name=f"{endpoint} inference"),
             asyncio.create_task(self._outbox.run(), name=f"{endpoint} outbox"),
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._watch)
 
     async def stop(self, *, deregister: bool) -> None:
         """End all that runs; without power nobody is told."""
@@ -129,10 +136,18 @@ class Firmware:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
+            # Whatever broke it, the watchdog has told.
+            with contextlib.suppress(asyncio.CancelledError, Exception):
                 await task
         self._tasks = []
         await self.client.stop(deregister=deregister)
+
+    def _watch(self, task: asyncio.Task[None]) -> None:
+        """The watchdog: firmware whose main loop broke restarts."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, PowerCut):
+            _log.error("watchdog", endpoint=self._board.profile.endpoint, task=task.get_name(), exc_info=error)
+            self._on_reboot()
 
     def _download(self, reception: Reception) -> Download:
         return Download(self.client.coap, reception, self._board.profile.fetch, self._board.faults)

@@ -138,11 +138,10 @@ class InferenceEngine:
         try:
             inputs = (quantise(image, module.descriptor.inputs[0]),)
             inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
+            self._keep(module, index, image, inference, figures)
         except MachineFailure as failure:
             figures.latency.failures += 1
             self._log.warning("inference_failed", slot=module.slot, reason=failure.message)
-        else:
-            self._keep(module, index, image, inference, figures)
         self._supervisor.judge(module.slot, figures.latency)
         return True
 
@@ -150,8 +149,8 @@ class InferenceEngine:
         self, module: LoadedModule, index: int, image: FloatArray, inference: Inference, figures: SlotFigures
     ) -> None:
         self._records.append(InferenceRecord(index, inference.outputs, inference.instructions, module.digest))
-        figures.latency.add(inference.latency_ms)
         result = self._decide(module, inference, figures.next_number)
+        figures.latency.add(inference.latency_ms)
         figures.next_number += 1
         figures.results.add(result.decided, image)
         figures.last = result

@@ -9,7 +9,7 @@ import structlog
 from lwm2m_ml.module.errors import ModuleRejected
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.download import Download, DownloadFailed, DownloadProblem
-from lwm2m_ml_simulator.errors import StorageFull
+from lwm2m_ml_simulator.errors import SimulatorError, StorageFull
 from lwm2m_ml_simulator.flash import PowerCut
 from lwm2m_ml_simulator.modules import ModuleManager
 from lwm2m_ml_simulator.reception import Reception
@@ -82,8 +82,9 @@ class Intake:
     def resume(self) -> None:
         """Go on after a reboot with what was under way."""
         source = self._staging.source
-        if self.phase is Phase.DELIVERED:
+        if source is not None and self.phase is Phase.DELIVERED:
             self._staging.forget()
+            self.on_change()
         elif source is not None and self._staging.is_complete:
             self._finish()
         elif source is not None and source.uri:
@@ -91,6 +92,7 @@ class Intake:
             self._run(source.uri)
         elif source is not None:  # What was being pushed when the power failed has to be pushed again.
             self._staging.forget()
+            self.on_change()
 
     def discard(self) -> None:
         """Forget what was fetched or delivered; the slot is empty then."""
@@ -126,6 +128,9 @@ class Intake:
         except DownloadFailed as failure:
             self._log.warning("download_failed", reason=failure.message)
             self._failed(failure.problem)
+        except SimulatorError as error:
+            self._log.error("download_broke", reason=error.message)
+            self._failed(DownloadProblem.DEVICE_ERROR)
         except PowerCut:
             return
 
@@ -142,8 +147,8 @@ class Intake:
         self.on_change()
         source = self._staging.source
         self._modules.stage(self.number, verified, source.start if source else 0, self._staging.received)
-        self._staging.forget()
         self.on_change()
+        self._staging.forget()
 
     def _failed(self, problem: DownloadProblem | ModuleResult) -> None:
         self.problem = problem

@@ -42,6 +42,7 @@ RESULT_OF_PROBLEM: Mapping[DownloadProblem | ModuleResult, UpdateResult] = {
     DownloadProblem.STORAGE: UpdateResult.NOT_ENOUGH_STORAGE,
     DownloadProblem.CONNECTION_LOST: UpdateResult.CONNECTION_LOST,
     DownloadProblem.INVALID_URI: UpdateResult.INVALID_URI,
+    DownloadProblem.DEVICE_ERROR: UpdateResult.UPDATE_FAILED,
     DownloadProblem.UNSUPPORTED_PROTOCOL: UpdateResult.UNSUPPORTED_PROTOCOL,
     ModuleResult.STORAGE_TOO_SMALL: UpdateResult.NOT_ENOUGH_STORAGE,
     ModuleResult.WORKING_MEMORY_TOO_SMALL: UpdateResult.OUT_OF_MEMORY,
