@@ -36,6 +36,16 @@ def test_compilers_take_it_without_a_warning(language: str, target: str, tmp_pat
     assert completed.returncode == 0, completed.stderr
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_reference_verifier_is_plain_c99(target: str, tmp_path: pathlib.Path) -> None:
+    source = HEADER.with_name("lwm2m_ml_verifier.c")
+    warnings = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror", "-std=c99", "-Os"]
+    output = ["-c", "-o", str(tmp_path / "verifier.o"), str(source)]
+    command = [sys.executable, "-m", "ziglang", "cc", *TARGETS[target], *warnings, *output]
+    completed = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert completed.returncode == 0, completed.stderr
+
+
 @pytest.mark.parametrize(
     ("prefix", "numbers"),
     [("RESULT", ModuleResult), ("STATE", ModuleState), ("ENCODING", PayloadEncoding), ("FORMAT", ModuleFormat)],
