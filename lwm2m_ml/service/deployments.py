@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
@@ -115,7 +115,12 @@ class Deployments:
             with self._signals.watch(row.endpoint) as watch:
                 session = Session(row.endpoint, self._access, watch, self._model_object, self._timing)
                 run = DeviceRun(self._workshop, session, deployment_id=deployment.id, model=model, row=row, save=save)
-                await run.run()
+                try:
+                    await run.run()
+                except Lwm2mMlError as error:  # only the store can still fail; the next start goes on from what it has
+                    log.error(
+                        "a deployment stopped", endpoint=row.endpoint, deployment=deployment.id, reason=str(error)
+                    )
 
     async def _save(self, deployment_id: str, changed: DeploymentDevice) -> None:
         """Persist first, then tell: nobody hears of a state that a crash could take back."""

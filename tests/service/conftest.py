@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -307,9 +308,22 @@ async def bus() -> AsyncIterator[Bus]:
     await bus.close()
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with all its tables: making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("database") / "empty.sqlite3"
+
+    async def make() -> None:
+        await (await Store.open(f"sqlite+aiosqlite:///{path}")).close()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'test.sqlite3'}")
+async def store(tmp_path: Path, empty_database: Path) -> AsyncIterator[Store]:
+    path = shutil.copy(empty_database, tmp_path / "test.sqlite3")
+    store = await Store.open(f"sqlite+aiosqlite:///{path}")
     yield store
     await store.close()
 

@@ -142,8 +142,8 @@ async def test_a_device_too_small_is_refused_with_figures(service: TinyMLService
 
 
 async def test_a_deployment_outlives_the_server(tmp_path: Path, service: TinyMLService, join: Join) -> None:
-    for road in DeliveryObject:
-        await join(road.value, delivery=road, outage=0.5, faults=Faults(power_cut_after_blocks=20))
+    faults = Faults(power_cut_after_blocks=20)
+    devices = [await join(road.value, delivery=road, outage=0.5, faults=faults) for road in DeliveryObject]
     deployment = await service.deploy("digits", "all")
 
     async def under_way() -> bool:
@@ -157,6 +157,8 @@ async def test_a_deployment_outlives_the_server(tmp_path: Path, service: TinyMLS
     async with running(tmp_path, port) as restarted:
         ended = await finished(restarted, deployment)
         assert {row.state for row in ended.devices} == {DeviceState.ACTIVE}
+        for device in devices:
+            await device.stop()
 
 
 async def test_operators_read_and_write_by_path(service: TinyMLService, join: Join) -> None:

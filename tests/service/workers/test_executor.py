@@ -1,9 +1,13 @@
 """Worker processes: what they answer, and what happens when they crash or hang."""
 
 import asyncio
+import contextlib
 import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +79,44 @@ def test_the_kind_of_an_error_is_kept() -> None:
     error = guarded(fail).to_error("asking")
     assert isinstance(error, UsageError)
     assert (error.message, error.hint) == ("asking failed: No", "Do not")
+
+
+PARENT = """
+import asyncio, os
+from lwm2m_ml.service.workers.executor import WorkerPool
+
+async def main():
+    pool = WorkerPool(1)
+    print(await pool.run(os.getpid, what="asking"), flush=True)
+    await asyncio.sleep(60)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+async def test_no_worker_outlives_a_server_that_was_killed(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = await asyncio.create_subprocess_exec(sys.executable, str(script), stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    async with asyncio.timeout(30):
+        worker = int(await parent.stdout.readline())
+        parent.kill()
+        await parent.wait()
+        try:
+            while is_running(worker):  # noqa: ASYNC110 - a process that is not our child cannot be waited for
+                await asyncio.sleep(0.01)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+
+
+def is_running(process_id: int) -> bool:
+    """Whether a process is there and not merely unreaped by whoever inherited it."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{process_id}/stat")
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
