@@ -7,9 +7,12 @@ from lwm2m_ml_simulator.flash import Flash
 
 @dataclass(frozen=True, slots=True)
 class BitRot:
-    """After so many inferences of a freshly activated module, one bit of its payload flips."""
+    """After so many inferences of a freshly activated module, one bit of its payload flips.
 
-    payload_offset: int
+    Without an offset it is a bit that changes the module's answers.
+    """
+
+    payload_offset: int | None = None
     bit: int = 0
     after_inferences: int = 0
 
@@ -57,8 +60,13 @@ class FaultInjector:
         changed[flip.offset - offset] ^= 1 << flip.bit
         return bytes(changed)
 
-    def inferred(self, payload_start: int, payload_bytes: int, inferences: int) -> None:
-        """The module in use, at this place in flash, has run so many times since it was activated."""
-        if self._bit_rot is not None and inferences >= self._bit_rot.after_inferences:
-            rot, self._bit_rot = self._bit_rot, None
-            self._flash.flip_bit(payload_start + rot.payload_offset % max(payload_bytes, 1), rot.bit)
+    def rot_due(self, inferences: int) -> BitRot | None:
+        """Return the rot that sets in now that the module in use has run so many times, if one does."""
+        if self._bit_rot is None or inferences < self._bit_rot.after_inferences:
+            return None
+        rot, self._bit_rot = self._bit_rot, None
+        return rot
+
+    def flip(self, address: int, bit: int) -> None:
+        """Let one bit of the flash rot."""
+        self._flash.flip_bit(address, bit)

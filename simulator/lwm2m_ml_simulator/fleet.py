@@ -32,9 +32,9 @@ class _Table(BaseModel):
 
 
 class BitRotTable(_Table):
-    """`bit_rot = { payload_offset = 100, bit = 3, after_inferences = 20 }`."""
+    """`bit_rot = { after_inferences = 20, bit = 3, payload_offset = 100 }`; without offset, a bit that matters."""
 
-    payload_offset: Count
+    payload_offset: Count | None = None
     bit: Bit = 0
     after_inferences: Count = 0
 

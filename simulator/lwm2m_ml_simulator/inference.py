@@ -1,12 +1,13 @@
 """Infers the sensor's stream with the module in use: one image per Inference Period, every result recorded and sent."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy
 import structlog
 
+from lwm2m_ml_simulator.bit_rot import influential_offset
 from lwm2m_ml_simulator.errors import MachineFailure
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.flash import PowerCut
@@ -134,9 +135,9 @@ class InferenceEngine:
             return False
         index, image = reading
         figures = self.figures(module.slot)
-        self._faults.inferred(self._modules.payload_address(module), module.payload_bytes, figures.latency.inferences)
         try:
             inputs = (quantise(image, module.descriptor.inputs[0]),)
+            await self._rot(module, inputs, figures.latency.inferences)
             inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
             self._keep(module, index, image, inference, figures)
         except MachineFailure as failure:
@@ -144,6 +145,17 @@ class InferenceEngine:
             self._log.warning("inference_failed", slot=module.slot, reason=failure.message)
         self._supervisor.judge(module.slot, figures.latency)
         return True
+
+    async def _rot(self, module: LoadedModule, inputs: Sequence[bytes], inferences: int) -> None:
+        """Let a bit of the module rot if that is its fate."""
+        rot = self._faults.rot_due(inferences)
+        if rot is None:
+            return
+        offset = rot.payload_offset
+        if offset is None:
+            payload = self._modules.payload(module)
+            offset = await influential_offset(self._machine, payload, module.descriptor, inputs, rot.bit)
+        self._faults.flip(self._modules.payload_address(module) + offset % module.payload_bytes, rot.bit)
 
     def _keep(
         self, module: LoadedModule, index: int, image: FloatArray, inference: Inference, figures: SlotFigures

@@ -298,18 +298,32 @@ async def test_a_bit_that_flips_on_the_way_is_refused(
 async def test_a_bit_that_rots_in_the_active_module_changes_its_answers(
     server: Server, make_device: MakeDevice, with_profile: Callable[..., DeviceProfile], modules: Modules
 ) -> None:
-    profile = with_profile()
-    payload = modules.payload(profile, 1)
-    other = modules.payload(profile, 0)
-    changed = next(index for index in range(len(payload)) if payload[index] != other[index])
-    bit = (payload[changed] ^ other[changed]).bit_length() - 1
-    profile = with_profile(faults=Faults(bit_rot=BitRot(changed, bit, after_inferences=3)))
+    profile = with_profile(faults=Faults(bit_rot=BitRot(after_inferences=3)))
     async with make_device(profile) as device:
         await server.until_registered()
-        await run_module(server, modules.package(profile, 1, bias=1))
+        await run_module(server, modules.package(profile, 1, bias=1, filler=0))
         await server.until(lambda: len(device.inferences) >= 6)
     assert all(record.outputs == (expected(record.index, 1),) for record in device.inferences[:3])
-    assert all(record.outputs != (expected(record.index, 1),) for record in device.inferences[3:])
+    assert device.inferences[3].outputs != (expected(3, 1),)
+
+
+async def test_a_bit_that_rots_at_a_given_place(
+    server: Server, make_device: MakeDevice, with_profile: Callable[..., DeviceProfile], modules: Modules
+) -> None:
+    profile = with_profile(faults=Faults(bit_rot=BitRot(payload_offset=5, bit=2)))
+    package = modules.package(profile, 1)
+    async with make_device(profile) as device:
+        await server.until_registered()
+        await deliver(server, package)
+        await install_and_activate(server)
+        await server.until(lambda: server.sent)
+        assert device.firmware is not None
+        module = device.firmware.modules.in_use
+        assert module is not None
+        healthy = package[-module.payload_bytes :]
+        rotten = device.firmware.modules.payload(module)
+    assert [index for index in range(len(healthy)) if healthy[index] != rotten[index]] == [5]
+    assert healthy[5] ^ rotten[5] == 1 << 2
 
 
 async def test_push_of_a_package_in_blocks(
