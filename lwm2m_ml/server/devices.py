@@ -11,6 +11,7 @@ from lwm2m_ml.lwm2m.attributes import AttributeChange, check_placement, format_a
 from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.composite import read_request, write_request
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.gateway import OBJECT_ID, EndDevice, GatewayError, end_devices
 from lwm2m_ml.lwm2m.link_format import Link, LinkFormatError, parse_links
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath, PathError
 from lwm2m_ml.lwm2m.record import Record
@@ -19,7 +20,7 @@ from lwm2m_ml.server.answers import decode_answer
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.errors import UnusableAnswer
 from lwm2m_ml.server.exchange import Exchange, Outgoing
-from lwm2m_ml.server.formats import Formats, answer_format
+from lwm2m_ml.server.formats import Formats, answer_format, without_names
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
@@ -35,22 +36,44 @@ class DeviceOperations:
     """
 
     def __init__(
-        self, exchange: Exchange, formats: Formats, catalogues: Catalogues, observations: Observations
+        self,
+        exchange: Exchange,
+        formats: Formats,
+        catalogues: Catalogues,
+        observations: Observations,
+        *,
+        prefix: str = "",
     ) -> None:
         self._exchange = exchange
         self._formats = formats
         self._catalogues = catalogues
         self._observations = observations
+        self._prefix = prefix
+
+    def behind(self, prefix: str) -> "DeviceOperations":
+        """The same operations on a device behind a gateway; `endpoint` is the gateway's name then."""
+        return DeviceOperations(self._exchange, self._formats, self._catalogues, self._observations, prefix=prefix)
+
+    async def end_devices(self, endpoint: str) -> tuple[EndDevice, ...]:
+        """The devices behind a gateway, as its object 25 tells."""
+        version = self._exchange.registration(endpoint).parameters.version
+        records = await self.read(endpoint, ObjectPath(OBJECT_ID))
+        try:
+            return end_devices(records, version)
+        except GatewayError as error:
+            raise UnusableAnswer(f"{endpoint} answered with {error.message}", endpoint=endpoint) from error
 
     async def read(self, endpoint: str, path: ObjectPath, *, within: float | None = None) -> tuple[Record, ...]:
         """Read an object, an instance, a resource or a resource instance (§6.3.1)."""
         async with self._exchange.turn(endpoint) as registration:
 
             async def attempt(accept: int | None, limit: float) -> aiocoap.Message:
-                return await self._exchange.send(registration, Outgoing("Read", Code.GET, path, accept=accept), limit)
+                return await self._exchange.send(
+                    registration, Outgoing("Read", Code.GET, path, accept=accept, prefix=self._prefix), limit
+                )
 
             formats = self._formats.of(registration.parameters)
-            candidates = formats.to_read(path, self._catalogues.of(registration.parameters))
+            candidates = self._ordered(formats.to_read(path, self._catalogues.of(registration.parameters)))
             response = await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=True
             )
@@ -72,7 +95,9 @@ class DeviceOperations:
         if path.level < 2:
             raise UsageError(f"{path} cannot be written", hint="Name an object instance or a resource, like /1/0/1")
         records = _records(path, value)
-        await self._send_records(Outgoing("Write", Code.PUT if replace else Code.POST, path), endpoint, records, within)
+        await self._send_records(
+            Outgoing("Write", Code.PUT if replace else Code.POST, path, prefix=self._prefix), endpoint, records, within
+        )
 
     async def create(
         self,
@@ -88,7 +113,9 @@ class DeviceOperations:
         """
         if path.level != 1:
             raise UsageError(f"An instance cannot be created at {path}", hint="Name an object, like /9")
-        response = await self._send_records(Outgoing("Create", Code.POST, path), endpoint, records, within)
+        response = await self._send_records(
+            Outgoing("Create", Code.POST, path, prefix=self._prefix), endpoint, records, within
+        )
         created = _location(response)
         if created is not None:
             return created
@@ -99,7 +126,7 @@ class DeviceOperations:
 
     async def delete(self, endpoint: str, path: ObjectPath, *, within: float | None = None) -> None:
         """Delete an object instance, or (1.2) a resource instance (§6.3.7)."""
-        await self._send(endpoint, Outgoing("Delete", Code.DELETE, path), within)
+        await self._send(endpoint, Outgoing("Delete", Code.DELETE, path, prefix=self._prefix), within)
 
     async def execute(
         self, endpoint: str, path: ObjectPath, arguments: str = "", *, within: float | None = None
@@ -109,7 +136,9 @@ class DeviceOperations:
             raise UsageError(f"{path} cannot be executed", hint="Name a resource, like /3/0/4")
         payload = arguments.encode()
         content_format = ContentFormat.TEXT if payload else None
-        outgoing = Outgoing("Execute", Code.POST, path, payload=payload, content_format=content_format)
+        outgoing = Outgoing(
+            "Execute", Code.POST, path, payload=payload, content_format=content_format, prefix=self._prefix
+        )
         await self._send(endpoint, outgoing, within)
 
     async def write_attributes(
@@ -122,14 +151,16 @@ class DeviceOperations:
         parameters = self._exchange.registration(endpoint).parameters
         check_placement(change, path, self._catalogues.of(parameters), version=parameters.version)
         query = format_attributes(change)
-        await self._send(endpoint, Outgoing("Write-Attributes", Code.PUT, path, query=query), within)
+        await self._send(
+            endpoint, Outgoing("Write-Attributes", Code.PUT, path, query=query, prefix=self._prefix), within
+        )
 
     async def discover(
         self, endpoint: str, path: ObjectPath, *, depth: int | None = None, within: float | None = None
     ) -> tuple[Link, ...]:
         """List what is below a path, with attributes (§6.3.2); `depth` needs a device of 1.2."""
         query = () if depth is None else (f"depth={depth}",)
-        outgoing = Outgoing("Discover", Code.GET, path, query=query, accept=ContentFormat.LINK)
+        outgoing = Outgoing("Discover", Code.GET, path, query=query, accept=ContentFormat.LINK, prefix=self._prefix)
         response = await self._send(endpoint, outgoing, within)
         try:
             return parse_links(response.payload)
@@ -140,6 +171,7 @@ class DeviceOperations:
         self, endpoint: str, paths: Sequence[ObjectPath], *, within: float | None = None
     ) -> tuple[Record, ...]:
         """Read several paths at once, whatever of them is readable (§6.3.8); needs a device of 1.1."""
+        self._check_no_prefix()
         async with self._exchange.turn(endpoint) as registration:
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
@@ -162,6 +194,7 @@ class DeviceOperations:
 
     async def write_composite(self, endpoint: str, records: Sequence[Record], *, within: float | None = None) -> None:
         """Write several resources at once, all or nothing (§6.3.9); needs a device of 1.1."""
+        self._check_no_prefix()
         async with self._exchange.turn(endpoint) as registration:
             catalogue = self._catalogues.of(registration.parameters)
 
@@ -191,7 +224,9 @@ class DeviceOperations:
         The callback is forgotten when the device registers anew; a `lasting` observation is then made again by the
         server, with its callbacks, until it is cancelled, and also, for the bus, after a restart of the server.
         """
-        return await self._observations.observe(endpoint, Target((path,)), callback, lasting=lasting, within=within)
+        return await self._observations.observe(
+            endpoint, Target((path,), prefix=self._prefix), callback, lasting=lasting, within=within
+        )
 
     async def observe_composite(
         self,
@@ -203,12 +238,13 @@ class DeviceOperations:
         within: float | None = None,
     ) -> Observed:
         """Observe several paths at once (§6.4.3), otherwise like `observe`; needs a device of 1.1."""
+        self._check_no_prefix()
         target = Target(tuple(paths), composite=True)
         return await self._observations.observe(endpoint, target, callback, lasting=lasting, within=within)
 
     async def cancel_observation(self, endpoint: str, path: ObjectPath) -> None:
         """End the observation of a path (§6.4.2); nothing happens when there is none."""
-        await self._observations.cancel(endpoint, Target((path,)))
+        await self._observations.cancel(endpoint, Target((path,), prefix=self._prefix))
 
     async def cancel_composite_observation(self, endpoint: str, paths: Sequence[ObjectPath]) -> None:
         """End the observation of several paths (§6.4.4); nothing happens when there is none."""
@@ -217,6 +253,13 @@ class DeviceOperations:
     def observed(self, endpoint: str) -> tuple[Observed, ...]:
         """What is observed of a device, oldest first."""
         return self._observations.of(endpoint)
+
+    def _ordered(self, candidates: Sequence[int | None]) -> Sequence[int | None]:
+        return without_names(candidates) if self._prefix else candidates
+
+    def _check_no_prefix(self) -> None:
+        if self._prefix:
+            raise UsageError("Composite operations do not reach behind a gateway", hint="Use one operation per path")
 
     async def _send(self, endpoint: str, outgoing: Outgoing, within: float | None) -> aiocoap.Message:
         async with self._exchange.turn(endpoint) as registration:
@@ -239,7 +282,7 @@ class DeviceOperations:
                 return await self._exchange.send(registration, filled, limit)
 
             formats = self._formats.of(registration.parameters)
-            candidates = formats.to_write(path, records, catalogue)
+            candidates = self._ordered(formats.to_write(path, records, catalogue))
             return await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=False
             )

@@ -52,6 +52,8 @@ class Notified(DeviceEvent):
     path: ObjectPath
     records: tuple[Record, ...]
     received_at: float
+    prefix: str = ""
+    """Names a device behind the endpoint, a gateway (object 25)."""
 
 
 @dataclass(frozen=True, slots=True)

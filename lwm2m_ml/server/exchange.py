@@ -12,6 +12,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.errors import CoapError, NetworkError, RequestTimeout
+from lwm2m_ml.lwm2m.gateway import uri_path
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.server.errors import (
@@ -55,6 +56,8 @@ class Outgoing:
     payload: bytes = b""
     content_format: int | None = None
     accept: int | None = None
+    prefix: str = ""
+    """Names a device behind the one that is asked (object 25)."""
 
     def message(self, registration: Registration) -> aiocoap.Message:
         """The CoAP message for a registered device, below the root path it named."""
@@ -62,7 +65,7 @@ class Outgoing:
         message = aiocoap.Message(
             code=self.code,
             payload=self.payload,
-            uri_path=(*root, *map(str, self.path.segments)),
+            uri_path=(*root, *uri_path(self.path, self.prefix)),
             uri_query=tuple(self.query),
         )
         message.opt.content_format = self.content_format
@@ -71,7 +74,9 @@ class Outgoing:
         return message
 
     def __str__(self) -> str:
-        return self.operation if self.path == ROOT else f"{self.operation} {self.path}"
+        if self.path == ROOT and not self.prefix:
+            return self.operation
+        return f"{self.operation} /{'/'.join(uri_path(self.path, self.prefix))}"
 
 
 class Exchange:

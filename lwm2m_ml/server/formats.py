@@ -16,6 +16,7 @@ _SENML = (
     ContentFormat.SENML_ETCH_CBOR,
     ContentFormat.SENML_ETCH_JSON,
 )
+_NAMELESS = frozenset({ContentFormat.TLV, ContentFormat.TEXT, ContentFormat.OPAQUE, ContentFormat.CBOR})
 
 
 @dataclass(slots=True)
@@ -71,6 +72,11 @@ class DeviceFormats:
 
     def _proven_first(self, formats: Sequence[int]) -> tuple[int, ...]:
         return tuple(sorted(formats, key=lambda one: one != self._proven))
+
+
+def without_names(formats: Sequence[int | None]) -> tuple[int | None, ...]:
+    """The formats without absolute paths first: in others a gateway puts prefixes into the names of its devices."""
+    return tuple(sorted(formats, key=lambda one: one not in _NAMELESS))
 
 
 class Formats:

@@ -19,7 +19,7 @@ from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.errors import DeviceBusy, UnusableAnswer
 from lwm2m_ml.server.events import Notified
 from lwm2m_ml.server.exchange import Exchange, Outgoing
-from lwm2m_ml.server.formats import Formats, answer_format
+from lwm2m_ml.server.formats import Formats, answer_format, without_names
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
@@ -159,6 +159,8 @@ class Observations:
             formats = self._formats.of(registration.parameters)
             catalogue = self._catalogues.of(registration.parameters)
             candidates = formats.composite() if target.composite else formats.to_read(target.path, catalogue)
+            if target.prefix:
+                candidates = without_names(candidates)
 
             async def attempt(content_format: int | None, limit: float) -> Observation:
                 return await self._ask(registration, observed, _outgoing(target, content_format), limit)
@@ -205,12 +207,13 @@ class Observations:
     def _accept(self, observed: Observed, records: tuple[Record, ...]) -> None:
         observed.records = records
         _call(observed.callbacks, observed)
-        self._bus.publish(Notified(observed.endpoint, observed.target.path, records, time.time()))
+        target = observed.target
+        self._bus.publish(Notified(observed.endpoint, target.path, records, time.time(), prefix=target.prefix))
 
 
 def _outgoing(target: Target, content_format: int | None) -> Outgoing:
     if not target.composite:
-        return Outgoing("Observe", Code.GET, target.path, accept=content_format)
+        return Outgoing("Observe", Code.GET, target.path, accept=content_format, prefix=target.prefix)
     chosen = int(content_format or ContentFormat.SENML_CBOR)
     return Outgoing(
         "Observe-Composite",

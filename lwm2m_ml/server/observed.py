@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lwm2m_ml.coap.observation import Observation
+from lwm2m_ml.lwm2m.gateway import split_uri_path, uri_path
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 
@@ -16,11 +17,16 @@ class Target:
 
     paths: tuple[ObjectPath, ...]
     composite: bool = False
+    prefix: str = ""
+    """Names a device behind the one that is asked (object 25)."""
 
     @classmethod
     def parse(cls, text: str, *, composite: bool) -> "Target":
         """Read paths separated by spaces."""
-        return cls(tuple(ObjectPath.parse(path) for path in text.split()), composite)
+        if composite:
+            return cls(tuple(ObjectPath.parse(path) for path in text.split()), composite)
+        prefix, path = split_uri_path(text.strip("/").split("/"))
+        return cls((path,), prefix=prefix)
 
     @property
     def path(self) -> ObjectPath:
@@ -28,7 +34,7 @@ class Target:
         return ROOT if self.composite else self.paths[0]
 
     def __str__(self) -> str:
-        return " ".join(map(str, self.paths))
+        return " ".join(f"/{'/'.join(uri_path(path, self.prefix))}" for path in self.paths)
 
 
 @dataclass(slots=True, eq=False)
