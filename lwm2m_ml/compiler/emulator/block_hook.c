@@ -9,6 +9,8 @@ typedef struct {
   const uint8_t *code;
   /* One entry per halfword: size of the block that starts there << 16 | its instructions; 0 when not seen yet. */
   uint32_t *blocks;
+  /* Where a profile is wanted, one entry per halfword: instructions executed in blocks that start there. */
+  uint64_t *executed;
 } region;
 
 typedef struct {
@@ -41,6 +43,7 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *data) {
       r->blocks[offset >> 1] = block;
     }
     c->instructions += block & 0xFFFF;
+    if (r->executed) r->executed[offset >> 1] += block & 0xFFFF;
     if (c->instructions > c->limit) c->stop(engine);
     return;
   }
@@ -48,6 +51,10 @@ void count_block(void *engine, uint64_t address, uint32_t size, void *data) {
 
 void count_instruction(void *engine, uint64_t address, uint32_t size, void *data) {
   counter *c = data;
-  (void)address, (void)size;
+  for (uint32_t i = 0; i < c->region_count; i++) {
+    const region *r = &c->regions[i];
+    uint64_t offset = address - r->address;
+    if (r->executed && offset + size <= r->bytes) r->executed[offset >> 1]++;
+  }
   if (++c->instructions > c->limit) c->stop(engine);
 }

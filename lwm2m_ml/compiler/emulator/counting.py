@@ -6,14 +6,18 @@ once (the length of an instruction shows in its first halfword), then remembered
 """
 
 import ctypes
+import platform
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
+
+import numpy
 
 from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
 from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_version
@@ -43,6 +47,7 @@ class PythonCounter:
         self._regions = regions
         self._is_riscv = is_riscv
         self._blocks: dict[tuple[int, int], int] = {}
+        self._executed: Counter[int] = Counter()
         self.instructions = 0
         self.limit = 0
 
@@ -50,18 +55,30 @@ class PythonCounter:
         """Forget the blocks seen so far, because the code has changed."""
         self._blocks.clear()
 
+    def start(self, limit: int) -> None:
+        """Count from zero."""
+        self.instructions = 0
+        self.limit = limit
+        self._executed.clear()
+
+    def profile(self) -> dict[int, int]:
+        """Instructions since `start`, by the address of the block that they belong to."""
+        return dict(self._executed)
+
     def count(self, engine: Any, address: int, size: int, _: object) -> None:
         """Count one block; the emulator calls this."""
         count = self._blocks.get((address, size))
         if count is None:
             count = self._blocks[address, size] = self._instructions_in(address, size)
         self.instructions += count
+        self._executed[address] += count
         if self.instructions > self.limit:
             engine.emu_stop()
 
-    def count_one(self, engine: Any, _: int, __: int, ___: object) -> None:
+    def count_one(self, engine: Any, address: int, _: int, __: object) -> None:
         """Count one instruction; the emulator calls this where it reports single instructions."""
         self.instructions += 1
+        self._executed[address & ~1] += 1
         if self.instructions > self.limit:
             engine.emu_stop()
 
@@ -91,6 +108,7 @@ class _Region(ctypes.Structure):
         ("bytes", ctypes.c_uint64),
         ("code", ctypes.c_void_p),
         ("blocks", ctypes.c_void_p),
+        ("executed", ctypes.c_void_p),
     ]
 
 
@@ -108,17 +126,22 @@ class _Counter(ctypes.Structure):
 class NativeCounter:
     """The counter in C: hundreds of millions of instructions a second."""
 
-    def __init__(self, regions: Sequence[CountedCode], *, is_riscv: bool, library: ctypes.CDLL, stop: Any) -> None:
+    def __init__(
+        self, regions: Sequence[CountedCode], *, is_riscv: bool, library: ctypes.CDLL, stop: Any, profile: bool = False
+    ) -> None:
         self.count_block = ctypes.cast(library.count_block, ctypes.c_void_p)
         self.count_one = ctypes.cast(library.count_instruction, ctypes.c_void_p)
-        self._tables = [(ctypes.c_uint32 * (region.bytes // 2))() for region in regions]
+        self._blocks = [(ctypes.c_uint32 * (region.bytes // 2))() for region in regions]
+        self._executed = [(ctypes.c_uint64 * (region.bytes // 2))() for region in regions] if profile else []
         self._kept = regions
         self._regions = (_Region * len(regions))(
             *(
-                _Region(region.address, region.bytes, ctypes.addressof(region.content), ctypes.addressof(table))
-                for region, table in zip(regions, self._tables, strict=True)
+                _Region(region.address, region.bytes, ctypes.addressof(region.content), ctypes.addressof(blocks), None)
+                for region, blocks in zip(regions, self._blocks, strict=True)
             )
         )
+        for record, executed in zip(self._regions, self._executed, strict=False):
+            record.executed = ctypes.addressof(executed)
         self._state = _Counter(
             0, 0, ctypes.cast(stop, ctypes.c_void_p), is_riscv, len(regions), ctypes.addressof(self._regions)
         )
@@ -130,25 +153,28 @@ class NativeCounter:
 
     @property
     def instructions(self) -> int:
-        """Instructions counted since this was last set."""
+        """Instructions counted since `start`."""
         return int(self._state.instructions)
 
-    @instructions.setter
-    def instructions(self, value: int) -> None:
-        self._state.instructions = value
+    def start(self, limit: int) -> None:
+        """Count from zero; the emulator stops when the count passes the limit."""
+        self._state.instructions = 0
+        self._state.limit = limit
+        for table in self._executed:
+            ctypes.memset(table, 0, ctypes.sizeof(table))
 
-    @property
-    def limit(self) -> int:
-        """The emulator stops when the count passes this."""
-        return int(self._state.limit)
-
-    @limit.setter
-    def limit(self, value: int) -> None:
-        self._state.limit = value
+    def profile(self) -> dict[int, int]:
+        """Instructions since `start`, by the address of the block that they belong to; empty when not asked for."""
+        found: dict[int, int] = {}
+        for region, table in zip(self._kept, self._executed, strict=False):
+            counts = numpy.ctypeslib.as_array(table)
+            for index in numpy.flatnonzero(counts):
+                found[region.address + 2 * int(index)] = int(counts[index])
+        return found
 
     def forget(self) -> None:
         """Forget the blocks seen so far, because the code has changed."""
-        for table in self._tables:
+        for table in self._blocks:
             ctypes.memset(table, 0, ctypes.sizeof(table))
 
 
@@ -166,7 +192,7 @@ def native_library() -> ctypes.CDLL | None:
             path.write_bytes((work / output).read_bytes())
 
     try:
-        digest = digest_of([zig_version(), sys.platform, *_FLAGS, source])
+        digest = digest_of([zig_version(), sys.platform, platform.machine(), *_FLAGS, source])
         return ctypes.CDLL(str(cached_file("host", digest, _SUFFIX, make)))
     except (Lwm2mMlError, OSError):
         return None

@@ -33,6 +33,7 @@ class ModuleRunner:
         stack_bytes: int,
         load_address: int = DEFAULT_LOAD_ADDRESS,
         arena_address: int | None = None,
+        profile: bool = False,
     ) -> None:
         for name, size in (("module", len(payload)), ("arena", arena_bytes), ("stack", stack_bytes)):
             if not (1 if name == "module" else 0) <= size <= _MAX_BYTES:
@@ -47,7 +48,7 @@ class ModuleRunner:
         self._arena_pages = _region_around("arena", self._arena, max(arena_bytes, 1))
         stack = Region("stack", _STACK_BASE, whole_pages(max(stack_bytes, 1)))
         self._stack_top = stack.end
-        self._machine = Machine(target, regions=(code, self._arena_pages, stack))
+        self._machine = Machine(target, regions=(code, self._arena_pages, stack), profile=profile)
         self._machine.write(code.address, _illegal(code.bytes, target))
         self._machine.write(load_address, payload)
         self._machine.write(self._arena_pages.address, bytes([_FILL]) * self._arena_pages.bytes)
@@ -82,6 +83,10 @@ class ModuleRunner:
     def read_arena(self) -> bytes:
         """The arena's present content."""
         return self._machine.read(self._arena, self._arena_bytes)
+
+    def profile(self) -> dict[int, int]:
+        """Where the last invocation spent its instructions: by offset of the basic block in the payload."""
+        return {address - self._entry: count for address, count in self._machine.profile().items()}
 
     def _in_arena(self, offset: int, length: int) -> int:
         if offset < 0 or length < 0 or offset + length > self._arena_bytes:

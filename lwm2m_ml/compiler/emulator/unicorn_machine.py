@@ -156,7 +156,9 @@ _ACCESS_NAMES: Mapping[int, str] = {
 class Machine:
     """One emulated core with its memory, to be called any number of times, from one thread at a time."""
 
-    def __init__(self, target: Target, *, regions: Sequence[Region], native_counting: bool = True) -> None:
+    def __init__(
+        self, target: Target, *, regions: Sequence[Region], native_counting: bool = True, profile: bool = False
+    ) -> None:
         core = _CORES.get(target.architecture)
         if core is None or target.emulator_cpu is None or target.emulator_cpu not in _MODELS:
             raise UsageError(f"The emulator does not execute code for {target.name} ({target.title})")
@@ -176,7 +178,7 @@ class Machine:
         self._prepare_registers()
         # Code translated before a hook is added would run without it.
         self._engine.ctl_flush_tb()
-        self._counter = self._add_counter(native_counting)
+        self._counter = self._add_counter(native_counting, profile)
         self._add_fault_hooks()
         self._initial = self._engine.context_save()
 
@@ -211,13 +213,16 @@ class Machine:
             paint = self._paint_below(stack_top)
             self._engine.context_restore(self._initial)
             self._pass_arguments(arguments, stack_top)
-            self._counter.instructions = 0
-            self._counter.limit = instruction_limit
+            self._counter.start(instruction_limit)
             self._fault = None
             self._run(entry_address, instruction_limit)
             self._check_convention(stack_top)
             value = int(self._engine.reg_read(self._core.return_value))
             return CallResult(value, int(self._counter.instructions), paint.measure(self._engine))
+
+    def profile(self) -> dict[int, int]:
+        """Where the last call spent its instructions: by address of the basic block. Ask for it at construction."""
+        return self._counter.profile()
 
     def _map_regions(self) -> list[CountedCode]:
         engine, code = self._engine, []
@@ -241,7 +246,7 @@ class Machine:
         if self._core.return_register is not None:
             self._engine.reg_write(self._core.return_register, _RETURN_ADDRESS | self._core.code_bit)
 
-    def _add_counter(self, native: bool) -> NativeCounter | PythonCounter:
+    def _add_counter(self, native: bool, profile: bool) -> NativeCounter | PythonCounter:
         is_riscv = self.target.architecture is Architecture.RISCV32
         library = native_library() if native else None
         interface = _native_interface() if library is not None else None
@@ -252,7 +257,9 @@ class Machine:
             else:
                 self._engine.hook_add(unicorn.UC_HOOK_CODE, counter.count_one)
             return counter
-        fast = NativeCounter(self._code, is_riscv=is_riscv, library=library, stop=interface.uc_emu_stop)
+        fast = NativeCounter(
+            self._code, is_riscv=is_riscv, library=library, stop=interface.uc_emu_stop, profile=profile
+        )
         status = interface.uc_hook_add(
             self._engine._uch,
             ctypes.byref(ctypes.c_size_t()),

@@ -22,10 +22,16 @@ int32_t module_invoke(void *arena) {
 """
 
 
-def make_runner(source: str, core: str, *, arena: int = 64, stack: int = 512, **places: int) -> ModuleRunner:
+def make_runner(
+    source: str, core: str, *, arena: int = 64, stack: int = 512, arena_address: int | None = None
+) -> ModuleRunner:
     target = load_target(core)
     return ModuleRunner(
-        compile_blob({"m.c": source}, target).code, target, arena_bytes=arena, stack_bytes=stack, **places
+        compile_blob({"m.c": source}, target).code,
+        target,
+        arena_bytes=arena,
+        stack_bytes=stack,
+        arena_address=arena_address,
     )
 
 
@@ -109,11 +115,10 @@ def test_garbage_as_a_module_is_a_fault_not_a_crash() -> None:
 
 
 @pytest.mark.parametrize(
-    "sizes", [{"arena_bytes": -1}, {"stack_bytes": -1}, {"arena_bytes": 1 << 40}, {"load_address": 0x0800_0004}]
+    ("arena", "stack", "address"), [(-1, 16, 0), (16, -1, 0), (1 << 40, 16, 0), (16, 16, 0x0800_0004)]
 )
-def test_impossible_sizes_and_places_are_refused(sizes: dict[str, int]) -> None:
-    arguments = {"arena_bytes": 16, "stack_bytes": 16} | sizes
+def test_impossible_sizes_and_places_are_refused(arena: int, stack: int, address: int) -> None:
     with pytest.raises(EmulationFault):
-        ModuleRunner(b"\x70\x47", load_target("cortex-m0"), **arguments)
+        ModuleRunner(b"\x70\x47", load_target("cortex-m0"), arena_bytes=arena, stack_bytes=stack, load_address=address)
     with pytest.raises(EmulationFault):
         ModuleRunner(b"", load_target("cortex-m0"), arena_bytes=16, stack_bytes=16)
