@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any
 
 from lwm2m_ml.module import cbor, fields
+from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.module.errors import InvalidDescriptorError, MalformedCborError
 from lwm2m_ml.module.tensors import TensorDescriptor
 
@@ -55,6 +56,7 @@ class Key(IntEnum):
     VECTORS = 18
     REFERENCE = 19
     LICENCE = 20
+    DRIFT = 21
 
 
 _KNOWN_KEYS = frozenset(int(key) for key in Key)
@@ -109,6 +111,7 @@ class Descriptor:
     vectors: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
     reference: str = ""
     licence: str = ""
+    drift: DriftReference | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         fields.require(len(self.model_id) == 16, "The model identifier has not 16 bytes")
@@ -156,11 +159,13 @@ class Descriptor:
             Key.VECTORS: [[given, expected] for given, expected in self.vectors],
         }
         if self.threshold is not None:
-            entry[Key.THRESHOLD] = self.threshold
+            entry[Key.THRESHOLD] = float(self.threshold)
         if self.reference:
             entry[Key.REFERENCE] = self.reference
         if self.licence:
             entry[Key.LICENCE] = self.licence
+        if self.drift is not None:
+            entry[Key.DRIFT] = self.drift.as_map()
         data = cbor.encode({int(key): value for key, value in entry.items()})
         fields.require(len(data) <= MAXIMUM_DESCRIPTOR_BYTES, "The descriptor is too long")
         return data
@@ -176,7 +181,7 @@ class Descriptor:
         entry = fields.MapReader(value, "The descriptor", _KNOWN_KEYS)
         version = entry.unsigned(Key.VERSION)
         fields.require(version == DESCRIPTOR_VERSION, f"Descriptor version {version} is unknown")
-        return cls(
+        descriptor = cls(
             model_id=entry.octets(Key.MODEL_ID),
             model_name=entry.text(Key.MODEL_NAME),
             model_version=entry.text(Key.MODEL_VERSION),
@@ -197,7 +202,10 @@ class Descriptor:
             vectors=tuple(_vector(item) for item in entry.items(Key.VECTORS)),
             reference=entry.text(Key.REFERENCE, default=""),
             licence=entry.text(Key.LICENCE, default=""),
+            drift=DriftReference.from_map(value[Key.DRIFT]) if Key.DRIFT in value else None,
         )
+        fields.require(descriptor.encode() == data, "The descriptor says something twice or in another form")
+        return descriptor
 
 
 def _vector(item: Any) -> tuple[bytes, bytes]:

@@ -79,6 +79,13 @@ class MapReader:
         return tuple(values)
 
 
+def numbers(values: Any) -> tuple[float, ...]:
+    """Return a list of numbers; raises InvalidDescriptorError when it is something else."""
+    possible = isinstance(values, list) and all(isinstance(value, float) or _is_integer(value) for value in values)
+    require(possible, "Something is not a list of numbers")
+    return tuple(float(value) for value in values)
+
+
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -60,10 +60,10 @@ class TensorDescriptor:
         entry: dict[int, object] = {
             _NAME: self.name,
             _TYPE: DATA_TYPES[self.dtype][0],
-            _SHAPE: list(self.shape),
-            _OFFSET: self.offset,
-            _SCALE: self.scale,
-            _ZERO_POINT: self.zero_point,
+            _SHAPE: [int(extent) for extent in self.shape],
+            _OFFSET: int(self.offset),
+            _SCALE: float(self.scale),
+            _ZERO_POINT: int(self.zero_point),
         }
         if self.unit:
             entry[_UNIT] = self.unit

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.recipient import Recipient
 from lwm2m_ml.module.signing import SigningKey
@@ -41,6 +42,7 @@ def descriptor() -> Descriptor:
         vectors=((bytes(64), bytes(10)), (bytes(range(64)), bytes(range(10)))),
         reference="litert",
         licence="MIT",
+        drift=DriftReference((0.25,), (0.5,), ((0.0, 0.5),), ((0.0, 0.75, 0.25),), (0.1,) * 10),
     )
 
 

@@ -51,12 +51,18 @@ def test_the_same_descriptor_gives_the_same_bytes(descriptor: Descriptor) -> Non
     assert descriptor.encode() == dataclasses.replace(descriptor).encode()
 
 
+def test_whole_numbers_where_others_are_meant_are_encoded_as_those(descriptor: Descriptor) -> None:
+    tensor = dataclasses.replace(descriptor.inputs[0], scale=1)
+    whole = dataclasses.replace(descriptor, threshold=50, inputs=(tensor,))
+    assert Descriptor.decode(whole.encode()) == whole
+
+
 def test_another_decoder_reads_it(descriptor: Descriptor) -> None:
     value = cbor2.loads(descriptor.encode())
     assert value[0] == 1
     assert value[2] == "digits"
     assert value[14][0][3] == [1, 1, 8, 8]
-    assert json.dumps(sorted(value)) == str(list(range(21)))
+    assert json.dumps(sorted(value)) == str(list(range(22)))
 
 
 def test_working_memory_is_arena_and_stack(descriptor: Descriptor) -> None:
@@ -81,6 +87,8 @@ def test_working_memory_is_arena_and_stack(descriptor: Descriptor) -> None:
         ({7: None}, "no text"),
         ({8: "isa"}, "no list"),
         ({17: "high"}, "no number"),
+        ({21: 5}, "not a map"),
+        ({4: "", 5: 2.0}, "no whole number"),
         ({99: 1}, "unknown key 99"),
     ],
 )

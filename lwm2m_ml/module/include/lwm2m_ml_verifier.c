@@ -413,7 +413,7 @@ static int read_descriptor(struct span content, const char *features, struct nee
     uint64_t entries = expect(&cursor, MAJOR_MAP), previous = 0, seen = 0;
     while (entries-- > 0 && !cursor.bad) {
         uint64_t key = expect(&cursor, MAJOR_UNSIGNED);
-        cursor.bad |= key > 20 || (seen != 0 && key <= previous);
+        cursor.bad |= key > 21 || (seen != 0 && key <= previous);
         previous = key;
         seen |= (uint64_t)1 << (key & 31u);
         switch (key) {
