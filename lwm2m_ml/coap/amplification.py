@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.blocks import serve_block
 from lwm2m_ml.coap.echo import EchoChallenges
-from lwm2m_ml.coap.options import first, first_block, without
+from lwm2m_ml.coap.options import first, without
 from lwm2m_ml.coap.responses import Response
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class AmplificationGuard:
         if response.code >= FIRST_ERROR:
             return Response(response.code, response.options)
         challenge = self._challenge(request.remote, now)
-        requested = first_block(request.options, numbers.BLOCK2)
+        requested = request.block2
         largest = min(request.remote.maximum_block_size_exp, 6 if requested is None else requested.size_exponent)
         for added in ([challenge], []):
             for exponent in range(largest, SMALLEST_EXPONENT - 1, -1):

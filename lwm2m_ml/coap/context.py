@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiocoap
 from aiocoap import interfaces
-from aiocoap.pipe import error_to_message, run_driving_pipe
+from aiocoap.pipe import error_to_message
 
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.errors import CoapError
@@ -20,11 +20,18 @@ if TYPE_CHECKING:
 
 
 class EndpointContext(aiocoap.Context):  # type: ignore[misc]
-    """A context that does not spell out every request in a task name."""
+    """A context whose rendering tasks have no elaborate names, and may be cancelled before they begin."""
 
     def render_to_pipe(self, pipe: Pipe) -> None:
-        """Let the site answer."""
-        run_driving_pipe(error_to_message(pipe, self.log), self._render_to_pipe(pipe))
+        """Let the site answer; the task ends when nobody is interested any more."""
+        task = self.loop.create_task(self._render(pipe, error_to_message(pipe, self.log)))
+        pipe.on_interest_end(task.cancel)
+
+    async def _render(self, pipe: Pipe, errors: Pipe) -> None:
+        try:
+            await self._render_to_pipe(pipe)
+        except Exception as error:
+            errors.add_exception(error)
 
 
 class EndpointInterface(interfaces.RequestInterface):  # type: ignore[misc]

@@ -86,7 +86,7 @@ class CoapEndpoint:
         self.site = site
         self._requester = Requester(self.settings)
         self._responder = Responder(self.settings, fast_handlers or FastHandlers(), self._render)
-        self._pipes = PipeTable(self._responder)
+        self._pipes = PipeTable(self._responder, self.settings.observed_requests)
         self._transports: dict[str, EndpointTransport] = {}
         self._context: EndpointContext | None = None
         self._interface: EndpointInterface | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap import numbers
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class FastRequest:
     """A request whose options are decoded when they are asked for."""
 
-    __slots__ = ("block1", "code", "options", "path", "payload", "remote")
+    __slots__ = ("_block2", "block1", "code", "options", "path", "payload", "remote")
 
     def __init__(self, remote: Remote, code: int, options: Options, payload: bytes) -> None:
         self.remote = remote
@@ -28,6 +29,7 @@ class FastRequest:
         self.payload = payload
         self.block1: Block | None = None
         """The last block of a body that arrived in blocks; `payload` is the whole body."""
+        self._block2: Block | EllipsisType | None = ...
         try:
             self.path = tuple([value.decode() for number, value in options if number == 11])
         except UnicodeDecodeError:
@@ -59,7 +61,9 @@ class FastRequest:
     @property
     def block2(self) -> Block | None:
         """The block of the answer that the peer asks for."""
-        return first_block(self.options, numbers.BLOCK2)
+        if isinstance(self._block2, EllipsisType):
+            self._block2 = first_block(self.options, numbers.BLOCK2)
+        return self._block2
 
     @property
     def etag(self) -> bytes | None:

@@ -22,15 +22,18 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.responder import Responder
 
 HANDLED_BELOW = frozenset({numbers.BLOCK1, numbers.BLOCK2, numbers.NO_RESPONSE})
+RETRY_AFTER = 60
+"""Max-Age of 5.03 in seconds, when too many observations are kept."""
 NOT_FOR_THE_WIRE = frozenset({numbers.NO_RESPONSE})
 
 
 class PipeTable:
     """Requests that are being rendered or observed, by peer and token."""
 
-    __slots__ = ("_responder", "_running")
+    __slots__ = ("_maximum", "_responder", "_running")
 
-    def __init__(self, responder: Responder) -> None:
+    def __init__(self, responder: Responder, maximum: int) -> None:
+        self._maximum = maximum
         self._responder = responder
         self._running: dict[tuple[Remote, bytes], RunningPipe] = {}
 
@@ -41,12 +44,15 @@ class PipeTable:
         if earlier is not None:
             earlier.stop()
         running = RunningPipe(self, self._responder, request, incoming)
+        if len(self._running) >= self._maximum:
+            running.refuse(FastResponse(numbers.SERVICE_UNAVAILABLE, max_age=RETRY_AFTER))
+            return
         try:
             message = to_message(
                 request.code, without(request.options, HANDLED_BELOW), request.payload, request.remote, incoming.token
             )
         except UnusableOption as error:
-            running.refuse(error)
+            running.refuse(FastResponse(numbers.BAD_OPTION, error.message.encode()))
             return
         self._running[key] = running
         running.start(message, context)
@@ -106,9 +112,9 @@ class RunningPipe:
         pipe.on_interest_end(self._on_end)
         context.render_to_pipe(pipe)
 
-    def refuse(self, error: UnusableOption) -> None:
-        """The request cannot be rendered."""
-        self._reply(FastResponse(numbers.BAD_OPTION, error.message.encode()))
+    def refuse(self, response: FastResponse) -> None:
+        """The request is not rendered."""
+        self._reply(response)
 
     def _on_event(self, event: Any) -> bool:
         if event.message is None:

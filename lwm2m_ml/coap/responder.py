@@ -86,11 +86,11 @@ class Responder:
     def _prepare(self, request: FastRequest) -> Response | None:
         """Put the body together when it comes in blocks; tell what to answer when no handler is needed."""
         options = request.options
-        if first(options, numbers.PROXY_URI) is not None or first(options, numbers.PROXY_SCHEME) is not None:
+        if options[-1][0] >= numbers.PROXY_URI and _wants_proxy(options):
             return Response(numbers.PROXYING_NOT_SUPPORTED)
         if self._guard is not None and not request.remote.proven:
             self._guard.hear(request, self._loop.time())
-        wanted = first_block(options, numbers.BLOCK2)
+        wanted = request.block2
         if wanted is not None and wanted.number:
             kept = self._kept_body(request)
             if kept is not None:
@@ -146,7 +146,7 @@ class Responder:
     def _in_blocks(
         self, request: FastRequest, response: FastResponse | Response, again: bool
     ) -> FastResponse | Response:
-        requested = first_block(request.options, numbers.BLOCK2)
+        requested = request.block2
         exponent = min(request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
         cut_already = isinstance(response, FastResponse) and response.block2 is not None
         if not cut_already and needs_blocks(len(response.payload), requested, exponent):
@@ -157,7 +157,7 @@ class Responder:
     def _whole(self, request: FastRequest, response: FastResponse | Response, again: bool) -> Response:
         """The response with its whole body, kept when the handler cannot be asked for the other blocks."""
         whole = Response(response.code, _options(response), response.payload)
-        wanted = first_block(request.options, numbers.BLOCK2)
+        wanted = request.block2
         is_new = wanted is None or wanted.number == 0
         if is_new and not (again and request.code == numbers.GET):
             if self._response_bodies is None:
@@ -205,6 +205,10 @@ class Responder:
         """A request that took its time is finished."""
         self._in_progress -= 1
         request.remote.in_progress -= 1
+
+
+def _wants_proxy(options: Options) -> bool:
+    return first(options, numbers.PROXY_URI) is not None or first(options, numbers.PROXY_SCHEME) is not None
 
 
 def _with_block1(request: FastRequest, response: FastResponse | Response) -> Response:

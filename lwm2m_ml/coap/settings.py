@@ -45,6 +45,8 @@ class CoapSettings:
     requests_in_progress: int = 10_000
     """Requests whose handler has not finished; beyond that 5.03 is answered."""
     requests_in_progress_per_remote: int = 64
+    observed_requests: int = 100_000
+    """Requests on the slow path that may have further responses."""
 
     maximum_sessions: int = 100_000
     """DTLS sessions; each holds 60-100 kB. The least recently established give way."""
