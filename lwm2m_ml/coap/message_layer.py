@@ -44,7 +44,7 @@ REQUEST_CODES = range(1, 32)
 class MessageLayer:
     """The message layer of one datagram transport."""
 
-    __slots__ = ("_exchanges", "_requester", "_responder", "_send", "loop", "settings")
+    __slots__ = ("_closed", "_exchanges", "_requester", "_responder", "_send", "loop", "settings")
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder, send: SendDatagram) -> None:
         self.settings = settings
@@ -53,6 +53,7 @@ class MessageLayer:
         self._responder = responder
         self._send = send
         self._exchanges: dict[tuple[Remote, int], Exchange] = {}
+        self._closed = False
 
     # Receiving
 
@@ -191,7 +192,7 @@ class MessageLayer:
 
     def _start(self, exchange: Exchange, code: int, token: bytes, tail: bytes) -> None:
         remote = exchange.remote
-        if exchange.stopped:
+        if exchange.stopped or self._closed:
             return
         exchange.message_id = self._free_message_id(remote)
         message_type = CON if exchange.confirmable else NON
@@ -267,7 +268,8 @@ class MessageLayer:
             remote.backlog.popleft()()
 
     def close(self) -> None:
-        """Stop every timer."""
+        """Stop every timer; nothing is begun any more."""
+        self._closed = True
         for exchange in list(self._exchanges.values()):
             exchange.remote.backlog = None
             self._forget(exchange)

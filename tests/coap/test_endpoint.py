@@ -371,3 +371,49 @@ async def test_an_idle_endpoint_is_small(bind: Bind) -> None:
         tracemalloc.stop()
     print(f"{each:.0f} bytes per idle endpoint")
     assert each < 8_000
+
+
+# The end
+
+
+async def test_closing_while_requests_are_answered_leaves_nothing_behind(bind: Bind, quick: CoapSettings) -> None:
+    """`filterwarnings = error` sees tasks that are left, and coroutines that never ran."""
+    never: asyncio.Future[FastResponse] = asyncio.get_running_loop().create_future()
+
+    class Forever:
+        async def render_to_pipe(self, _pipe: object) -> None:
+            await asyncio.get_running_loop().create_future()
+
+    handlers = FastHandlers()
+    handlers.add(aiocoap.GET, "fast", lambda _: never)
+    server = await bind(site=Forever(), fast_handlers=handlers)
+    client = await bind(settings=CoapSettings(nstart=4))
+    paths = ("fast", "slow", "slow")
+    requests = [asyncio.create_task(client.request(message(aiocoap.GET, server.local_address, path))) for path in paths]
+    async with asyncio.timeout(5):
+        while len(server._pipes) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+    await server.close()
+    await client.close()
+    for request in requests:
+        with pytest.raises(EndpointClosed):
+            await request
+    never.set_result(FastResponse(0x44))
+    await server.close()
+
+
+async def test_a_request_that_was_cancelled_is_forgotten(bind: Bind, unused_port: int) -> None:
+    client = await bind()
+    task = asyncio.create_task(client.request(message(aiocoap.GET, ("127.0.0.1", unused_port), "x")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert len(client._requester._waiting) == 0
+
+
+async def test_a_request_can_be_bounded_in_time(bind: Bind, unused_port: int) -> None:
+    client = await bind()
+    with pytest.raises(aiocoap.error.TimeoutError, match=r"within 0\.02 s"):
+        await client.request(message(aiocoap.GET, ("127.0.0.1", unused_port), "x"), timeout=0.02)
