@@ -23,10 +23,6 @@ class MachineFailure(SimulatorError):
     """The module could not be run, or reported that it failed."""
 
 
-class RegistrationFailed(SimulatorError):
-    """The server refused the registration, or did not answer."""
-
-
 class InvalidFleet(UsageError):
     """A fleet file says something that the simulator does not understand."""
 
