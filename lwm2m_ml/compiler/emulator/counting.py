@@ -24,7 +24,7 @@ from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_version
 from lwm2m_ml.errors import Lwm2mMlError
 
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
-_FLAGS = ("-O2", "-g0", "-fno-sanitize=all", "-fno-stack-protector", "-shared", "-fPIC", "-nostdlib")
+_FLAGS = ("-mcpu=baseline", "-O2", "-g0", "-fno-sanitize=all", "-fno-stack-protector", "-shared", "-fPIC", "-nostdlib")
 
 
 @dataclass(frozen=True, slots=True)
