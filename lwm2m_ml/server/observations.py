@@ -62,18 +62,18 @@ class Observations:
         self, endpoint: str, target: Target, callback: OnRecords | None, *, lasting: bool, within: float | None
     ) -> Observed:
         """Observe a target, or join an observation that is there already."""
-        observed = self._observed.get(endpoint, {}).get(target)
-        if observed is not None and observed.active:
-            _call((callback,) if callback else (), observed)
-        else:
-            if len(self.of(endpoint)) >= MAXIMUM_PER_DEVICE:
-                raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
-            observed = observed or Observed(endpoint, target)
-            fresh = await self._start(observed, within)
-            self._observed.setdefault(endpoint, {})[target] = observed
-            self._accept(observed, fresh)
-            _call((callback,) if callback else (), observed)
+        targets = self._observed.setdefault(endpoint, {})
+        if target not in targets and len(targets) >= MAXIMUM_PER_DEVICE:
+            raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
+        observed = targets.setdefault(target, Observed(endpoint, target))
+        try:
+            await self._start(observed, within)
+        except BaseException:
+            self._drop_unwanted(observed)
+            raise
+        self._observed.setdefault(endpoint, {})[target] = observed
         if callback is not None:
+            _call((callback,), observed)
             observed.callbacks.append(callback)
         if lasting and not observed.lasting:
             observed.lasting = True
@@ -142,7 +142,7 @@ class Observations:
         async with self._limit:
             for observed in lapsed:
                 try:
-                    self._accept(observed, await self._start(observed, None))
+                    await self._start(observed, None)
                 except Lwm2mMlError as error:
                     log.warning("not observed again", endpoint=endpoint, path=str(observed.target), reason=str(error))
                 else:
@@ -152,10 +152,18 @@ class Observations:
         if self._restoring.get(endpoint) is task:
             del self._restoring[endpoint]
 
-    async def _start(self, observed: Observed, within: float | None) -> tuple[Record, ...]:
-        """Make the CoAP observation and return the first values."""
+    def _drop_unwanted(self, observed: Observed) -> None:
+        """Forget a target that could not be observed and that nobody else waits for."""
+        targets = self._observed.get(observed.endpoint, {})
+        if not (observed.active or observed.lasting or observed.callbacks) and targets.get(observed.target) is observed:
+            del targets[observed.target]
+
+    async def _start(self, observed: Observed, within: float | None) -> None:
+        """Make the CoAP observation and accept the first values, unless somebody else has just done so."""
         endpoint, target = observed.endpoint, observed.target
         async with self._exchange.turn(endpoint) as registration:
+            if observed.active:
+                return
             formats = self._formats.of(registration.parameters)
             catalogue = self._catalogues.of(registration.parameters)
             candidates = formats.composite() if target.composite else formats.to_read(target.path, catalogue)
@@ -171,7 +179,7 @@ class Observations:
             if not observation.active:
                 raise UnusableAnswer(f"{endpoint} does not let {target} be observed", endpoint=endpoint)
             observed.observation = observation
-            return decode_answer(registration, observation.response, target.path, self._catalogues)
+            self._accept(observed, decode_answer(registration, observation.response, target.path, self._catalogues))
 
     async def _ask(
         self, registration: Registration, observed: Observed, outgoing: Outgoing, limit: float

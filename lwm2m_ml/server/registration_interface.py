@@ -162,9 +162,8 @@ class RegistrationInterface:
             return self._refuse("update", registration.endpoint, request.remote, error)
         parameters = updated(registration.parameters, update)
         moved = registration.remote is not request.remote
-        if moved:
-            self._rebind(registration.remote, request.remote)
-        renewed = replace(registration, parameters=parameters, updated_at=time.time())
+        remote = self._moved(registration.remote, request.remote) if moved else registration.remote
+        renewed = replace(registration, parameters=parameters, remote=remote, updated_at=time.time())
         self._watch(renewed)
         event = DeviceUpdated(registration.endpoint, parameters.objects != registration.parameters.objects)
         changed = FastResponse(ResponseCode.CHANGED)
@@ -179,6 +178,17 @@ class RegistrationInterface:
         self._mirror.heard(renewed)
         announce()
         return changed
+
+    def _moved(self, known: Remote, new: Remote) -> Remote:
+        """The peer that a device is from now on, which told its location from another address.
+
+        A known peer that speaks for this device alone moves, with its observations. One that speaks for several
+        devices, such as a gateway, stays where it is, and this device goes.
+        """
+        if self._registry.shares(known) or self._registry.of(new) is not None:
+            return new
+        self._rebind(known, new)
+        return known
 
     # De-register, §6.2.3
 

@@ -12,6 +12,8 @@ class Registry:
         self._by_endpoint: dict[str, Registration] = {}
         self._by_location: dict[str, Registration] = {}
         self._by_remote: dict[Remote, Registration] = {}
+        self._shared: dict[Remote, int] = {}
+        """How many endpoints speak from a peer's address, where it is more than one."""
 
     def __len__(self) -> int:
         return len(self._by_endpoint)
@@ -35,13 +37,23 @@ class Registry:
         """The registration of a peer, or None; of several behind one address the newest."""
         return self._by_remote.get(remote)
 
+    def shares(self, remote: Remote) -> bool:
+        """Whether several endpoints are registered from this peer."""
+        return remote in self._shared
+
     def all(self) -> tuple[Registration, ...]:
         """Every registration, by endpoint name."""
         return tuple(self._by_endpoint[endpoint] for endpoint in sorted(self._by_endpoint))
 
     def put(self, registration: Registration) -> Registration | None:
         """Make this the registration of its endpoint and return the one it replaces."""
-        previous = self.remove(registration.endpoint)
+        previous = self._by_endpoint.get(registration.endpoint)
+        if previous is None or previous.remote is not registration.remote:
+            self.remove(registration.endpoint)
+            if registration.remote in self._by_remote:
+                self._shared[registration.remote] = self._shared.get(registration.remote, 1) + 1
+        else:
+            del self._by_location[previous.location]
         self._by_endpoint[registration.endpoint] = registration
         self._by_location[registration.location] = registration
         self._by_remote[registration.remote] = registration
@@ -52,6 +64,18 @@ class Registry:
         previous = self._by_endpoint.pop(endpoint, None)
         if previous is not None:
             del self._by_location[previous.location]
-            if self._by_remote.get(previous.remote) is previous:
-                del self._by_remote[previous.remote]
+            self._leave(previous)
         return previous
+
+    def _leave(self, registration: Registration) -> None:
+        """Take a registration away from its peer."""
+        remote = registration.remote
+        if remote in self._shared:
+            self._shared[remote] -= 1
+            if self._shared[remote] == 1:
+                del self._shared[remote]
+            if self._by_remote[remote] is registration:
+                others = (one for one in self._by_endpoint.values() if one.remote is remote)
+                self._by_remote[remote] = max(others, key=lambda one: one.updated_at)
+        else:
+            del self._by_remote[remote]

@@ -125,7 +125,7 @@ results = Table(
     Column("confidence", Float),
     Column("scores", JSON, nullable=False),
     Column("latency", Float),
-    Column("received_at", Float, nullable=False),
+    Column("received_at", Float, nullable=False, index=True),
     Index("ix_results_endpoint_id", "endpoint", "id"),
 )
 

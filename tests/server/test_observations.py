@@ -73,6 +73,23 @@ async def test_two_observers_share_one_observation(running: Any, device: Any) ->
     assert first.values == [100, 90]
 
 
+async def test_observers_at_the_same_time_share_one_observation(running: Any, device: Any) -> None:
+    await device.register()
+    observable(device)
+    heard = [Heard() for _ in range(3)]
+    await asyncio.gather(*(running.server.devices.observe("dev", FREE, one) for one in heard))
+    assert len(device.site.requests) == 1
+    assert [one.values for one in heard] == [[100]] * 3
+
+
+async def test_a_target_that_could_not_be_observed_is_not_kept(running: Any, device: Any) -> None:
+    await device.register()
+    device.answers(code=Code.NOT_FOUND)
+    with pytest.raises(DeviceError):
+        await running.server.devices.observe("dev", FREE)
+    assert running.server.devices.observed("dev") == ()
+
+
 async def test_a_failing_observer_hurts_nobody(running: Any, device: Any) -> None:
     await device.register()
     observable(device)

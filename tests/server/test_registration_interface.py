@@ -100,6 +100,21 @@ async def test_an_update_from_a_new_address_moves_the_device(running: Any, devic
     assert running.server.registry.get("dev").address == moved.endpoint.local_address
 
 
+async def test_of_several_devices_behind_one_address_only_the_one_that_moved_moves(
+    running: Any, device: Any, start_device: Any
+) -> None:
+    await device.register("stays")
+    stays = device.location
+    await device.register("moves")
+    moved = await start_device()
+    moved.location = device.location
+    assert (await moved.update()).code is Code.CHANGED
+    assert running.server.registry.get("moves").address == moved.endpoint.local_address
+    assert running.server.registry.get("stays").address == device.endpoint.local_address
+    device.location = stays
+    assert (await device.update()).code is Code.CHANGED
+
+
 async def test_a_deregistered_device_is_unknown(running: Any, device: Any) -> None:
     await device.register()
     assert (await device.deregister()).code is Code.DELETED

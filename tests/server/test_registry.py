@@ -41,11 +41,24 @@ def test_a_newer_registration_replaces_everything_of_the_older() -> None:
 
 def test_of_two_endpoints_behind_one_address_the_newest_is_the_peer_and_both_are_known() -> None:
     registry = Registry()
-    remote = Peer()
+    remote: Any = Peer()
     first, second = registration("a", "x", remote), registration("b", "y", remote)
     registry.put(first)
+    assert not registry.shares(remote)
     registry.put(second)
-    assert registry.of(remote) is second  # type: ignore[arg-type]
-    assert registry.remove("a") is first
-    assert registry.of(remote) is second  # type: ignore[arg-type]
-    assert registry.all() == (second,)
+    assert registry.shares(remote)
+    assert registry.of(remote) is second
+    assert registry.remove("b") is second
+    assert registry.of(remote) is first
+    assert not registry.shares(remote)
+    assert registry.all() == (first,)
+    registry.remove("a")
+    assert registry.of(remote) is None
+
+
+def test_renewing_a_registration_does_not_count_twice() -> None:
+    registry = Registry()
+    remote: Any = Peer()
+    for location in "xyz":
+        registry.put(registration("a", location, remote))
+    assert not registry.shares(remote)
