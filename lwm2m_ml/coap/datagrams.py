@@ -9,8 +9,6 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from lwm2m_ml.coap.deduplication import AnswerRing
 from lwm2m_ml.coap.errors import AddressError, NetworkError, PortInUse
 from lwm2m_ml.coap.message_layer import MessageLayer
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.responder import Responder
     from lwm2m_ml.coap.settings import CoapSettings
-
-logger = structlog.get_logger(__name__)
 
 
 class DatagramTransport(asyncio.DatagramProtocol):
@@ -64,8 +60,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
             transport.max_size = self.settings.maximum_datagram + 1
 
     def error_received(self, exc: Exception) -> None:
-        """A datagram could not be sent: as good as lost."""
-        logger.debug("The network refused a datagram", error=str(exc))
+        """A datagram could not be sent: as good as lost, and no reason to write a line for each."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed."""

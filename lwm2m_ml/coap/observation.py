@@ -40,6 +40,7 @@ class Observation:
     """One observation; `response` is the first answer, `active` tells whether notifications can come."""
 
     __slots__ = (
+        "_answer",
         "_first",
         "_notified_at",
         "_on_notification",
@@ -51,10 +52,7 @@ class Observation:
         "_waiting",
         "active",
         "remote",
-        "response",
     )
-
-    response: aiocoap.Message
 
     def __init__(
         self,
@@ -73,17 +71,24 @@ class Observation:
         self._waiting: Waiting | None = None
         self.remote = request.remote
         self.active = False
-        self._first: asyncio.Future[RawMessage] = asyncio.get_running_loop().create_future()
+        self._first: asyncio.Future[RawMessage] | None = None
 
     async def start(self) -> None:
         """Register with the peer and wait for the first answer; failures are raised."""
+        self._first = asyncio.get_running_loop().create_future()
         self._waiting = self._requester.start(self._with_observe(REGISTER), self._on_response, self._on_failure)
         try:
-            response = await self._first
-            self.response = self._message(await self._whole(response))
+            self._answer = await self._whole(await self._first)
         except BaseException:
             self.forget()
             raise
+        finally:
+            self._first = None
+
+    @property
+    def response(self) -> aiocoap.Message:
+        """The first answer, whole."""
+        return self._message(self._answer)
 
     def _with_observe(self, value: bytes) -> OutgoingRequest:
         return replace(self._request, options=[(numbers.OBSERVE, value), *self._request.options])
@@ -91,7 +96,7 @@ class Observation:
     def _on_response(self, message: RawMessage) -> bool:
         sequence = first_uint(message.options, numbers.OBSERVE)
         goes_on = sequence is not None and message.code < 0x60
-        if not self._first.done():
+        if self._first is not None and not self._first.done():
             self.active = goes_on
             self._accept(sequence or 0)
             self._first.set_result(message)
@@ -116,7 +121,7 @@ class Observation:
 
     def _on_failure(self, error: CoapError) -> None:
         self.active = False
-        if not self._first.done():
+        if self._first is not None and not self._first.done():
             self._first.set_exception(error)
 
     def _deliver(self, message: RawMessage) -> None:
