@@ -72,7 +72,7 @@ def test_a_power_cut_costs_some_blocks_and_nothing_else(shown: dict[str, dict[st
 
 
 def test_one_changed_weight_in_a_delivered_module_ends_with_1(tmp_path: Path) -> None:
-    rot = "[device.faults]\nbit_rot = { payload_offset = 30_000, bit = 6, after_inferences = 10 }\n"
+    rot = "[device.faults]\nbit_rot = { after_inferences = 10, bit = 6 }\n"
     done = demonstrate("--json", "--fleet", fleet(tmp_path, rot))
     (device,) = json.loads(done.stdout)["devices"]
     assert device["bit_exact"] is False
