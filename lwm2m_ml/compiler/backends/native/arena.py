@@ -78,7 +78,9 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
                 continue
             if last[source] == number and first[source] < first[result] == number:
                 pairs[source, result] = InPlace(source, result, lead)
-    return Arena(plan(buffers, in_place=pairs.values()), owners)
+    # Later results first: the planner places equals in this order, and a result with a lead wants to lie below its
+    # source.
+    return Arena(plan(reversed(buffers), in_place=pairs.values()), owners)
 
 
 def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:

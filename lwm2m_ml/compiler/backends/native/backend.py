@@ -11,6 +11,8 @@ from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.compiler.toolchain import compile_blob
 
+# Kernels that read whole words may read, and ignore, so many bytes behind a tensor.
+READ_AHEAD_BYTES = 3
 ARCHITECTURES = (Architecture.THUMB, Architecture.RISCV32)
 
 
@@ -34,7 +36,7 @@ class NativeBackend:
         blob = compile_blob(program.sources(), target, optimize=_file_optimizations(target, optimize), entry=ENTRY)
         return Payload(
             code=blob.code,
-            arena_bytes=max(16, -(-arena.plan.arena_bytes // 16) * 16),
+            arena_bytes=-(-(arena.plan.arena_bytes + READ_AHEAD_BYTES) // 16) * 16,
             lower_bound_arena_bytes=arena.plan.lower_bound_bytes,
             offsets={name: arena.offset(name) for name in (*graph.inputs, *graph.outputs)},
             layers=tuple(_fact(step, arena) for step in steps),

@@ -5,8 +5,9 @@ from lwm2m_ml.compiler.reference.requantization import Requantization
 
 PIXELS = 3
 PROTOTYPE = (
-    "extern const uint32_t *@NAME@(const uint32_t *stream, const uint32_t *columns, int8_t *output, int32_t stride, "
-    "int32_t groups, int32_t pairs, int32_t rounding, int32_t low, int32_t high);"
+    "typedef const uint32_t *block_kernel(const uint32_t *stream, const uint32_t *columns, int8_t *output, "
+    "int32_t stride, int32_t groups, int32_t pairs, int32_t rounding, int32_t low, int32_t high);\n"
+    "extern block_kernel @NAME@;"
 )
 
 # Sums of 256·A + B in r4-r6 and of B in r7-r9, one per pixel; see stream.py.
@@ -59,8 +60,11 @@ _BETWEEN = "3:\n"
 _FIRST_CHANNEL = """
     subs    lr, lr, #1
     bne     2b
-    ldm     r0!, {r2, r3, r10}
+    ldm     r0!, {r2, r3}
     ldr     r11, [sp, #56]
+    and     r10, r2, #31
+    sub     r2, r2, r10
+    asrs    r2, r2, #4
     lsl     r11, r11, r10
     asr     r11, r11, #1
     sub     r4, r4, r7
@@ -72,9 +76,11 @@ _SECOND_CHANNEL = """
     strb    r4, [r12]
     strb    r5, [r12, lr]
     strb    r6, [r12, lr, lsl #1]
-    lsr     r10, r10, #8
     ldm     r0!, {r2, r3}
     ldr     r11, [sp, #56]
+    and     r10, r2, #31
+    sub     r2, r2, r10
+    asrs    r2, r2, #4
     lsl     r11, r11, r10
     asr     r11, r11, #1
 """
@@ -119,6 +125,6 @@ def block_function(program: Program, requantization: Requantization) -> str:
     return program.assembly("block", text, PROTOTYPE)
 
 
-def block_arguments(requantization: Requantization) -> str:
-    """The last three arguments: the rounding term, which carries the zero point, and the limits."""
-    return f"{2 * requantization.zero_point + 1}, {requantization.low}, {requantization.high}"
+def rounding_term(requantization: Requantization) -> int:
+    """Shifted left by a channel's shift and halved, it rounds to nearest and adds the zero point."""
+    return 2 * requantization.zero_point + 1

@@ -1,5 +1,6 @@
 """Convolutions with SMLAD: the operands of three pixels are widened to 16 bits for the block kernel."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -7,8 +8,13 @@ import numpy
 
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import PIXELS, block_arguments, block_function
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import channel_pairs, packable, weight_stream
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import PIXELS, block_function, rounding_term
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import (
+    packable,
+    reading_shape,
+    weight_stream,
+    with_shape,
+)
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -31,45 +37,55 @@ static inline void @NAME@(const int8_t *source, uint32_t *target, int32_t groups
   } while (--groups);
 }
 """
+# Lengths are told to the driver in 16 bits.
+_LARGEST_LENGTH = 1 << 15
+# Constants begin with the shape, so that all layers share one driver; a driver reads only the lengths that it names.
+_POINTWISE = """
+    $WIDEN(input, target, GROUPS);
+    input += IN_CHANNELS;
+"""
+_POINTWISE_STRIDED = """
+    $WIDEN(input + (y * STRIDE_Y * IN_WIDTH + x * STRIDE_X) * IN_CHANNELS, target, GROUPS);$NEXT
+"""
+_NEXT = """
+    if (++x == OUT_WIDTH) { x = 0; ++y; }"""
+_WINDOW = """
+    for (int32_t ky = 0, k = 0; ky < WINDOW_HEIGHT; ++ky) {
+      int32_t row = y * STRIDE_Y - TOP + ky * DILATION_Y;
+      for (int32_t kx = 0; kx < WINDOW_WIDTH; ++kx) {
+        int32_t column = x * STRIDE_X - LEFT + kx * DILATION_X;
+        int32_t inside = (uint32_t)row < IN_HEIGHT && (uint32_t)column < IN_WIDTH;
+        const int8_t *source = input + (row * IN_WIDTH + column) * IN_CHANNELS;$GATHER      }
+    }$NEXT
+"""
 _BY_WORDS = """
-        if ($INSIDE) $WIDEN(input + (row * $IN_WIDTH + column) * $IN_CHANNELS, target, $IN_CHANNELS / 4);
-        else for (int32_t i = 0; i < $IN_CHANNELS / 2; ++i) target[i * 3] = $ZERO_PAIR;
-        target += $IN_CHANNELS / 2 * 3;
+        (void)k;
+        if (inside) $WIDEN(source, target, IN_CHANNELS / 4);
+        else for (int32_t i = 0; i < IN_CHANNELS / 2; ++i) target[i * 3] = (uint16_t)ZERO * 0x10001u;
+        target += IN_CHANNELS / 2 * 3;
 """
 _BY_BYTES = """
-        for (int32_t i = 0; i < $IN_CHANNELS; ++i, ++k) {
-          int16_t value = $ZERO;
-          if ($INSIDE) value = input[(row * $IN_WIDTH + column) * $IN_CHANNELS + i];
-          ((int16_t *)target)[(k >> 1) * 6 + (k & 1)] = value;
-        }
+        for (int32_t i = 0; i < IN_CHANNELS; ++i, ++k)
+          ((int16_t *)target)[(k >> 1) * 6 + (k & 1)] = inside ? source[i] : ZERO;
 """
-_WINDOW = """
-    for (int32_t ky = 0, k = 0; ky < $WINDOW_HEIGHT; ++ky) {
-      int32_t row = y * $STRIDE_Y - $TOP + ky * $DILATION_Y;
-      for (int32_t kx = 0; kx < $WINDOW_WIDTH; ++kx) {
-        int32_t column = x * $STRIDE_X - $LEFT + kx * $DILATION_X;$GATHER      }
-    }
-"""
-_POINTWISE = """
-    $WIDEN(input + (y * $STRIDE_Y * $IN_WIDTH + x * $STRIDE_X) * $IN_CHANNELS, target, $IN_CHANNELS / 4);
-"""
-_TEMPLATE = """
-static void @NAME@(const int8_t *input, int8_t *output, uint32_t *columns, const uint32_t *stream)
+_DRIVER = """
+static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output, uint32_t *columns,
+  const uint32_t *constants, block_kernel *block)
 {
   int32_t filled = 0, x = 0, y = 0;
-  for (int32_t pixel = 0; pixel < $OUT_PIXELS; ++pixel) {
+  for (int32_t left = OUT_PIXELS; left > 0; --left) {
     uint32_t *target = columns + filled;$FILL
-    if (++x == $OUT_WIDTH) { x = 0; ++y; }
-    if (++filled < 3 && pixel + 1 < $OUT_PIXELS) continue;
-    int8_t *place = filled == 3 ? output : (int8_t *)(columns + $COLUMN_WORDS);
-    $CALLS
-    if (filled < 3) for (int32_t i = 0; i < filled * $OUT_CHANNELS; ++i) output[i] = place[i];
-    output += 3 * $OUT_CHANNELS;
+    if (++filled < 3 && left > 1) continue;
+    int8_t *place = filled == 3 ? output : (int8_t *)(columns + GROUPS * 6);
+    const uint32_t *rest = block($REST, columns, place, OUT_CHANNELS, GROUPS, OUT_CHANNELS / 2, ROUNDING, $LIMITS);
+    if (OUT_CHANNELS & 1)
+      block(rest, columns, place + OUT_CHANNELS - 2, OUT_CHANNELS, GROUPS, 1, ROUNDING, $LIMITS);
+    if (filled < 3) for (int32_t i = 0; i < filled * OUT_CHANNELS; ++i) output[i] = place[i];
+    output += 3 * OUT_CHANNELS;
     filled = 0;
   }
 }
 """
-_INSIDE = "(uint32_t)row < $IN_HEIGHT && (uint32_t)column < $IN_WIDTH"
 
 
 def _filters(layer: Layer) -> Array:
@@ -81,8 +97,15 @@ def _bias(layer: Layer) -> Array | None:
     return folded_bias(layer, _filters(layer).sum(axis=1, dtype=numpy.int64))
 
 
+def _is_pointwise(layer: Layer) -> bool:
+    """A pixel of one position is read by words whatever its length: what lies behind it meets weights of zero."""
+    kind = layer.kind
+    assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
+    return layer.operands[1].shape[1:3] == (1, 1) and kind.padding.is_zero
+
+
 def _by_words(layer: Layer) -> bool:
-    return layer.operands[0].shape[3] % 4 == 0
+    return _is_pointwise(layer) or layer.operands[0].shape[3] % 4 == 0
 
 
 def _groups(layer: Layer) -> int:
@@ -109,6 +132,7 @@ class BlockConvolution:
         return (
             layer.operands[0].shape[0] == 1
             and layer.result.shape[3] >= 2
+            and layer.result.elements // layer.result.shape[3] < _LARGEST_LENGTH
             and bias is not None
             and packable(layer, _filters(layer), bias)
         )
@@ -146,25 +170,45 @@ class BlockConvolution:
             pairs = [pair for g in range(groups) for pair in ((4 * g, 4 * g + 2), (4 * g + 1, 4 * g + 3))]
         else:
             pairs = [(2 * p, 2 * p + 1) for p in range(2 * groups)]
-        stream = program.constant(weight_stream(layer, _filters(layer), bias, pairs), alignment=4)
-        function = program.function("convolution", self._driver(layer, program))
-        return f"{function}({places.operands[0]}, {places.result}, (uint32_t *){places.scratch}, {stream});"
+        requantization = layer.requantization
+        plain = (requantization.low, requantization.high) == (-128, 127)
+        text = (
+            _DRIVER.replace("$FILL", self._fill(layer))
+            .replace("$NEXT", _NEXT)
+            .replace("$LIMITS", "-128, 127" if plain else "LOW, HIGH")
+        )
+        shape = {name: value for name, value in self._shape(layer).items() if re.search(rf"\b{name}\b", text)}
+        text = fill(
+            reading_shape(text, shape),
+            WIDEN=program.function("widen", _WIDEN) if _by_words(layer) else "",
+        )
+        stream = with_shape(list(shape.values()), weight_stream(layer, _filters(layer), bias, pairs))
+        constants = program.constant(stream, alignment=4)
+        block = block_function(program, requantization)
+        function = program.function("convolution", text)
+        return f"{function}({places.operands[0]}, {places.result}, (uint32_t *){places.scratch}, {constants}, {block});"
 
-    def _driver(self, layer: Layer, program: Program) -> str:
+    def _fill(self, layer: Layer) -> str:
+        kind = layer.kind
+        assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
+        if _is_pointwise(layer):
+            return _POINTWISE if kind.stride == (1, 1) else _POINTWISE_STRIDED
+        return _WINDOW.replace("$GATHER", _BY_WORDS if _by_words(layer) else _BY_BYTES)
+
+    def _shape(self, layer: Layer) -> dict[str, int]:
         kind = layer.kind
         assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
         image, weights = layer.operands[0], layer.operands[1]
-        zero = zero_point_of(image)
-        pointwise = weights.shape[1:3] == (1, 1) and kind.padding.is_zero and _by_words(layer)
-        gather = _BY_WORDS if _by_words(layer) else _BY_BYTES
-        text = _TEMPLATE.replace("$FILL", _POINTWISE if pointwise else _WINDOW.replace("$GATHER", gather))
-        values = {
-            "CALLS": self._calls(layer, program),
-            "INSIDE": "1" if kind.padding.is_zero else _INSIDE,
+        requantization = layer.requantization
+        channels = layer.result.shape[3]
+        return {
             "OUT_PIXELS": layer.result.shape[1] * layer.result.shape[2],
             "OUT_WIDTH": layer.result.shape[2],
-            "OUT_CHANNELS": layer.result.shape[3],
-            "COLUMN_WORDS": _column_words(layer),
+            "OUT_CHANNELS": channels,
+            "GROUPS": _groups(layer),
+            "ROUNDING": rounding_term(requantization),
+            "LOW": requantization.low,
+            "HIGH": requantization.high,
             "IN_HEIGHT": image.shape[1],
             "IN_WIDTH": image.shape[2],
             "IN_CHANNELS": image.shape[3],
@@ -176,21 +220,8 @@ class BlockConvolution:
             "LEFT": kind.padding.left,
             "DILATION_Y": kind.dilation[0],
             "DILATION_X": kind.dilation[1],
-            "ZERO_PAIR": f"{(zero & 0xFFFF) * 0x10001}u",
-            "ZERO": f"({zero})",
-            "WIDEN": program.function("widen", _WIDEN) if _by_words(layer) else "",
+            "ZERO": zero_point_of(image),
         }
-        return fill(text.replace("$INSIDE", str(values.pop("INSIDE"))), **values)
-
-    def _calls(self, layer: Layer, program: Program) -> str:
-        block = block_function(program, layer.requantization)
-        channels, groups = layer.result.shape[3], _groups(layer)
-        tail = f"{channels}, {groups}, {{}}, {block_arguments(layer.requantization)});"
-        whole = len(channel_pairs(channels)) - channels % 2
-        calls = f"const uint32_t *rest = {block}(stream, columns, place, {tail.format(whole)}"
-        if channels % 2:
-            calls += f" {block}(rest, columns, place + {channels - 2}, {tail.format(1)}"
-        return calls
 
 
 KERNELS: tuple[Kernel, ...] = (BlockConvolution(),)

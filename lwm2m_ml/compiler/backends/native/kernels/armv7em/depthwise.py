@@ -7,8 +7,15 @@ import numpy
 
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import rounding_term
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.plane import STATE_WORDS, gather_function, plane_function
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import packable
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import (
+    Words,
+    channel_parameters,
+    packable,
+    reading_shape,
+    with_shape,
+)
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -18,35 +25,41 @@ from lwm2m_ml.compiler.reference.requantization import zero_point_of
 
 # Pairs of doubled weights as halves of a word: the sum is then twice what it is, as SMMULR wants it.
 _STATE = """
-static __attribute__((noinline)) void @NAME@(uint32_t *state, const int8_t *weights, const int32_t *scale, uint32_t shift,
+static __attribute__((noinline)) void @NAME@(uint32_t *state, const int8_t *weights, const int32_t *parameters,
   int32_t rounding)
 {
+  int32_t shift = parameters[0] & 31;
   for (int32_t row = 0; row < 3; ++row, weights += 3) {
     *state++ = (uint16_t)(2 * weights[0]) | (uint32_t)(2 * weights[1]) << 16;
     *state++ = (uint16_t)(2 * weights[1]) | (uint32_t)(2 * weights[2]) << 16;
   }
-  state[0] = (uint32_t)scale[0];
-  state[1] = (uint32_t)scale[1];
+  state[0] = (uint32_t)(parameters[0] >> 5) * 2;
+  state[1] = (uint32_t)parameters[1];
   state[2] = (uint32_t)((int32_t)((uint32_t)rounding << shift) >> 1);
   state[3] = shift;
 }
 """
-_TEMPLATE = """
-static void @NAME@(const int8_t *input, int8_t *output, int16_t *plane, const int8_t *weights, const int32_t *scales,
-  const uint8_t *shifts)
+# Lengths are told to the driver in 16 bits.
+_LARGEST_LENGTH = 1 << 15
+# Constants: the shape, so that all layers share one driver, two words of parameters per channel, nine weights each.
+_DRIVER = """
+static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output, int16_t *plane,
+  const uint32_t *constants, void (*kernel)(const int16_t *, int8_t *, const uint32_t *))
 {
+  const int32_t *parameters = (const int32_t *)$REST;
+  const int8_t *weights = (const int8_t *)(parameters + 2 * CHANNELS);
   uint32_t state[$STATE_WORDS];
-  state[10] = $CHANNELS;
-  state[11] = $OUT_WIDTH;
-  state[12] = $OUT_HEIGHT;
-  state[13] = $PITCH * 2;
-  for (int32_t i = 0; i < $PLANE; ++i) plane[i] = $ZERO;
-  for (int32_t channel = 0; channel < $CHANNELS; ++channel) {
-    $GATHER(input++, plane + $START, $CHANNELS, $IN_WIDTH, $IN_HEIGHT, $GAP);
-    $STATE(state, weights, scales, *shifts++, $ROUNDING);
-    $KERNEL(plane, output++, state);
+  state[10] = CHANNELS;
+  state[11] = OUT_WIDTH;
+  state[12] = OUT_HEIGHT;
+  state[13] = PITCH * 2;
+  for (int32_t i = 0; i < PLANE; ++i) plane[i] = ZERO;
+  for (int32_t channel = 0; channel < CHANNELS; ++channel) {
+    $GATHER(input++, plane + START, CHANNELS, IN_WIDTH, IN_HEIGHT, 2 * (PITCH - IN_WIDTH));
+    $STATE(state, weights, parameters, ROUNDING);
+    kernel(plane, output++, state);
     weights += 9;
-    scales += 2;
+    parameters += 2;
   }
 }
 """
@@ -72,6 +85,33 @@ def _plane(layer: Layer) -> _Plane:
     return _Plane(pitch + pitch % 2, rows)
 
 
+def plane_shape(layer: Layer) -> dict[str, int]:
+    """The lengths that drivers of the plane kernel read."""
+    kind = layer.kind
+    assert isinstance(kind, DepthwiseConvolution)  # noqa: S101 - see accepts
+    image, plane = layer.operands[0], _plane(layer)
+    return {
+        "OUT_WIDTH": layer.result.shape[2],
+        "OUT_HEIGHT": layer.result.shape[1],
+        "PITCH": plane.pitch,
+        "IN_WIDTH": image.shape[2],
+        "IN_HEIGHT": image.shape[1],
+        "PLANE": plane.pitch * plane.rows,
+        "ZERO": zero_point_of(image),
+        "START": kind.padding.top * plane.pitch + kind.padding.left,
+        "ROUNDING": rounding_term(layer.requantization),
+    }
+
+
+def plane_constants(layer: Layer, shape: Mapping[str, int], bias: Array) -> Words:
+    """Shape, parameters and weights of a layer."""
+    weights = layer.operands[1].values.reshape(9, -1).T.reshape(-1)
+    filled = numpy.zeros(-(-len(weights) // 4) * 4, numpy.int8)
+    filled[: len(weights)] = weights
+    words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), filled.view(numpy.uint32)])
+    return with_shape(list(shape.values()), words)
+
+
 def _bias(layer: Layer) -> Array | None:
     return folded_bias(layer, layer.operands[1].values.sum(axis=(0, 1), dtype=numpy.int64))
 
@@ -94,6 +134,7 @@ class PlaneDepthwise:
             and weights.shape == (3, 3, image.shape[3])
             and kind.stride in ((1, 1), (2, 2))
             and kind.dilation == (1, 1)
+            and _plane(layer).pitch * _plane(layer).rows < _LARGEST_LENGTH
             and bias is not None
             and packable(layer, weights.values.reshape(9, -1).T, bias)
         )
@@ -118,31 +159,17 @@ class PlaneDepthwise:
         assert isinstance(kind, DepthwiseConvolution)  # noqa: S101 - see accepts
         assert bias is not None  # noqa: S101 - see accepts
         image = layer.operands[0]
-        plane, requantization = _plane(layer), layer.requantization
+        shape = plane_shape(layer) | {"CHANNELS": image.shape[3]}
         text = fill(
-            _TEMPLATE,
+            reading_shape(_DRIVER, shape),
             STATE_WORDS=STATE_WORDS,
-            CHANNELS=image.shape[3],
-            OUT_WIDTH=layer.result.shape[2],
-            OUT_HEIGHT=layer.result.shape[1],
-            IN_WIDTH=image.shape[2],
-            IN_HEIGHT=image.shape[1],
-            PITCH=plane.pitch,
-            PLANE=plane.pitch * plane.rows,
-            ZERO=zero_point_of(image),
-            START=kind.padding.top * plane.pitch + kind.padding.left,
-            GAP=2 * (plane.pitch - image.shape[2]),
             GATHER=gather_function(program),
             STATE=program.function("channel_state", _STATE),
-            KERNEL=plane_function(program, requantization, kind.stride[0]),
-            ROUNDING=2 * requantization.zero_point + 1,
         )
-        weights = program.constant(layer.operands[1].values.reshape(9, -1).T)
-        scales = program.constant(numpy.stack([2 * bias, requantization.multipliers], axis=1).astype(numpy.int32))
-        shifts = program.constant((-numpy.array(requantization.shifts)).astype(numpy.uint8))
-        constants = f"{weights}, {scales}, {shifts}"
+        constants = program.constant(plane_constants(layer, shape, bias), alignment=4)
+        kernel = plane_function(program, layer.requantization, kind.stride[0])
         function = program.function("depthwise", text)
-        return f"{function}({places.operands[0]}, {places.result}, (int16_t *){places.scratch}, {constants});"
+        return f"{function}({places.operands[0]}, {places.result}, (int16_t *){places.scratch}, {constants}, {kernel});"
 
 
 KERNELS: tuple[Kernel, ...] = (PlaneDepthwise(),)

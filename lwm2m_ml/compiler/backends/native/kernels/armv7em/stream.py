@@ -5,7 +5,8 @@ A word holds the weights of channels a and b for a pair of inputs (i, j): its lo
 one word load and one extension serve four weights, and A = (sum₁ − sum₂) / 256, exactly.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ _LARGEST_OPERAND = 128
 # 256·A must fit 32 bits, and twice (A + bias) too.
 _LARGEST_DOT_PRODUCT = 1 << 23
 _LARGEST_SUM = 1 << 30
+# Biases share a word with their shift.
+_LARGEST_BIAS = 1 << 26
 # The zero point is added before the last shift: it must not run out of 32 bits.
 _LARGEST_SHIFT = 20
 
@@ -33,6 +36,7 @@ def packable(layer: Layer, filters: Array, bias: Array) -> bool:
         and filters.min(initial=0) >= -127
         and sums.max(initial=0) < _LARGEST_DOT_PRODUCT
         and (sums + numpy.abs(bias.astype(numpy.int64))).max(initial=0) < _LARGEST_SUM
+        and numpy.abs(bias.astype(numpy.int64)).max(initial=0) < _LARGEST_BIAS
         and all(-_LARGEST_SHIFT <= shift < 0 for shift in requantization.shifts)
     )
 
@@ -60,13 +64,29 @@ def weight_stream(layer: Layer, filters: Array, bias: Array, pairs: Sequence[tup
     parts: list[Words] = []
     for first, second in channel_pairs(len(filters)):
         parts.append(pack_pair(filters[first], filters[second], pairs))
-        shifts = -requantization.shifts[first] | -requantization.shifts[second] << 8
-        parameters = [
-            2 * int(bias[first]),
-            requantization.multipliers[first],
-            shifts,
-            2 * int(bias[second]),
-            requantization.multipliers[second],
-        ]
-        parts.append(numpy.array(parameters, numpy.int64).astype(numpy.uint32))
+        parts.append(channel_parameters(layer, bias)[[first, second]].reshape(-1))
     return numpy.concatenate(parts)
+
+
+def channel_parameters(layer: Layer, bias: Array) -> Words:
+    """Two words per channel: bias × 32 + shift, then the multiplier."""
+    requantization = layer.requantization
+    shifts = -numpy.array(requantization.shifts, numpy.int64)
+    biases = bias.astype(numpy.int64) * 32 + shifts
+    return numpy.stack([biases, numpy.array(requantization.multipliers)], axis=1).astype(numpy.uint32)
+
+
+def with_shape(shape: Sequence[int], words: Words) -> Words:
+    """Constants of a layer behind the lengths that its driver reads, which take 16 bits each."""
+    lengths = numpy.array([*shape, *[0] * (len(shape) % 2)], numpy.int16)
+    return numpy.concatenate([lengths.view(numpy.uint32), words])
+
+
+def reading_shape(text: str, shape: Mapping[str, int]) -> str:
+    """C text in which each length of the shape is read where it is used: registers are worth more than loads.
+
+    `$REST` becomes the address of what follows the shape.
+    """
+    for index, name in enumerate(shape):
+        text = re.sub(rf"\b{name}\b", f"((const int16_t *)constants)[{index}]", text)
+    return text.replace("$REST", f"(constants + {-(-len(shape) // 2)})")
