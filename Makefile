@@ -21,6 +21,7 @@ $(VENV)/base.stamp: pyproject.toml simulator/pyproject.toml constraints.txt
 
 $(VENV)/test.stamp: $(VENV)/base.stamp
 	$(PIP) install --constraint constraints.txt --editable '.[test,lint,tensorflow]' --editable ./simulator
+	$(PIP) install --constraint constraints.txt --editable '.[delta]' || echo 'No C compiler: deltas stay untested.'
 	touch $@
 
 demo: $(VENV)/base.stamp ## Carry a model through the whole service, on a simulated fleet.
