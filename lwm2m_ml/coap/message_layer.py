@@ -20,14 +20,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lwm2m_ml.coap.codec import HEADER, RawMessage, check_header, header, parse_options
+from lwm2m_ml.coap.codec import HEADER, MAXIMUM_TOKEN, RawMessage, check_header, encode_options, header, parse_options
 from lwm2m_ml.coap.deduplication import NO_ANSWER_YET
 from lwm2m_ml.coap.errors import CoapError, MalformedMessage, PeerBusy, PeerReset, RequestTimeout, UnusableOption
 from lwm2m_ml.coap.exchange import Exchange
 from lwm2m_ml.coap.fast import FastRequest
 from lwm2m_ml.coap.incoming import DatagramRequest
-from lwm2m_ml.coap.numbers import ACK, BAD_OPTION, CON, EMPTY, NON, RST
-from lwm2m_ml.coap.options import usable
+from lwm2m_ml.coap.numbers import ACK, BAD_OPTION, CON, EMPTY, NON, REQUEST_ENTITY_TOO_LARGE, RST, SIZE1
+from lwm2m_ml.coap.options import encode_uint, usable
 from lwm2m_ml.coap.round_trip import RoundTrip
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 SendDatagram = Callable[[bytes, "Remote"], None]
 REQUEST_CODES = range(1, 32)
+REQUEST_FIRST_NIBBLE = 0b0100
+"""Version 1, confirmable."""
 
 
 class MessageLayer:
@@ -75,6 +77,16 @@ class MessageLayer:
                 self._receive_response(datagram, remote, message_type, HEADER + (first & 15))
         except MalformedMessage:
             self._reject(datagram, remote, message_type)
+
+    def refuse_too_large(self, datagram: bytes, remote: Remote) -> None:
+        """A datagram that was cut off: a confirmable request is told how large it may be (RFC 7252 §4.6)."""
+        token_end = HEADER + (datagram[0] & 15)
+        is_request = datagram[0] >> 4 == REQUEST_FIRST_NIBBLE and datagram[1] in REQUEST_CODES
+        if is_request and token_end <= HEADER + MAXIMUM_TOKEN:
+            size1 = encode_options([(SIZE1, encode_uint(self.settings.maximum_request_body))])
+            token = datagram[HEADER:token_end]
+            incoming = DatagramRequest(self, remote, datagram, token)
+            incoming.reply(REQUEST_ENTITY_TOO_LARGE, size1)
 
     def _reject(self, datagram: bytes, remote: Remote, message_type: int) -> None:
         if message_type == CON:

@@ -28,11 +28,12 @@ class UdpTransport(DatagramTransport):
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """One message."""
         size = len(data)
-        if size > self.settings.maximum_datagram:
-            return
         remote = self.remotes.get(addr)
         remote.bytes_in += size
-        self.layer.receive(data, remote)
+        if size > self.settings.maximum_datagram:
+            self.layer.refuse_too_large(data, remote)
+        else:
+            self.layer.receive(data, remote)
 
     def remote(self, host: str, port: int) -> Remote:
         """The peer at an IP address."""

@@ -136,7 +136,7 @@ async def test_a_malformed_confirmable_message_is_reset(server: CoapEndpoint, pe
         b"\x70\x45\x12\x34",
         b"\x60\x45\x12\x34",
         b"\x50\x01\x12\x34\xd1\x7c\x00",
-        b"\x40" + bytes(5000),
+        b"\x50\x01" + bytes(5000),
     ],
     ids=lambda datagram: datagram[:8].hex() or "nothing",
 )
@@ -151,6 +151,14 @@ async def test_an_unknown_critical_option_is_answered_bad_option(
     answer = await peer.ask(server.local_address, RawMessage(CON, GET, 1, b"t", [*PATH, (9999, b"")]))
     assert (answer.code, answer.token) == (0x82, b"t")
     assert counter.calls == 0
+
+
+async def test_a_request_beyond_the_largest_datagram_is_told_to_come_in_blocks(
+    server: CoapEndpoint, peer: RawPeer
+) -> None:
+    answer = await peer.ask(server.local_address, RawMessage(CON, POST, 1, b"t", [(11, b"rd")], bytes(5000)))
+    assert (answer.code, answer.token) == (0x8D, b"t")
+    assert [number for number, _ in answer.options] == [60]
 
 
 async def test_a_path_that_is_not_utf8_is_answered_bad_option(server: CoapEndpoint, peer: RawPeer) -> None:

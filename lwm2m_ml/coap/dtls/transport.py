@@ -60,6 +60,7 @@ class DtlsTransport(DatagramTransport):
         "_credentials",
         "_kept_alive",
         "_listener",
+        "_own",
         "_requester",
         "_server",
         "_sessions",
@@ -81,10 +82,11 @@ class DtlsTransport(DatagramTransport):
         self._cookies = Cookies()
         self._sessions = SessionTable(settings.maximum_sessions, settings.maximum_handshakes)
         self._bucket = TokenBucket(settings.handshakes_per_second, self.layer.loop.time())
-        self._server, server_callback = server_context(own, self._find_key, self._cookies.make, self._cookies.is_good)
+        self._own = own
+        self._server: SSL.Context | None = None
         self._clients: dict[type, SSL.Context] = {}
-        self._kept_alive: list[Any] = [server_callback]
-        self._listener = new_connection(self._server, server=True)
+        self._kept_alive: list[Any] = []
+        self._listener: SSL.Connection | None = None
 
     # Callbacks of OpenSSL
 
@@ -126,7 +128,7 @@ class DtlsTransport(DatagramTransport):
             pending.take(data)
             self._advance(pending)
             return
-        listener = self._listener
+        listener = self._listener or self._new_listener()
         self._cookies.address = address
         listener.bio_write(data)
         try:
@@ -136,12 +138,22 @@ class DtlsTransport(DatagramTransport):
             for answer in DtlsSession(listener, address).outgoing():
                 self.send_datagram(answer, address)
             return
-        self._listener = new_connection(self._server, server=True)
+        self._listener = None
         if not self._bucket.take(self.layer.loop.time()):
             return
         session = DtlsSession(listener, address, random)
         self._sessions.begin(session)
         self._advance(session)
+
+    def _new_listener(self) -> SSL.Connection:
+        """The connection that answers the next ClientHello; a device that only connects never needs one."""
+        if self._server is None:
+            self._server, callback = server_context(
+                self._own, self._find_key, self._cookies.make, self._cookies.is_good
+            )
+            self._kept_alive.append(callback)
+        self._listener = new_connection(self._server, server=True)
+        return self._listener
 
     def _advance(self, session: DtlsSession) -> None:
         if session.remote is None:
