@@ -1,0 +1,29 @@
+"""Database errors become sentences."""
+
+import sqlite3
+
+import pytest
+from sqlalchemy import exc
+
+from lwm2m_ml.store.errors import RecordConflict, StoreError, StoreFull, StoreOverloaded, StoreUnavailable, translate
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (exc.IntegrityError("INSERT", {}, sqlite3.IntegrityError("UNIQUE constraint failed: a.b")), RecordConflict),
+        (exc.OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full")), StoreFull),
+        (exc.OperationalError("BEGIN", {}, sqlite3.OperationalError("database is locked")), StoreUnavailable),
+        (exc.DatabaseError("SELECT", {}, sqlite3.DatabaseError("file is not a database")), StoreUnavailable),
+        (exc.ProgrammingError("SELECT", {}, sqlite3.ProgrammingError("near x")), StoreError),
+    ],
+)
+def test_each_kind_has_its_type_and_keeps_the_reason(error: exc.DBAPIError, expected: type[StoreError]) -> None:
+    translated = translate(error)
+    assert type(translated) is expected
+    assert str(error.orig) in str(translated)
+    assert "INSERT" not in str(translated)
+
+
+def test_overload_says_how_much_waits() -> None:
+    assert "5 writes" in str(StoreOverloaded(5))
