@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiocoap
@@ -262,15 +263,15 @@ def client_hello() -> bytes:
     return b"\x16\xfe\xfd" + bytes(8) + len(handshake).to_bytes(2) + handshake
 
 
-@pytest.mark.parametrize("suite", ["PSK-AES128-CCM8", "PSK-AES128-CCM", "PSK-AES128-GCM-SHA256"])
-async def test_openssl_itself_gets_an_answer(server: CoapEndpoint, suite: str) -> None:
+async def ask_with_openssl(server: CoapEndpoint, suite: str, *more: str) -> bytes:
+    """What OpenSSL's own client gets for one request; skips the test when the program is not there."""
     openssl = shutil.which("openssl")
     if openssl is None:
         pytest.skip("the openssl program is not installed")
     host, port = server.local_address
     process = await asyncio.create_subprocess_exec(
         openssl, "s_client", "-dtls1_2", "-quiet", "-connect", f"{host}:{port}", "-psk", KEY.hex(),
-        "-psk_identity", "device-1", "-cipher", f"{suite}:@SECLEVEL=0",
+        "-psk_identity", "device-1", "-cipher", f"{suite}:@SECLEVEL=0", *more,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdin is not None
@@ -278,9 +279,25 @@ async def test_openssl_itself_gets_an_answer(server: CoapEndpoint, suite: str) -
     try:
         process.stdin.write(b"\x40\x01\x0a\x0d\xb3who")
         await process.stdin.drain()
-        answer = await asyncio.wait_for(process.stdout.read(100), 10)
+        return await asyncio.wait_for(process.stdout.read(100), 10)
     finally:
         process.stdin.close()
         process.terminate()
         await process.wait()
-    assert answer == b"\x60\x45\x0a\x0d\xffpsk:device-1"
+
+
+@pytest.mark.parametrize("suite", ["PSK-AES128-CCM8", "PSK-AES128-CCM", "PSK-AES128-GCM-SHA256"])
+async def test_openssl_itself_gets_an_answer(server: CoapEndpoint, suite: str) -> None:
+    assert await ask_with_openssl(server, suite) == b"\x60\x45\x0a\x0d\xffpsk:device-1"
+
+
+async def test_a_resumed_session_has_the_identity_of_the_first(
+    server: CoapEndpoint, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is not asked for again: without it only resumption can succeed."""
+    saved = tmp_path / "session.pem"
+    first = await ask_with_openssl(server, "PSK-AES128-CCM8", "-sess_out", str(saved))
+    store.keys.clear()
+    monkeypatch.setattr(store, "is_valid", lambda identity: identity == "psk:device-1")
+    again = await ask_with_openssl(server, "PSK-AES128-CCM8", "-sess_in", str(saved))
+    assert first == again == b"\x60\x45\x0a\x0d\xffpsk:device-1"
