@@ -9,7 +9,7 @@ from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.server.errors import DeviceError
+from lwm2m_ml.server.errors import DeviceError, RequestInterrupted
 from lwm2m_ml.server.events import DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
@@ -77,8 +77,7 @@ class ProfileKeeper:
     async def refresh(self, endpoint: str) -> CapabilityProfile:
         """Read objects 42769 and 3 of a device now, store what they say and return it."""
         async with self._limit:
-            device = await self._identity(endpoint)
-            capabilities = await self._read(endpoint, self._object)
+            device, capabilities = await self._read_both(endpoint)
         profile = profile_from_records(endpoint, device, capabilities)
         await self._keep(profile)
         log.info(
@@ -88,6 +87,13 @@ class ProfileKeeper:
             problems=list(profile.problems),
         )
         return profile
+
+    async def _read_both(self, endpoint: str) -> tuple[Sequence[Record], Sequence[Record]]:
+        """Read both objects, once more when a registration came in between: then the device has just arrived."""
+        try:
+            return await self._identity(endpoint), await self._read(endpoint, self._object)
+        except RequestInterrupted:
+            return await self._identity(endpoint), await self._read(endpoint, self._object)
 
     async def _identity(self, endpoint: str) -> Sequence[Record]:
         """Read object 3; a device may keep it to other servers, and is then known by its endpoint only."""

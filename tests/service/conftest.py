@@ -13,7 +13,7 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
-from lwm2m_ml.server.errors import DeviceError, DeviceTimeout, UnknownDevice
+from lwm2m_ml.server.errors import DeviceError, DeviceTimeout, RequestInterrupted, UnknownDevice
 from lwm2m_ml.server.events import DeviceRegistered
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
@@ -107,6 +107,7 @@ class FakeDevice:
     writes: list[tuple[str, Value]] = field(default_factory=list)
     executed: list[str] = field(default_factory=list)
     off_for: int = 0
+    interrupts: int = 0
 
     # Operations of DeviceAccess
 
@@ -228,6 +229,9 @@ class FakeDevice:
         await asyncio.sleep(0)
         if endpoint != self.endpoint:
             raise UnknownDevice(endpoint)
+        if self.interrupts:
+            self.interrupts -= 1
+            raise RequestInterrupted(f"{endpoint} registered anew", endpoint=endpoint)
         if self.off_for:
             self.off_for -= 1
             if not self.off_for:

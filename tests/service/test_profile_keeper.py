@@ -88,3 +88,8 @@ async def test_a_device_that_does_not_tell_who_it_is_can_still_take_models(keepe
     profile = await keeper.refresh("device")
     assert profile.identity.manufacturer == ""
     assert profile.runtime is not None
+
+
+async def test_a_registration_in_the_middle_of_the_reading_does_not_end_it(keeper: ProfileKeeper, device: Any) -> None:
+    device.interrupts = 1
+    assert (await keeper.refresh("device")).runtime is not None
