@@ -145,6 +145,12 @@ class RegistrationInterface:
         if endpoint is None:
             raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
         known = self._registry.find(endpoint)
+        if known is None and len(self._registry) >= self._limits.maximum_devices:
+            raise RegistrationError(
+                f"{len(self._registry)} devices are registered already",
+                hint="Raise the limit or start another server",
+                code=ResponseCode.SERVICE_UNAVAILABLE,
+            )
         if known is not None and known.identity not in {None, remote.identity}:
             raise RegistrationError("The endpoint is registered with other credentials", code=ResponseCode.FORBIDDEN)
         return endpoint
@@ -274,7 +280,8 @@ class RegistrationInterface:
             code=code,
             reason=str(error),
         )
-        return FastResponse(error.code, error.message.encode())
+        retry = self._limits.overload_retry if error.code == ResponseCode.SERVICE_UNAVAILABLE else None
+        return FastResponse(error.code, error.message.encode(), max_age=retry)
 
     def _later(self, operation: str, endpoint: str, error: StoreError) -> FastResponse:
         log.error("request put off", operation=operation, endpoint=endpoint, reason=str(error))

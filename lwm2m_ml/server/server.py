@@ -140,6 +140,7 @@ class Lwm2mServer:
 
     def _left(self, endpoint: str) -> None:
         self._exchange.left(endpoint)
+        self._formats.forget(endpoint)
         self._observations.device_left(endpoint)
 
     def _rebind(self, remote: Remote, new: Remote) -> None:

@@ -15,6 +15,8 @@ class ServerLimits:
     """How much later than in memory a mere sign of life is written; a killed process may forget that much."""
     awake_time: float = 93.0
     """How long a device in queue mode listens after each of its messages (Core TS V1_2 §6.5)."""
+    maximum_devices: int = 500_000
+    """Registrations kept; whoever floods the server with names fills this, not the memory."""
     waiting_per_device: int = 256
     """Operations that may wait for one device; more are refused."""
     request_lifetime: float = 7 * 24 * 3600.0

@@ -9,6 +9,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.events import DeviceDeregistered, DeviceExpired, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.server.settings import ServerLimits
 
 
 async def test_a_registered_device_is_known_with_what_it_said(running: Any, device: Any) -> None:
@@ -179,3 +180,12 @@ async def test_hundreds_of_devices_register_at_once(running: Any, start_device: 
     answers = await asyncio.gather(*(register_some(one, index * 20) for index, one in enumerate(devices)))
     assert {answer.code for some in answers for answer in some} == {Code.CREATED}
     assert len(running.server.registry) == 400
+
+
+async def test_beyond_the_limit_only_known_devices_may_register(start_server: Any, start_device: Any) -> None:
+    running = await start_server(ServerLimits(maximum_devices=2))
+    device = await start_device(running.server)
+    for name in ("a", "b", "a"):
+        assert (await device.register(name)).code is Code.CREATED
+    assert (await device.register("c")).code is Code.SERVICE_UNAVAILABLE
+    assert len(running.server.registry) == 2
