@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib.util
 import json
+import os
 import shutil
 import socket
 import statistics
@@ -69,10 +70,16 @@ def server(kind: str):
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(port)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process so far; unlike requests per second it bears a busy machine."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for(port: int) -> None:
@@ -106,11 +113,13 @@ def measure(program: Path, runs: int, seconds: float) -> dict[str, dict[str, lis
     results: dict[str, dict[str, list[dict[str, float]]]] = {}
     for number in range(runs):
         for kind in kinds():
-            with server(kind) as port:
+            with server(kind) as (port, pid):
                 for load in LOADS:
                     offered = argument_of(load, kind)
                     if offered is not None:
+                        before = cpu_seconds(pid)
                         got = run(program, offered, port, seconds)
+                        got["cpu_us"] = (cpu_seconds(pid) - before) * 1e6 / max(got["per_second"] * seconds, 1)
                         results.setdefault(load.name, {}).setdefault(kind, []).append(got)
             print(f"run {number + 1} of {runs}: {kind}", file=sys.stderr)
     return results
@@ -119,12 +128,17 @@ def measure(program: Path, runs: int, seconds: float) -> dict[str, dict[str, lis
 def report(results: dict[str, dict[str, list[dict[str, float]]]]) -> None:
     for load in LOADS:
         stock = statistics.median(one[load.figure] for one in results[load.name]["stock"])
+        stock_cpu = statistics.median(one["cpu_us"] for one in results[load.name]["stock"])
         print(f"\n{load.name}")
         for kind, runs in results[load.name].items():
             median = statistics.median(one[load.figure] for one in runs)
+            cpu = statistics.median(one["cpu_us"] for one in runs)
             slow = statistics.median(one["p999_ms"] for one in runs)
             errors = sum(one["errors"] + one["repeated"] for one in runs)
-            print(f"  {kind:15} {median:14,.0f}  x{median / stock:5.1f}  p99.9 {slow:7.1f} ms  lost {errors:,.0f}")
+            print(
+                f"  {kind:15} {median:14,.0f}  x{median / stock:5.1f}"
+                f"   CPU {cpu:6.1f} us each, 1/{stock_cpu / cpu:4.1f}   p99.9 {slow:7.1f} ms   lost {errors:,.0f}"
+            )
 
 
 def main() -> None:
