@@ -38,7 +38,7 @@ def inspect_model(model: bytes) -> ModelFacts:
 
 def build_module(model: bytes, samples: Samples | None, target: str, plan: str) -> BuildAnswer:
     """Compile a model for a target and measure the result on the emulated MCU."""
-    from lwm2m_ml.compiler.compile import compile as compile_model  # noqa: PLC0415
+    from lwm2m_ml.compiler import compile as compile_model  # noqa: PLC0415
     from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
 
     module = compile_model(model, load_target(target), calibration=_load(samples), optimize=plan)
@@ -71,7 +71,7 @@ def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[S
     """Answer inputs with the compiler's integer reference."""
     import numpy  # noqa: PLC0415
 
-    from lwm2m_ml.compiler.compile import evaluate  # noqa: PLC0415
+    from lwm2m_ml.compiler import evaluate  # noqa: PLC0415
     from lwm2m_ml.compiler.frontends.load import load_model  # noqa: PLC0415
 
     graph = load_model(model)
