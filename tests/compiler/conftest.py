@@ -8,8 +8,13 @@ from typing import Any
 import numpy
 import onnx
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+# The first compilation of a kernel takes longer than the next ones, so examples have no deadline.
+settings.register_profile("compiler", deadline=None)
+settings.load_profile("compiler")
 
 Floats = NDArray[numpy.float32]
 MakeModel = Callable[..., bytes]

@@ -92,16 +92,23 @@ class _Elimination:
         padded = isinstance(kind, kinds.Convolution) and not kind.padding.is_zero
         centred = {channel: code - zero_point for channel, code in self._constants.uniform(operation.inputs[0]).items()}
         constant = {channel: code for channel, code in centred.items() if not padded or code == 0}
-        fits = numpy.abs(self._bias(operation, constant)).max(initial=0) <= _INT32_MAXIMUM
+        # Whichever of them are removed in the end, the biases fit int32.
+        fits = self._largest_bias(operation, constant) <= _INT32_MAXIMUM
         return constant if fits else {channel: 0 for channel, code in constant.items() if code == 0}
 
-    def _bias(self, operation: Operation, constant: dict[int, int]) -> Array:
-        """The biases with the contributions of constant channels, in 64 bits."""
+    def _largest_bias(self, operation: Operation, constant: dict[int, int]) -> int:
+        """A bound of the biases that any of the constant channels could lead to."""
+        _, weights, bias = self._graph.operands(operation)
+        sizes = numpy.abs(weights.values.astype(numpy.int64)).reshape(weights.shape[0], -1, weights.shape[-1])
+        total = numpy.abs(bias.values.astype(numpy.int64))
+        total = total + sizes.sum(axis=1) @ numpy.abs(_codes(weights, constant))
+        return int(total.max(initial=0))
+
+    def _bias(self, operation: Operation, removed: Mask) -> Array:
+        """The biases with the contributions of the constant channels that are removed."""
         _, weights, bias = self._graph.operands(operation)
         sums = weights.values.reshape(weights.shape[0], -1, weights.shape[-1]).sum(axis=1, dtype=numpy.int64)
-        codes = numpy.zeros(weights.shape[-1], numpy.int64)
-        for channel, code in constant.items():
-            codes[channel] = code
+        codes = numpy.where(removed, _codes(weights, self._absorbable(operation)), 0)
         total: Array = bias.values.astype(numpy.int64) + sums @ codes
         return total
 
@@ -124,7 +131,7 @@ class _Elimination:
             return replace(operation, kind=kinds.Reshape(shape)), []
         if self._is_layer(operation):
             weights, bias = self._graph.operands(operation)[1:]
-            biases = self._bias(operation, self._absorbable(operation)).astype(numpy.int32)[live_out]
+            biases = self._bias(operation, ~live_in).astype(numpy.int32)[live_out]
             values = weights.values[live_out][..., live_in]
             return _with_constants(operation, (weights, bias), (values, biases), live_out)
         if isinstance(operation.kind, kinds.DepthwiseConvolution) and self._is_channelwise(operation):
@@ -132,6 +139,13 @@ class _Elimination:
             values = weights.values[..., live_out]
             return _with_constants(operation, (weights, bias), (values, bias.values[live_out]), live_out)
         return operation, []
+
+
+def _codes(weights: Tensor, constant: dict[int, int]) -> Array:
+    codes = numpy.zeros(weights.shape[-1], numpy.int64)
+    for channel, code in constant.items():
+        codes[channel] = code
+    return codes
 
 
 def _channels(tensor: Tensor) -> int:

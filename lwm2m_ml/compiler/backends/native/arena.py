@@ -40,16 +40,10 @@ class Arena:
             program.constant(operand.values, alignment=TENSOR_ALIGNMENT)
             if operand.is_constant
             else _pointer(self.offset(operand.name))
-            for operand in step.layer.operands[: _data_operands(step.layer)]
+            for operand in step.layer.reads
         )
         scratch = self.plan.offsets.get(_scratch_name(step), 0)
         return Places(operands, _pointer(self.offset(step.layer.result.name)), f"(arena + {scratch})")
-
-
-def _data_operands(layer: Layer) -> int:
-    """Weighted layers have one operand in the arena; kernels place weights and biases themselves."""
-    constants = [operand.is_constant for operand in layer.operands]
-    return 1 if constants == [False, True, True] and layer.operation.kind_name != "Concatenate" else len(constants)
 
 
 def _pointer(offset: int) -> str:
@@ -63,7 +57,7 @@ def _scratch_name(step: Step) -> str:
 def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
     """Plan the arena; step numbers count from 1, inputs are there at 0 and outputs until after the last."""
     owners = _owners(graph, steps)
-    first, last = _lifetimes(graph, owners)
+    first, last = _lifetimes(graph, steps, owners)
     sizes = {owner: graph.tensor(owner).bytes for owner in first}
     buffers = [Buffer(name, sizes[name], first[name], last[name], TENSOR_ALIGNMENT) for name in first]
     pairs: dict[tuple[str, str], InPlace] = {}
@@ -73,7 +67,7 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
             buffers.append(Buffer(_scratch_name(step), scratch, number, number, SCRATCH_ALIGNMENT))
         result = owners[step.layer.result.name]
         for index, lead in step.kernel.overlaps(step.layer).items():
-            source = owners.get(step.layer.operands[index].name)
+            source = owners.get(step.layer.reads[index].name)
             if source is None or source == result:
                 continue
             if last[source] == number and first[source] < first[result] == number:
@@ -88,8 +82,8 @@ def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:
     owners = {name: name for name in graph.inputs}
     last_use = {name: len(steps) + 1 for name in graph.outputs}
     for number, step in enumerate(steps, start=1):
-        for name in step.layer.operation.inputs:
-            last_use[name] = max(number, last_use.get(name, 0))
+        for operand in step.layer.reads:
+            last_use[operand.name] = max(number, last_use.get(operand.name, 0))
     end_of_life: dict[str, int] = {name: last_use.get(name, 0) for name in graph.inputs}
     for number, step in enumerate(steps, start=1):
         result = step.layer.result.name
@@ -100,26 +94,26 @@ def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:
 
 
 def _shared_operand(step: Step, owners: Mapping[str, str], end_of_life: Mapping[str, int], number: int) -> str | None:
-    operation = step.layer.operation
-    if isinstance(operation.kind, Reshape) and operation.inputs[0] in owners:
-        return operation.inputs[0]
+    reads = step.layer.reads
+    if isinstance(step.layer.kind, Reshape) and reads[0].name in owners:
+        return reads[0].name
     index = step.kernel.replaces(step.layer)
-    if index is None or operation.inputs[index] not in owners:
+    if index is None or reads[index].name not in owners:
         return None
-    name = operation.inputs[index]
+    name = reads[index].name
     return name if end_of_life[owners[name]] == number else None
 
 
-def _lifetimes(graph: Graph, owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+def _lifetimes(graph: Graph, steps: Sequence[Step], owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
     first = {owners[name]: 0 for name in graph.inputs}
     last = dict(first)
-    for number, operation in enumerate(graph.operations, start=1):
-        for name in operation.inputs:
-            if name in owners:
-                last[owners[name]] = number
-        owner = owners[operation.output]
+    for number, step in enumerate(steps, start=1):
+        for operand in step.layer.reads:
+            if operand.name in owners:
+                last[owners[operand.name]] = number
+        owner = owners[step.layer.result.name]
         first.setdefault(owner, number)
         last[owner] = max(number, last.get(owner, 0))
     for name in graph.outputs:
-        last[owners[name]] = len(graph.operations) + 1
+        last[owners[name]] = len(steps) + 1
     return first, last

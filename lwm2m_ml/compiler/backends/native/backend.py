@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from lwm2m_ml.compiler.backends.base import LayerFact, Payload
-from lwm2m_ml.compiler.backends.native.arena import Arena, Step, plan_arena
+from lwm2m_ml.compiler.backends.native.arena import Arena, Step
+from lwm2m_ml.compiler.backends.native.fusion import fuse_where_it_saves
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.program import ENTRY, Program
 from lwm2m_ml.compiler.backends.native.selection import select
@@ -13,7 +14,13 @@ from lwm2m_ml.compiler.toolchain import compile_blob
 
 # Kernels that read whole words may read, and ignore, so many bytes behind a tensor.
 READ_AHEAD_BYTES = 3
-ARCHITECTURES = (Architecture.THUMB, Architecture.RISCV32)
+ARCHITECTURES = (
+    Architecture.THUMB,
+    Architecture.RISCV32,
+    Architecture.WASM32,
+    Architecture.X86_64,
+    Architecture.AARCH64,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,7 @@ class NativeBackend:
 
     def build(self, graph: Graph, target: Target, optimize: str) -> Payload:
         """The payload of an int8 graph."""
-        steps = select(graph, target, optimize)
-        arena = plan_arena(graph, steps)
+        steps, arena = fuse_where_it_saves(graph, select(graph, target, optimize))
         program = generate(steps, arena)
         blob = compile_blob(program.sources(), target, optimize=_file_optimizations(target, optimize), entry=ENTRY)
         return Payload(

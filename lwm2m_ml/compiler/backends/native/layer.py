@@ -12,12 +12,16 @@ from lwm2m_ml.compiler.targets import Target
 
 @dataclass(frozen=True)
 class Layer:
-    """An operation of an int8 graph, to be computed on a target."""
+    """An operation of an int8 graph, to be computed on a target.
+
+    A layer with a `feeder` computes that layer too: the feeder's result, its own first operand, is never in memory.
+    """
 
     graph: Graph
     operation: Operation
     target: Target
     optimize: str = "balanced"
+    feeder: "Layer | None" = None
 
     @property
     def kind(self) -> Kind:
@@ -28,6 +32,14 @@ class Layer:
     def operands(self) -> tuple[Tensor, ...]:
         """What it reads."""
         return self.graph.operands(self.operation)
+
+    @property
+    def reads(self) -> tuple[Tensor, ...]:
+        """The operands that are in memory: of a layer with weights and bias the first only."""
+        if self.feeder is not None:
+            return self.feeder.reads
+        weighted = kinds.Convolution | kinds.DepthwiseConvolution | kinds.FullyConnected
+        return self.operands[:1] if isinstance(self.kind, weighted) else self.operands
 
     @cached_property
     def result(self) -> Tensor:
@@ -42,6 +54,10 @@ class Layer:
     @property
     def macs(self) -> int:
         """Multiplications of a weight with an operand."""
+        return self._own_macs + (self.feeder.macs if self.feeder is not None else 0)
+
+    @property
+    def _own_macs(self) -> int:
         kind = self.kind
         if isinstance(kind, kinds.Convolution | kinds.FullyConnected):
             return self.result.elements * math.prod(self.operands[1].shape[1:])
@@ -52,4 +68,5 @@ class Layer:
     @property
     def weight_bytes(self) -> int:
         """Bytes of all constants among the operands."""
-        return sum(operand.bytes for operand in self.operands if operand.is_constant)
+        own = sum(operand.bytes for operand in self.operands if operand.is_constant)
+        return own + (self.feeder.weight_bytes if self.feeder is not None else 0)

@@ -24,7 +24,7 @@ from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference.requantization import zero_point_of
 
 # Pairs of doubled weights as halves of a word: the sum is then twice what it is, as SMMULR wants it.
-_STATE = """
+STATE_TEXT = """
 static __attribute__((noinline)) void @NAME@(uint32_t *state, const int8_t *weights, const int32_t *parameters,
   int32_t rounding)
 {
@@ -112,7 +112,8 @@ def plane_constants(layer: Layer, shape: Mapping[str, int], bias: Array) -> Word
     return with_shape(list(shape.values()), words)
 
 
-def _bias(layer: Layer) -> Array | None:
+def depthwise_bias(layer: Layer) -> Array | None:
+    """The biases with the zero point of the operand folded in; padding holds the zero point."""
     return folded_bias(layer, layer.operands[1].values.sum(axis=(0, 1), dtype=numpy.int64))
 
 
@@ -128,7 +129,7 @@ class PlaneDepthwise:
         if not (isinstance(kind, DepthwiseConvolution) and has_dsp(layer.target)):
             return False
         image, weights, _ = layer.operands
-        bias = _bias(layer)
+        bias = depthwise_bias(layer)
         return (
             image.shape[0] == 1
             and weights.shape == (3, 3, image.shape[3])
@@ -155,7 +156,7 @@ class PlaneDepthwise:
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
         """A driver per shape; the loops in assembly are shared."""
         kind = layer.kind
-        bias = _bias(layer)
+        bias = depthwise_bias(layer)
         assert isinstance(kind, DepthwiseConvolution)  # noqa: S101 - see accepts
         assert bias is not None  # noqa: S101 - see accepts
         image = layer.operands[0]
@@ -164,7 +165,7 @@ class PlaneDepthwise:
             reading_shape(_DRIVER, shape),
             STATE_WORDS=STATE_WORDS,
             GATHER=gather_function(program),
-            STATE=program.function("channel_state", _STATE),
+            STATE=program.function("channel_state", STATE_TEXT),
         )
         constants = program.constant(plane_constants(layer, shape, bias), alignment=4)
         kernel = plane_function(program, layer.requantization, kind.stride[0])

@@ -95,24 +95,25 @@ def plane_function(program: Program, requantization: Requantization, stride: int
     rows = "".join(step.format(row=row, w01=w01, w12=w12) for row, w01, w12 in _ROWS)
     scale = _SCALE.format(
         away=_AWAY_FROM_ZERO if requantization.low < requantization.zero_point else "",
-        limits=_limits(requantization),
+        limits=limit_text(requantization, ("r2", "r3"), "r10"),
         twice=", lsl #1" if stride == 2 else "",
     )
     return program.assembly("plane", _PROLOGUE + rows + scale, PROTOTYPE)
 
 
-def _limits(requantization: Requantization) -> str:
+def limit_text(requantization: Requantization, registers: tuple[str, ...], spare: str) -> str:
+    """Instructions that limit results further than int8 does; the limits are constants, for such layers are rare."""
     lines = []
     for limit, condition in ((requantization.low, "lt"), (requantization.high, "gt")):
         if limit not in (-128, 127):
-            # A constant in the text: such limits are rare, and a layer shares them with its like.
-            lines += [f"mvn r10, #{~limit}" if limit < 0 else f"mov r10, #{limit}"]
-            for register in ("r2", "r3"):
-                lines += [f"cmp {register}, r10", f"it {condition}", f"mov{condition} {register}, r10"]
+            lines += [f"mvn {spare}, #{~limit}" if limit < 0 else f"mov {spare}, #{limit}"]
+            for register in registers:
+                lines += [f"cmp {register}, {spare}", f"it {condition}", f"mov{condition} {register}, {spare}"]
     return "".join(f"    {line}\n" for line in lines)
 
 
-GATHER_PROTOTYPE = "extern void @NAME@(const int8_t *channel, int16_t *plane, int32_t step, int32_t columns, int32_t rows, int32_t gap);"
+GATHER_PROTOTYPE = """extern void @NAME@(const int8_t *channel, int16_t *plane, int32_t step, int32_t columns,
+  int32_t rows, int32_t gap);"""
 _GATHER = """
     .syntax unified
     .thumb

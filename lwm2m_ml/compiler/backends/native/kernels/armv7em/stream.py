@@ -60,7 +60,6 @@ def channel_pairs(channels: int) -> list[tuple[int, int]]:
 
 def weight_stream(layer: Layer, filters: Array, bias: Array, pairs: Sequence[tuple[int, int]]) -> Words:
     """Everything the block kernel reads, in its order."""
-    requantization = layer.requantization
     parts: list[Words] = []
     for first, second in channel_pairs(len(filters)):
         parts.append(pack_pair(filters[first], filters[second], pairs))
