@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy
 
 from lwm2m_ml.compiler.backends.base import Payload
-from lwm2m_ml.compiler.emulator import ModuleRunner
+from lwm2m_ml.compiler.emulator import open_runner
 from lwm2m_ml.compiler.errors import ProofFailed
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, Graph
@@ -33,7 +33,7 @@ class Proof:
 def prove(graph: Graph, payload: Payload, target: Target, inputs: dict[str, Array]) -> Proof:
     """Run every sample (axis 0 of each int8 input) and compare; raises ProofFailed at the first difference."""
     expected = run(graph, inputs)
-    runner = ModuleRunner(payload.code, target, arena_bytes=payload.arena_bytes, stack_bytes=_STACK_BYTES)
+    runner = open_runner(payload.code, target, arena_bytes=payload.arena_bytes, stack_bytes=_STACK_BYTES)
     wanted = [(payload.offsets[name], graph.tensor(name).bytes) for name in graph.outputs]
     vectors, instructions, stack, difference = [], 0, 0, 0
     for sample in range(len(inputs[graph.inputs[0]])):

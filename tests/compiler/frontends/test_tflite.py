@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.compile import compile as compile_model
+from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.errors import UnreadableModel
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.interpreter import run
