@@ -5,6 +5,7 @@ from typing import Self
 from lwm2m_ml.store import migrate
 from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
+from lwm2m_ml.store.credentials import CredentialRepository
 from lwm2m_ml.store.database import Database, create_engine
 from lwm2m_ml.store.deployment_devices import DeploymentDeviceRepository
 from lwm2m_ml.store.deployments import DeploymentRepository
@@ -38,6 +39,7 @@ class Store:
         self.observations = ObservationRepository(database)
         self.device_requests = DeviceRequestRepository(database)
         self.bootstrap_configurations = BootstrapConfigurationRepository(database)
+        self.credentials = CredentialRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

@@ -182,3 +182,17 @@ bootstrap_configurations = Table(
     Column("configuration", JSON, nullable=False),
     Column("updated_at", Float, nullable=False),
 )
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("endpoint", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("identity", String, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
+    Column("revoked_at", Float),
+)
