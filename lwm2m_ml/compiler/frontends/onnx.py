@@ -16,7 +16,7 @@ from lwm2m_ml.compiler.frontends.layout import (
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
 from lwm2m_ml.compiler.frontends.onnx_operators import IMPORTERS
 from lwm2m_ml.compiler.ir import DataType, Graph
-from lwm2m_ml.compiler.ir.builder import check_elements
+from lwm2m_ml.compiler.ir.limits import check_elements
 from lwm2m_ml.compiler.ir.tensor import Array
 
 _DOMAINS = ("", "ai.onnx")

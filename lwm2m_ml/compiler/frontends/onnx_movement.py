@@ -13,8 +13,8 @@ from lwm2m_ml.compiler.frontends.layout import (
     to_channels_last,
 )
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
-from lwm2m_ml.compiler.ir.builder import check_elements
 from lwm2m_ml.compiler.ir.kinds import Concatenate, Pad, Reshape, Slice
+from lwm2m_ml.compiler.ir.limits import check_elements
 
 
 def _as_in_model(importer: OnnxImporter, node: Node) -> str:

@@ -1,5 +1,7 @@
 """Reads TFLite models, quantised to int8 or in float32."""
 
+import struct
+
 from lwm2m_ml.compiler.errors import CyclicModel, UnreadableModel, UnsupportedOperator, WrongShape
 from lwm2m_ml.compiler.frontends.tflite_file import FileOperator, TfliteFile, read_tflite_file
 from lwm2m_ml.compiler.frontends.tflite_importer import TfliteImporter
@@ -41,5 +43,5 @@ def _import(importer: TfliteImporter, file: TfliteFile, operator: FileOperator) 
     except WrongShape as error:
         message = f"Operator {operator.name} at {operator.place}: {error.message}"
         raise WrongShape(message, hint=error.hint) from None
-    except (IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError) as error:
         raise UnreadableModel(f"Operator {operator.name} at {operator.place} is malformed: {error}") from error

@@ -3,6 +3,7 @@
 import numpy
 
 from lwm2m_ml.compiler.arithmetic import round_half_away
+from lwm2m_ml.compiler.errors import CalibrationError
 from lwm2m_ml.compiler.ir import Array, Quantization
 from lwm2m_ml.compiler.quantize.calibration import Range
 
@@ -10,6 +11,8 @@ from lwm2m_ml.compiler.quantize.calibration import Range
 _LARGEST_BIAS = float(1 << 30)
 # A tensor that moves less than this is constant: its scale would vanish in float32.
 _SMALLEST_SPAN = 1e-30
+# Between these a scale, and its product with another, is an ordinary float32.
+_SMALLEST_SCALE, _LARGEST_SCALE = 1e-30, 1e30
 
 
 def activation_quantization(found: Range) -> Quantization:
@@ -32,6 +35,10 @@ def weight_scales(weights: Array, axis: int, bias: Array, input_scale: float) ->
     # A channel of zeros may have any scale; one of the usual size keeps its bias precise.
     usual = float(scales.max()) or 1.0
     scales = numpy.where(scales > 0, scales, usual)
+    if not scales.max() < _LARGEST_SCALE:
+        raise CalibrationError("The weights of a layer are too large, or its operand too small, for int8")
+    # Channels that are all but zero: a scale below the smallest of float32 would be none.
+    scales = numpy.maximum(scales, _SMALLEST_SCALE)
     return tuple(float(scale) for scale in scales.astype(numpy.float32))
 
 

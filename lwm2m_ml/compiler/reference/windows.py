@@ -7,6 +7,9 @@ from lwm2m_ml.compiler.ir.kinds import Padding
 from lwm2m_ml.compiler.ir.shapes import window_output
 from lwm2m_ml.compiler.ir.tensor import Array
 
+# Overlapping windows take their area times the image when they are copied.
+_PORTION_ELEMENTS = 1 << 23
+
 
 def as_images(values: Array) -> Array:
     """Samples and batch as one axis: (samples, N, H, W, C) → (samples·N, H, W, C)."""
@@ -24,6 +27,13 @@ def pad_images(images: Array, padding: Padding, value: float) -> Array:
         return images
     around = ((0, 0), (padding.top, padding.bottom), (padding.left, padding.right), (0, 0))
     return numpy.pad(images, around, constant_values=value)
+
+
+def portions(windows: Array) -> list[slice]:
+    """Ranges of rows of windows (B, OH, …) small enough that a copy of each fits comfortably into memory."""
+    per_row = windows.size // windows.shape[1]
+    rows = max(1, _PORTION_ELEMENTS // max(1, per_row))
+    return [slice(start, start + rows) for start in range(0, windows.shape[1], rows)]
 
 
 def sliding_windows(

@@ -237,6 +237,12 @@ def test_absurd_initializer_is_refused_without_taking_memory(make_model: MakeMod
         load_model(model.SerializeToString())
 
 
+def test_absurd_padding_of_a_window_is_refused(make_model: MakeModel) -> None:
+    nodes = [node("Conv", ["x", "w"], ["y"], pads=[1 << 29, 0, 1 << 29, 0], strides=[1 << 29, 1])]
+    with pytest.raises(ModelTooLarge):
+        load_model(make_model(nodes, {"w": _weights(1, 4, 1, 1)}, IMAGE))
+
+
 def test_weights_in_another_file_are_refused(make_model: MakeModel) -> None:
     model = onnx.load_model_from_string(make_model([node("Relu", ["x"], ["y"])], {}, IMAGE))
     outside = TensorProto(name="w", dims=[1], data_type=TensorProto.FLOAT, data_location=TensorProto.EXTERNAL)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from lwm2m_ml.compiler.arithmetic import dequantize_values, quantize_values
+from lwm2m_ml.compiler.errors import CalibrationError
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Graph
@@ -50,6 +51,16 @@ def test_bias_that_int32_could_not_hold_widens_the_scale_of_its_channel() -> Non
     weights, bias = numpy.full((1, 2), 1e-9, numpy.float32), numpy.array([1000.0])
     scales = weight_scales(weights, 0, bias, 0.1)
     assert abs(int(quantize_bias(bias, scales, 0.1)[0])) <= 1 << 30
+
+
+def test_channel_of_almost_zero_weights_has_an_ordinary_scale() -> None:
+    (scale,) = weight_scales(numpy.full((1, 2), 1e-45, numpy.float32), 0, numpy.zeros(1), 0.1)
+    assert scale > 0
+
+
+def test_bias_beyond_all_bounds_is_refused() -> None:
+    with pytest.raises(CalibrationError):
+        weight_scales(numpy.ones((1, 2), numpy.float32), 0, numpy.array([3e38]), 1e-20)
 
 
 def test_percentile_clips_outliers() -> None:

@@ -1,0 +1,48 @@
+"""Bounds on what a model may ask for: no microcontroller runs more, and hostile shapes must not take our memory."""
+
+import math
+from collections.abc import Sequence
+
+from lwm2m_ml.compiler.errors import ModelTooLarge
+from lwm2m_ml.compiler.ir import kinds
+from lwm2m_ml.compiler.ir.kinds import Kind
+
+MAXIMUM_ELEMENTS = 1 << 24
+MAXIMUM_OPERATIONS = 10_000
+# Results times operands of each: a second of a fast microcontroller is a hundredth of this.
+_MAXIMUM_WORK = 1 << 31
+
+
+def check_elements(shape: Sequence[int], what: str) -> None:
+    """Raise ModelTooLarge for a shape beyond what could ever run on a microcontroller."""
+    elements = math.prod(shape)
+    if elements > MAXIMUM_ELEMENTS:
+        raise ModelTooLarge(
+            f"{what} has the shape {'×'.join(map(str, shape))}, {elements:,} elements",
+            hint=f"At most {MAXIMUM_ELEMENTS:,} elements are possible",
+        )
+
+
+def check_work(kind: Kind, shapes: Sequence[Sequence[int]], result: Sequence[int]) -> None:
+    """Raise ModelTooLarge for an operation whose padded operand or number of multiplications is absurd."""
+    name = type(kind).__name__
+    if isinstance(kind, kinds.Convolution | kinds.DepthwiseConvolution | kinds.AveragePool | kinds.MaxPool):
+        batch, height, width, channels = shapes[0]
+        padding = kind.padding
+        padded = (batch, height + padding.top + padding.bottom, width + padding.left + padding.right, channels)
+        check_elements(padded, f"The padded operand of {name}")
+    work = math.prod(result) * _operands_per_result(kind, shapes)
+    if work > _MAXIMUM_WORK:
+        raise ModelTooLarge(
+            f"{name} would take {work:,} multiplications", hint=f"At most {_MAXIMUM_WORK:,} are possible"
+        )
+
+
+def _operands_per_result(kind: Kind, shapes: Sequence[Sequence[int]]) -> int:
+    if isinstance(kind, kinds.Convolution | kinds.FullyConnected):
+        return math.prod(shapes[1][1:])
+    if isinstance(kind, kinds.DepthwiseConvolution):
+        return math.prod(shapes[1][:2])
+    if isinstance(kind, kinds.AveragePool | kinds.MaxPool):
+        return math.prod(kind.window)
+    return 1
