@@ -1,7 +1,7 @@
 """The compiler's two calls: `compile` makes a proved module, `evaluate` gives the integer reference's answers."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from lwm2m_ml.compiler.arithmetic import quantize_values
 from lwm2m_ml.compiler.backends.base import Backend, Payload
 from lwm2m_ml.compiler.backends.native.backend import NativeBackend
-from lwm2m_ml.compiler.errors import UnsupportedTarget
+from lwm2m_ml.compiler.errors import CalibrationError, UnsupportedTarget
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
-from lwm2m_ml.compiler.frontends.load import load_model
+from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph
+from lwm2m_ml.compiler.passes.manager import run_passes
 from lwm2m_ml.compiler.passes.pipeline import prune, simplify
+from lwm2m_ml.compiler.passes.tflm_rounding import RoundAsTflm
 from lwm2m_ml.compiler.proof import Proof, prove
 from lwm2m_ml.compiler.quantize.calibration import check_samples, random_samples
 from lwm2m_ml.compiler.quantize.post_training import quantize
@@ -23,7 +25,7 @@ from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.errors import UsageError
 
 OPTIMIZE = ("size", "balanced", "speed")
-REFERENCES = ("litert",)
+REFERENCES = ("litert", "tflm")
 _BACKENDS: Sequence[Backend] = (NativeBackend(),)
 # Samples of the calibration data that prove a module when the caller gives no inputs.
 _PROOF_SAMPLES = 8
@@ -36,28 +38,35 @@ def compile(
     calibration: Array | None = None,
     optimize: str = "balanced",
     reference: str = "litert",
-    inputs: Array | None = None,
+    inputs: Array | Mapping[str, Array] | None = None,
 ) -> CompiledModule:
     """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
 
-    `calibration` and `inputs` are float32 samples of the model's input, axis 0 counting them. The same arguments give
-    the same bytes. Raises a subclass of `InvalidInputError` for a model or data that cannot be used.
+    `calibration` and `inputs` are float32 samples of the model's input, axis 0 counting them; `inputs` may give each
+    input's by name. `reference` tells whose rounding the module has; with `litert` a quantised TFLite model is also
+    compared with LiteRT itself. The same arguments give the same bytes. Raises a subclass of `InvalidInputError` for a
+    model or data that cannot be used.
     """
     _check_choice("optimisation", optimize, OPTIMIZE)
     _check_choice("reference", reference, REFERENCES)
     backend = next((candidate for candidate in _BACKENDS if candidate.supports(target)), None)
     if backend is None:
         raise UnsupportedTarget(f"No backend makes modules for {target.name} ({target.title})")
-    graph = _integer_graph(model, calibration)
+    content = model if isinstance(model, bytes) else read_model(model)
+    graph, was_quantized = integer_graph(content, calibration, reference)
     payload = backend.build(graph, target, optimize)
     samples = _proof_inputs(graph, calibration, inputs)
-    proof = prove(graph, payload, target, samples)
+    by_litert = was_quantized and reference == "litert" and is_tflite(content)
+    proof = prove(graph, payload, target, samples, tflite=content if by_litert else None)
     return _module(graph, target, _Made(backend, payload, proof), reference, optimize)
 
 
-def evaluate(model: bytes | pathlib.Path, calibration: Array | None, inputs: Array) -> NDArray[numpy.int8]:
+def evaluate(
+    model: bytes | pathlib.Path, calibration: Array | None, inputs: Array, *, reference: str = "litert"
+) -> NDArray[numpy.int8]:
     """The int8 answers of the same quantised model for many samples, computed in numpy."""
-    graph = _integer_graph(model, calibration)
+    _check_choice("reference", reference, REFERENCES)
+    graph, _ = integer_graph(model, calibration, reference)
     samples = _quantized(graph, check_samples(graph, inputs, "inputs"))
     answers: NDArray[numpy.int8] = run(graph, samples)[graph.outputs[0]]
     return answers
@@ -68,15 +77,23 @@ def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
         raise UsageError(f"Unknown {what} {value!r}", hint=f"Choose {', '.join(choices)}")
 
 
-def _integer_graph(model: bytes | pathlib.Path, calibration: Array | None) -> Graph:
+def integer_graph(model: bytes | pathlib.Path, calibration: Array | None, reference: str) -> tuple[Graph, bool]:
+    """The int8 graph that is compiled, and whether the model came quantised."""
     graph = simplify(load_model(model))
-    if all(graph.tensor(name).dtype is DataType.INT8 for name in graph.outputs):
-        return prune(graph)
-    return prune(quantize(graph, calibration))
+    was_quantized = all(graph.tensor(name).dtype is DataType.INT8 for name in graph.outputs)
+    if not was_quantized:
+        graph = quantize(graph, calibration)
+    if reference == "tflm":
+        graph = run_passes(graph, (RoundAsTflm(),))
+    return prune(graph), was_quantized
 
 
-def _proof_inputs(graph: Graph, calibration: Array | None, inputs: Array | None) -> dict[str, Array]:
+def _proof_inputs(
+    graph: Graph, calibration: Array | None, inputs: Array | Mapping[str, Array] | None
+) -> dict[str, Array]:
     """All the caller's inputs, else the first samples of the calibration data, else random ones."""
+    if isinstance(inputs, Mapping):
+        return _named(graph, inputs)
     if inputs is not None:
         return _quantized(graph, check_samples(graph, inputs, "inputs"))
     if calibration is not None:
@@ -96,6 +113,21 @@ def _quantized(graph: Graph, samples: Array) -> dict[str, Array]:
     return values
 
 
+def _named(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Int8 samples of every input, given by name."""
+    if set(inputs) != set(graph.inputs):
+        raise CalibrationError(
+            f"The inputs are named {', '.join(sorted(inputs))}", hint=f"The model has {', '.join(graph.inputs)}"
+        )
+    if len({len(samples) for samples in inputs.values()}) != 1:
+        raise CalibrationError("The inputs do not hold equally many samples")
+    singles = {name: Graph(graph.tensors, (), (name,), ()) for name in graph.inputs}
+    return {
+        name: _quantized(single, check_samples(single, inputs[name], f"samples of {name}"))[name]
+        for name, single in singles.items()
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class _Made:
     """What came out of the backend and the proof."""
@@ -111,7 +143,7 @@ def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize:
         payload=payload.code,
         target=target,
         backend=backend.name,
-        format=backend.format,
+        format=payload.format,
         abi=backend.abi,
         isa=target.isa,
         flash_bytes=len(payload.code),
@@ -130,6 +162,8 @@ def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize:
         reference=reference,
         optimize=optimize,
         layers=payload.layers,
+        buffers=payload.buffers,
+        compared_with=proof.references,
     )
 
 

@@ -6,7 +6,7 @@ import numpy
 from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.arithmetic import dequantize_values, quantize_values
-from lwm2m_ml.compiler.backends.base import LayerFact
+from lwm2m_ml.compiler.backends.base import ArenaBuffer, LayerFact
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.targets import Target
 
@@ -37,7 +37,8 @@ class CompiledModule:
     """A module proved on the emulated core of its target.
 
     `flash_bytes` is the whole payload; `ram_bytes` is arena and peak stack together; `instructions` are those of one
-    inference, the most over all vectors. `vectors` pair the input bytes with the answer of the module.
+    inference, the most over all vectors. `vectors` pair the input bytes with the answer of the module;
+    `compared_with` names the references whose answers they were compared with.
     """
 
     payload: bytes
@@ -62,3 +63,5 @@ class CompiledModule:
     reference: str
     optimize: str
     layers: tuple[LayerFact, ...]
+    buffers: tuple[ArenaBuffer, ...]
+    compared_with: tuple[str, ...]

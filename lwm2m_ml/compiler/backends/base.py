@@ -15,6 +15,7 @@ class LayerFact:
     operation: str
     kind: str
     kernel: str
+    result_shape: tuple[int, ...]
     macs: int
     weight_bytes: int
     scratch_bytes: int
@@ -22,26 +23,41 @@ class LayerFact:
 
 
 @dataclass(frozen=True, slots=True)
+class ArenaBuffer:
+    """A piece of the arena, needed from step `first_use` to step `last_use`; inputs are there at step 0.
+
+    Steps count the layers from 1. A buffer may lie over another that ends where it begins.
+    """
+
+    name: str
+    offset: int
+    bytes: int
+    first_use: int
+    last_use: int
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
-    """Machine code and the facts that are known without running it. Offsets are from the start of the arena."""
+    """Machine code and the facts that are known without running it. Offsets are from the start of the arena.
+
+    `format` is what kind of code it is: `native-pic` or `wasm`.
+    """
 
     code: bytes
+    format: str
     arena_bytes: int
     lower_bound_arena_bytes: int
     offsets: Mapping[str, int]
     layers: tuple[LayerFact, ...]
+    buffers: tuple[ArenaBuffer, ...]
 
 
 class Backend(Protocol):
-    """Makes payloads. `name`, `format` and `abi` go into the module's descriptor."""
+    """Makes payloads. `name` and `abi` go into the module's descriptor."""
 
     @property
     def name(self) -> str:
         """The name of the backend."""
-
-    @property
-    def format(self) -> str:
-        """What kind of payload it makes."""
 
     @property
     def abi(self) -> str:

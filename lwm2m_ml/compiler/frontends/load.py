@@ -10,15 +10,21 @@ MAXIMUM_MODEL_BYTES = 64 << 20
 
 def load_model(model: bytes | pathlib.Path) -> Graph:
     """The graph of an ONNX or TFLite model given as bytes or as a file."""
-    content = model if isinstance(model, bytes) else _read(model)
+    content = model if isinstance(model, bytes) else read_model(model)
     if len(content) > MAXIMUM_MODEL_BYTES:
         raise ModelTooLarge(f"The model file has {len(content):,} bytes, at most {MAXIMUM_MODEL_BYTES:,} are possible")
-    graph = _read_tflite(content) if content[4:8] == b"TFL3" else _read_onnx(content)
+    graph = _read_tflite(content) if is_tflite(content) else _read_onnx(content)
     verify(graph, after="reading the model")
     return graph
 
 
-def _read(path: pathlib.Path) -> bytes:
+def is_tflite(content: bytes) -> bool:
+    """Whether these bytes claim to be a TFLite model; anything else is taken for ONNX."""
+    return content[4:8] == b"TFL3"
+
+
+def read_model(path: pathlib.Path) -> bytes:
+    """The bytes of a model's file, of too large ones the first only."""
     try:
         with path.open("rb") as file:
             return file.read(MAXIMUM_MODEL_BYTES + 1)

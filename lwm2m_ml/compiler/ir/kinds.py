@@ -70,9 +70,13 @@ class DepthwiseConvolution:
 
 @dataclass(frozen=True, slots=True)
 class FullyConnected:
-    """Matrix product of (input (N, I), weights (O, I), bias (O))."""
+    """Matrix product of (input (N, I), weights (O, I), bias (O)).
+
+    Sums of integers are scaled with one rounding, as LiteRT does; with `rounds_twice` as TFLM does.
+    """
 
     activation: Activation = Activation.NONE
+    rounds_twice: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def limits_of(tensor: Tensor, activation: kinds.Activation) -> tuple[int, int]:
     return activation_limits(scale_of(tensor), zero_point_of(tensor), activation.bounds)
 
 
-def layer_requantization(graph: Graph, operation: Operation, *, tflm: bool = False) -> Requantization:
+def layer_requantization(graph: Graph, operation: Operation) -> Requantization:
     """The parameters of a convolution or fully connected layer.
 
     LiteRT's reference kernels round fully connected sums once and everything else twice; TFLM always rounds twice.
@@ -68,7 +68,7 @@ def layer_requantization(graph: Graph, operation: Operation, *, tflm: bool = Fal
     reals = [scale_of(operand) * scale / scale_of(result) for scale in scales]
     pairs = [quantize_multiplier(real) for real in (reals * channels if len(reals) == 1 else reals)]
     low, high = limits_of(result, kind.activation)
-    once = isinstance(kind, kinds.FullyConnected) and not tflm
+    once = isinstance(kind, kinds.FullyConnected) and not kind.rounds_twice
     return Requantization(
         tuple(multiplier for multiplier, _ in pairs),
         tuple(shift for _, shift in pairs),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float32]
 
 
-_FORMATS = {"native-pic": 2}
+_FORMATS = {"native-pic": 2, "wasm": 1}
 """Numbers of ML Device Capabilities, resource Supported Module Formats, for the compiler's names."""
 
 

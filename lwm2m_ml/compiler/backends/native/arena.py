@@ -25,9 +25,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """The memory plan, and which tensor shares whose buffer."""
+    """The memory plan, what it places, and which tensor shares whose buffer."""
 
     plan: MemoryPlan
+    buffers: tuple[Buffer, ...]
     owners: Mapping[str, str]
 
     def offset(self, tensor: str) -> int:
@@ -74,7 +75,7 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
                 pairs[source, result] = InPlace(source, result, lead)
     # Later results first: the planner places equals in this order, and a result with a lead wants to lie below its
     # source.
-    return Arena(plan(reversed(buffers), in_place=pairs.values()), owners)
+    return Arena(plan(reversed(buffers), in_place=pairs.values()), tuple(buffers), owners)
 
 
 def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy
 
-from lwm2m_ml.compiler.arithmetic import Rounding
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import pack_pair
@@ -116,7 +115,6 @@ class PackedFullyConnected(Portable):
             and weights.values.min() >= -127
             and bool(sums.max() < _LARGEST_DOT_PRODUCT)
             and folded_bias(layer, weights.values.sum(axis=1, dtype=numpy.int64)) is not None
-            and layer.requantization.rounding is Rounding.SINGLE
         )
 
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
