@@ -1,0 +1,1 @@
+"""What devices prove themselves with: issued, sealed, looked up in handshakes, rotated and revoked."""

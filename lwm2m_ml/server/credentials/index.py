@@ -1,0 +1,114 @@
+"""All credentials in memory, found by what a handshake shows: it implements the lookup of `coap.dtls`."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+import structlog
+from cryptography import x509
+
+from lwm2m_ml.coap.dtls.certificates import CertificateUsage, PeerCertificate, TrustedPeer
+from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
+from lwm2m_ml.server.credentials.credential import Credential, CredentialKind
+from lwm2m_ml.server.credentials.drafts import OF_AN_AUTHORITY, fingerprint
+from lwm2m_ml.server.credentials.vault import Vault
+
+log = structlog.get_logger(__name__)
+
+
+class CredentialIndex:
+    """Sealed secrets are opened for the moment of a handshake only."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._by_id: dict[str, Credential] = {}
+        self._by_endpoint: dict[str, dict[str, Credential]] = {}
+        self._by_name: dict[str, Credential] = {}
+
+    def put(self, credential: Credential) -> None:
+        """Know a credential, in place of what was known under its id."""
+        self.remove(credential.id)
+        self._by_id[credential.id] = credential
+        self._by_endpoint.setdefault(credential.endpoint, {})[credential.id] = credential
+        if credential.revoked_at is None:
+            self._by_name[credential.name] = credential
+
+    def remove(self, credential_id: str) -> None:
+        """Forget a credential."""
+        known = self._by_id.pop(credential_id, None)
+        if known is None:
+            return
+        of_endpoint = self._by_endpoint[known.endpoint]
+        del of_endpoint[credential_id]
+        if not of_endpoint:
+            del self._by_endpoint[known.endpoint]
+        if self._by_name.get(known.name) is known:
+            del self._by_name[known.name]
+
+    def get(self, credential_id: str) -> Credential | None:
+        """A credential by its id."""
+        return self._by_id.get(credential_id)
+
+    def named(self, name: str) -> Credential | None:
+        """The credential behind a peer's identity, while it is good."""
+        found = self._by_name.get(name)
+        return found if found is not None and found.good(time.time()) else None
+
+    def taken(self, name: str) -> bool:
+        """Whether a credential that is not revoked has this name."""
+        return name in self._by_name
+
+    def of_endpoint(self, endpoint: str) -> Mapping[str, Credential]:
+        """The credentials of an endpoint by id, revoked ones too."""
+        return self._by_endpoint.get(endpoint, {})
+
+    def all(self) -> tuple[Credential, ...]:
+        """Every credential, by endpoint."""
+        return tuple(one for endpoint in sorted(self._by_endpoint) for one in self._by_endpoint[endpoint].values())
+
+    # CredentialLookup
+
+    def pre_shared_key(self, identity: str) -> Granted | None:
+        """The key of a PSK identity; None refuses it."""
+        found = self.named(f"{CredentialKind.PSK}:{identity}")
+        return None if found is None else Granted(found.name, self._vault.unseal(found.sealed, found.context))
+
+    def certificate(self, peer: PeerCertificate) -> Granted | None:
+        """Who the owner of a certificate is."""
+        shown = f"{CredentialKind.CERTIFICATE}:{fingerprint(peer.certificate)}"
+        pinned = self.named(shown)
+        candidates = [*self._issued(peer), *([] if pinned is None else [pinned])]
+        for credential in candidates:
+            if _trusted(credential).accepts(peer):
+                return Granted(credential.name)
+        log.warning("certificate refused", subject=peer.certificate.subject.rfc4514_string(), known=len(candidates))
+        return None
+
+    def is_valid(self, identity: str) -> bool:
+        """Whether a granted identity is still good."""
+        return self.named(identity) is not None
+
+    def server(self, host: str, port: int) -> ServerCredential | None:
+        """Connect to nobody: devices come to the server."""
+        return None
+
+    def _issued(self, peer: PeerCertificate) -> Sequence[Credential]:
+        """Credentials that trust an authority to name their endpoint, for the name that the peer shows."""
+        now = time.time()
+        return [
+            one
+            for one in self.of_endpoint(peer.common_name).values()
+            if one.kind is CredentialKind.CERTIFICATE
+            and one.good(now)
+            and CertificateUsage(one.facts["usage"]) in OF_AN_AUTHORITY
+        ]
+
+
+def _trusted(credential: Credential) -> TrustedPeer:
+    facts = credential.facts
+    authorities = facts["authorities"]
+    # `_issued` has compared the name: a certificate for several hosts may still name one endpoint only.
+    return TrustedPeer(
+        x509.load_pem_x509_certificate(facts["certificate"].encode()),
+        CertificateUsage(facts["usage"]),
+        tuple(x509.load_pem_x509_certificates(authorities.encode())) if authorities else (),
+    )
