@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types contracts check clean
+.PHONY: help setup demo test interop lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ demo: $(VENV)/base.stamp ## Carry a model through the whole service, on a simula
 
 test: $(VENV)/test.stamp ## Run the tests.
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+interop: $(VENV)/test.stamp ## Talk to an LwM2M client and server of others (needs a JDK and Maven).
+	$(BIN)/python -m pytest -n 2 -m interop tests/interop $(ARGS)
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .

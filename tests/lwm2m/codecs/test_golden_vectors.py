@@ -251,3 +251,24 @@ def test_text_of_each_type(where: str, value: Value, text: bytes, catalogue: Cat
     """V1_2 Appendix C."""
     assert decode(text, 0, path(where), catalogue) == (Record(path(where), value),)
     assert encode([Record(path(where), value)], 0, path(where), catalogue) == text
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "item"),
+    [
+        ("/3/0/0", "OMA", "634f4d41"),
+        ("/3/0/9", 100, "1864"),
+        ("/1/0/6", True, "f5"),
+        ("/5/0/0", b"\x01\x02", "420102"),
+        ("/3/0/13", 1367491215, "c11a5182428f"),
+        ("/1/0/10", ObjectLink(11, 0), "6431313a30"),
+    ],
+)
+def test_cbor_of_each_type(where: str, value: Value, item: str, catalogue: Catalogue) -> None:
+    """V1_1_1 Appendix C.2: a time is tagged (RFC 7049 §2.4.1). V1_2 also allows it untagged."""
+    assert decode(bytes.fromhex(item), 60, path(where), catalogue) == (Record(path(where), value),)
+    assert encode([Record(path(where), value)], 60, path(where), catalogue) == bytes.fromhex(item)
+
+
+def test_an_untagged_time_is_read_too(catalogue: Catalogue) -> None:
+    assert decode(bytes.fromhex("1a5182428f"), 60, path("/3/0/13"), catalogue)[0].value == 1367491215
