@@ -25,6 +25,9 @@ from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 
+BARE_FORMATS = (ContentFormat.TLV,)
+"""Formats in which the values of a new instance can come without its number (§6.3.6)."""
+
 
 class DeviceOperations:
     """Everything that can be asked of a device.
@@ -105,22 +108,25 @@ class DeviceOperations:
         path: ObjectPath,
         records: Sequence[Record] = (),
         *,
+        numbered: bool = True,
         within: float | None = None,
     ) -> ObjectPath:
         """Create an instance of the object at `path`, with these values, and return its path (§6.3.6).
 
-        The records tell the number of the new instance; with none, or when they leave it out, the device chooses.
+        The records, all of one instance, tell its number; with none, or unless `numbered`, the device chooses one.
         """
-        if path.level != 1:
-            raise UsageError(f"An instance cannot be created at {path}", hint="Name an object, like /9")
-        response = await self._send_records(
-            Outgoing("Create", Code.POST, path, prefix=self._prefix), endpoint, records, within
-        )
+        named = {record.path.ancestor(2) for record in records}
+        if path.level != 1 or len(named) > 1 or any(one.level < 2 or not path.contains(one) for one in named):
+            raise UsageError(
+                f"An instance cannot be created at {path}", hint="Name an object, like /9, and one instance"
+            )
+        outgoing = Outgoing("Create", Code.POST, path, prefix=self._prefix)
+        bare = next(iter(named)) if named and not numbered else None
+        response = await self._send_records(outgoing, endpoint, records, within, bare=bare)
         created = _location(response)
         if created is not None:
             return created
-        named = {record.path.ancestor(2) for record in records if record.path.level >= 2}
-        if len(named) == 1:
+        if named and numbered:
             return named.pop()
         raise UnusableAnswer(f"{endpoint} did not tell which instance of {path} it created", endpoint=endpoint)
 
@@ -271,9 +277,12 @@ class DeviceOperations:
         endpoint: str,
         records: Sequence[Record],
         within: float | None,
+        *,
+        bare: ObjectPath | None = None,
     ) -> aiocoap.Message:
+        """Send values; those of the instance `bare` without its number, which only TLV can leave out."""
         async with self._exchange.turn(endpoint) as registration:
-            catalogue, path = self._catalogues.of(registration.parameters), outgoing.path
+            catalogue, path = self._catalogues.of(registration.parameters), bare or outgoing.path
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.TEXT)
@@ -282,7 +291,7 @@ class DeviceOperations:
                 return await self._exchange.send(registration, filled, limit)
 
             formats = self._formats.of(registration.parameters)
-            candidates = self._ordered(formats.to_write(path, records, catalogue))
+            candidates = self._ordered(formats.to_write(path, records, catalogue) if bare is None else BARE_FORMATS)
             return await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=False
             )

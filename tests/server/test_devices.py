@@ -261,6 +261,29 @@ async def test_create_knows_the_path_it_asked_for(running: Any, device: Any) -> 
     assert await running.server.devices.create("dev", ObjectPath(9), records) == ObjectPath(9, 7)
 
 
+async def test_create_can_leave_the_number_of_a_filled_instance_to_the_device(running: Any, device: Any) -> None:
+    async def created(_request: aiocoap.Message) -> aiocoap.Message:
+        return aiocoap.Message(code=Code.CREATED, location_path=("9", "4"))
+
+    await device.register()
+    device.site.script = created
+    records = (Record(ObjectPath(9, 0, 3), "x"),)
+    made = await running.server.devices.create("dev", ObjectPath(9), records, numbered=False)
+    assert made == ObjectPath(9, 4)
+    assert device.last_request.opt.content_format == TLV
+    assert device.last_request.payload == bytes.fromhex("c10378")
+
+
+async def test_create_is_of_one_instance_of_the_object(running: Any, device: Any) -> None:
+    await device.register()
+    for records in (
+        (Record(ObjectPath(9, 0, 3), "x"), Record(ObjectPath(9, 1, 3), "x")),
+        (Record(ObjectPath(5, 0, 1), "x"),),
+    ):
+        with pytest.raises(UsageError):
+            await running.server.devices.create("dev", ObjectPath(9), records)
+
+
 async def test_delete_deletes(running: Any, device: Any) -> None:
     await device.register()
     device.answers(code=Code.DELETED)

@@ -17,7 +17,12 @@ def test_what_the_device_told_comes_first_and_the_choice_of_the_device_last() ->
     formats = DeviceFormats("1.1", frozenset({SENML_JSON}))
     candidates = formats.to_read(INSTANCE, NOTHING)
     assert (candidates[0], candidates[-1]) == (SENML_JSON, None)
-    assert formats.to_write(INSTANCE, (), NOTHING) == candidates[:-1]
+    assert formats.to_write(INSTANCE, (Record(INSTANCE.child(0), "x"),), NOTHING) == candidates[:-1]
+
+
+def test_only_tlv_can_leave_the_number_of_a_new_instance_to_the_device() -> None:
+    formats = DeviceFormats("1.1", frozenset({SENML_CBOR}))
+    assert formats.to_write(ObjectPath(9), (), NOTHING)[:2] == (TLV, SENML_CBOR)
 
 
 @pytest.mark.parametrize(
