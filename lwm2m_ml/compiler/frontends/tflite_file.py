@@ -9,7 +9,7 @@ import tflite
 
 from lwm2m_ml.compiler.errors import ModelTooLarge, UnreadableModel, UnsupportedOperator, WrongShape
 from lwm2m_ml.compiler.ir import Array, DataType, Quantization
-from lwm2m_ml.compiler.ir.builder import MAXIMUM_OPERATIONS, check_elements
+from lwm2m_ml.compiler.ir.limits import MAXIMUM_OPERATIONS, check_elements
 
 _SCHEMA_VERSION = 3
 _MAXIMUM_RANK = 8

@@ -1,6 +1,5 @@
 """Building a graph step by step, with shapes inferred and sizes bounded as it grows."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -10,24 +9,11 @@ from lwm2m_ml.compiler.errors import ModelTooLarge
 from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.limits import MAXIMUM_OPERATIONS, check_elements, check_work
 from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.quantization import Quantization
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Array, Tensor
-
-# No microcontroller holds a tensor of more elements; the bound keeps hostile shapes from taking our memory.
-MAXIMUM_ELEMENTS = 1 << 24
-MAXIMUM_OPERATIONS = 10_000
-
-
-def check_elements(shape: Sequence[int], what: str) -> None:
-    """Raise ModelTooLarge for a shape beyond what could ever run on a microcontroller."""
-    elements = math.prod(shape)
-    if elements > MAXIMUM_ELEMENTS:
-        raise ModelTooLarge(
-            f"{what} has the shape {'×'.join(map(str, shape))}, {elements:,} elements",
-            hint=f"At most {MAXIMUM_ELEMENTS:,} elements are possible",
-        )
 
 
 @dataclass(slots=True)
@@ -67,6 +53,7 @@ class GraphBuilder:
             raise ModelTooLarge(f"The model has more than {MAXIMUM_OPERATIONS:,} operations")
         operands = [self.tensors[operand] for operand in inputs]
         shape = infer_shape(kind, [operand.shape for operand in operands])
+        check_work(kind, [operand.shape for operand in operands], shape)
         output = self.variable(wish, shape, operands[0].dtype, quantization)
         self.operations.append(Operation(name or output, kind, tuple(inputs), output))
         return output

@@ -9,7 +9,7 @@ from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Activation, BinaryFunction, UnaryFunction
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
-from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, sliding_windows
+from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
 
 def _activate(values: Array, activation: Activation) -> Array:
@@ -24,8 +24,9 @@ def _convolution(kind: kinds.Convolution, operands: Sequence[Array]) -> Array:
     for part, filters in zip(
         numpy.split(windows, kind.groups, axis=-1), numpy.split(weights, kind.groups, axis=0), strict=True
     ):
-        rows = part.reshape(*part.shape[:3], -1)
-        results.append(rows @ filters.reshape(filters.shape[0], -1).T)
+        columns = filters.reshape(filters.shape[0], -1).T
+        products = [part[:, rows].reshape(*part[:, rows].shape[:3], -1) @ columns for rows in portions(part)]
+        results.append(numpy.concatenate(products, axis=1))
     return as_samples(_activate(numpy.concatenate(results, axis=-1) + bias, kind.activation), image.shape[1])
 
 

@@ -17,7 +17,7 @@ from lwm2m_ml.compiler.reference.requantization import (
     zero_point_of,
 )
 from lwm2m_ml.compiler.reference.softmax import softmax_int8
-from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, sliding_windows
+from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
 IntegerKernel = Callable[[Graph, Operation, Sequence[Array]], Array]
 
@@ -39,9 +39,12 @@ def _convolution(graph: Graph, operation: Operation, operands: Sequence[Array]) 
     for part, filters in zip(
         numpy.split(windows, kind.groups, axis=-1), numpy.split(weights, kind.groups, axis=0), strict=True
     ):
-        rows = part.reshape(-1, filters[0].size)
-        sums = exact_product(rows, filters.reshape(filters.shape[0], -1))
-        results.append(sums.reshape(*part.shape[:3], -1))
+        products = []
+        for rows in portions(part):
+            columns = part[:, rows].reshape(-1, filters[0].size)
+            sums = exact_product(columns, filters.reshape(filters.shape[0], -1))
+            products.append(sums.reshape(*part[:, rows].shape[:3], -1))
+        results.append(numpy.concatenate(products, axis=1))
     sums = numpy.concatenate(results, axis=-1) + bias.astype(numpy.int64)
     return as_samples(layer_requantization(graph, operation).apply(sums), image.shape[1])
 
