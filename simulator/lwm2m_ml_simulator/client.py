@@ -6,108 +6,144 @@ manager, and call `notify` when a value changed.
 
 import asyncio
 import contextlib
-import ipaddress
-import socket
 from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import structlog
 from aiocoap import Code, Message
 
-from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.errors import Lwm2mMlError, UsageError
+from lwm2m_ml.lwm2m.attributes import NotificationAttributes
+from lwm2m_ml.lwm2m.bootstrap import Account
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.lwm2m.send import format_send
-from lwm2m_ml.lwm2m.versions import default_object_version
+from lwm2m_ml.lwm2m.versions import Version, default_object_version
+from lwm2m_ml_simulator.accounts import (
+    AccountStore,
+    NoAccountStore,
+    account_instances,
+    bootstrap_account,
+    dump_accounts,
+    load_accounts,
+    securities,
+    server_accounts,
+    servers_of,
+)
+from lwm2m_ml_simulator.bootstrap_client import BootstrapClient
+from lwm2m_ml_simulator.connection import ServerConnection, listen
+from lwm2m_ml_simulator.credentials import AccountCredentials
+from lwm2m_ml_simulator.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.notification_rules import AttributeStore
 from lwm2m_ml_simulator.objects.base import ObjectInstance
 from lwm2m_ml_simulator.objects.device import Device, DeviceIdentity
 from lwm2m_ml_simulator.objects.security import Security
 from lwm2m_ml_simulator.objects.server import Server
-from lwm2m_ml_simulator.payloads import VALUE_FORMATS
+from lwm2m_ml_simulator.payloads import value_formats
+from lwm2m_ml_simulator.radio import Radio, RadioSettings
 from lwm2m_ml_simulator.registration import Registration
+from lwm2m_ml_simulator.server_uri import ServerUri
 from lwm2m_ml_simulator.site import DeviceSite
-from lwm2m_ml_simulator.tree import ObjectTree
+from lwm2m_ml_simulator.tree import HIDDEN_OBJECTS, ObjectTree
 
 _log = structlog.get_logger(__name__)
-_DEFAULT_PORT = 5683
-# A device has few peers and little memory; it speaks to the server it was told, so it needs no proof of its address.
-_COAP_SETTINGS = CoapSettings(
-    receive_buffer=64 * 1024,
-    maximum_remotes=16,
-    maximum_response_body=64 * 1024,
-    assembly_bytes=2 * 1024 * 1024,
-    amplification_factor=0,
-)
+_SEND_SINCE = Version(1, 1)
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+DEFAULT_VERSION = "1.1"
 
 
 class Lwm2mClient:
-    """One LwM2M client on a UDP port of its own. Objects 0, 1 and 3 are added where the caller brings none.
+    """One LwM2M client on ports of its own. Objects 0, 1 and 3 are added where the caller brings none.
 
-    `host` is the address to listen on; by default one from which the server can be reached.
+    `server` is the URI of an LwM2M server without security, or an account: that of a bootstrap server leads to others.
+    `version` is the highest one to speak. `host` is the address to listen on; by default one from which the server can
+    be reached. With a radio that sleeps the client is in queue mode.
     """
 
     def __init__(
         self,
         endpoint: str,
-        server_uri: str,
+        server: str | Account,
         instances: Iterable[ObjectInstance] = (),
         *,
         lifetime: int = 86_400,
-        version: str = "1.1",
+        version: str = DEFAULT_VERSION,
         host: str | None = None,
         catalogue: Catalogue | None = None,
+        radio: RadioSettings | None = None,
+        account_store: AccountStore | None = None,
     ) -> None:
+        account = _factory_account(server, lifetime) if isinstance(server, str) else server
+        ServerUri.parse(account.uri)
         self.endpoint = endpoint
         self.catalogue = catalogue if catalogue is not None else Catalogue.shipped()
-        self.server_account = Server(lifetime=lifetime)
-        defaults = (Security(server_uri), self.server_account, Device(DeviceIdentity(serial_number=endpoint)))
+        defaults = (*account_instances(account), Device(DeviceIdentity(serial_number=endpoint)))
         self.tree = ObjectTree((*defaults, *instances))
         self.registered = asyncio.Event()
-        self._server = parse_server_uri(server_uri)
+        self.radio = Radio(radio if radio is not None else RadioSettings())
+        self._best_version = version
         self._host = host
-        self._version = version
-        self._coap: CoapEndpoint | None = None
-        self._registration: Registration | None = None
+        self._account_store = account_store if account_store is not None else NoAccountStore()
+        self._coap: DeviceEndpoint | None = None
+        self._credentials = AccountCredentials(lambda: securities(self.tree))
+        self._registrations: list[Registration] = []
+        self._bootstrap_wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        attributes = AttributeStore(self.catalogue, version, self.server_account.notification_defaults)
+        attributes = AttributeStore(self.catalogue, lambda: self.version, self._notification_defaults)
         self._site = DeviceSite(
-            self.tree, self.catalogue, attributes, endpoint=endpoint, on_instances_changed=self.update
+            self.tree,
+            self.catalogue,
+            attributes,
+            endpoint=endpoint,
+            version=lambda: self.version,
+            confirmable=lambda: all(server.notifies_confirmably for server in servers_of(self.tree)),
+            on_instances_changed=self.update,
         )
-        self.server_account.on_update = self.update
 
     @property
-    def coap(self) -> CoapEndpoint:
+    def coap(self) -> DeviceEndpoint:
         """The CoAP endpoint; there is one between `start` and `stop`."""
         if self._coap is None:
             raise UsageError(f"the client {self.endpoint} is not started")
         return self._coap
 
+    @property
+    def server_account(self) -> Server:
+        """The first instance of object 1; a client that was never bootstrapped has none."""
+        servers = servers_of(self.tree)
+        if not servers:
+            raise UsageError(f"the client {self.endpoint} has no server yet")
+        return servers[0]
+
+    @property
+    def version(self) -> str:
+        """The version of LwM2M that is spoken now."""
+        versions = [registration.version for registration in self._registrations]
+        return max(versions, key=Version.parse, default=self._best_version)
+
     async def start(self) -> None:
-        """Open the port and begin to register; `registered` is set while the server knows this client."""
-        address = await self._resolve()
-        host = self._host or _local_host(address[0])
-        self._coap = await CoapEndpoint.bind(host, 0, site=self._site, settings=_COAP_SETTINGS)
-        self._server = address
-        self._registration = Registration(self._coap, address, self._parameters, self.registered)
-        self._task = asyncio.create_task(self._registration.keep())
+        """Open the port and begin to register; `registered` is set while a server knows this client."""
+        self._coap = DeviceEndpoint(self._site, self.radio)
+        kept = self._account_store.load()
+        if kept is not None:
+            await load_accounts(self.tree, kept, self.catalogue)
+        await self._listen()
+        self._task = asyncio.create_task(self._live(), name=f"{self.endpoint} registration")
 
     async def stop(self, *, deregister: bool = True) -> None:
-        """Leave, with or without telling the server, and close the port."""
+        """Leave, with or without telling the servers, and close the port."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        if self._registration is not None and deregister:
-            await self._registration.remove()
+        if deregister:
+            await self._deregister()
+        self._registrations = []
         self.registered.clear()
         coap, self._coap = self._coap, None
         if coap is not None:
@@ -115,8 +151,8 @@ class Lwm2mClient:
 
     def update(self) -> None:
         """Send an Update soon: lifetime or objects changed."""
-        if self._registration is not None:
-            self._registration.request_update()
+        for registration in self._registrations:
+            registration.request_update()
 
     def notify(self, *paths: ObjectPath | str) -> None:
         """Say that values changed, for those who observe them."""
@@ -124,48 +160,125 @@ class Lwm2mClient:
             self._site.notify(path if isinstance(path, ObjectPath) else ObjectPath.parse(path))
 
     async def send(self, records: Sequence[Record], *, content_format: int = ContentFormat.SENML_CBOR) -> bool:
-        """Send values to the server unasked (Core TS §6.4.6); False when it did not take them."""
-        if self.server_account.send_muted:
+        """Send values to the servers unasked (Core TS §6.4.6); False when one did not take them, or none could be sent.
+
+        LwM2M 1.0 has no Send.
+        """
+        muted = any(server.send_muted for server in servers_of(self.tree))
+        able = [
+            registration for registration in self._registrations if Version.parse(registration.version) >= _SEND_SINCE
+        ]
+        if muted or not able:
             return False
         payload = format_send(records, int(content_format), self.catalogue)
-        message = Message(code=Code.POST, uri_path=("dp",), payload=payload, content_format=int(content_format))
-        message.remote = self.coap.remote(*self._server)
+        return all([await self._send(registration, payload, int(content_format)) for registration in able])
+
+    async def _send(self, registration: Registration, payload: bytes, content_format: int) -> bool:
+        message = Message(code=Code.POST, uri_path=("dp",), payload=payload, content_format=content_format)
         try:
-            response = await self.coap.request(message)
+            response = await registration.server.request(message)
         except Lwm2mMlError as error:
             _log.warning("send_failed", endpoint=self.endpoint, reason=str(error))
             return False
-        if response.code is Code.NOT_FOUND and self._registration is not None:
-            self._registration.forget()
+        if response.code is Code.NOT_FOUND:
+            registration.forget()
         return bool(response.code.is_successful())
 
-    async def _resolve(self) -> tuple[str, int]:
-        """Return the IP address of the server."""
-        host, port = self._server
-        try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-        except OSError as error:
-            raise UsageError(f"the LwM2M server {host!r} cannot be found", hint=str(error)) from error
-        address = found[0][4]
-        return str(address[0]), int(address[1])
+    async def _listen(self) -> None:
+        """Open what the accounts need; after a bootstrap that may be more than before."""
+        for account in securities(self.tree):
+            await listen(self.coap, account, self._host, self._credentials)
+        for server in servers_of(self.tree):
+            server.on_update = self.update
+            server.on_bootstrap = self._bootstrap_wanted.set
 
-    def _parameters(self) -> RegistrationParameters:
+    async def _live(self) -> None:
+        """Bootstrap when there is no server to register at, or when somebody wants it; else stay registered."""
+        pause = _FIRST_PAUSE
+        while True:
+            if self._bootstrap_wanted.is_set() or not server_accounts(self.tree):
+                if not await self._bootstrap():
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    continue
+                pause = _FIRST_PAUSE
+            await self._stay_registered()
+
+    async def _bootstrap(self) -> bool:
+        account = bootstrap_account(self.tree)
+        if account is None:
+            _log.error("no_server", endpoint=self.endpoint, hint="Give an account of a server or a bootstrap server")
+            return False
+        client = BootstrapClient(self.endpoint, self.tree, self.catalogue, self._site, version=self._best_version)
+        if not await client.run(ServerConnection(self.coap, ServerUri.parse(account.server_uri))):
+            return False
+        self._bootstrap_wanted.clear()
+        self._account_store.save(dump_accounts(self.tree, self.catalogue))
+        await self._listen()
+        return True
+
+    async def _stay_registered(self) -> None:
+        """Keep one registration for each account, until a bootstrap is wanted."""
+        self._registrations = [self._registration(*account) for account in server_accounts(self.tree)]
+        tasks = [asyncio.create_task(registration.keep()) for registration in self._registrations]
+        try:
+            await self._bootstrap_wanted.wait()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._deregister()
+        self._registrations = []
+
+    def _registration(self, account: Security, server: Server) -> Registration:
+        connection = ServerConnection(self.coap, ServerUri.parse(account.server_uri))
+        registration = Registration(
+            connection,
+            lambda version: self._parameters(server, version),
+            version=self._best_version,
+            on_change=self._registration_changed,
+            on_hopeless=self._registration_hopeless,
+        )
+        server.on_disable = lambda: registration.disable(server.disable_timeout)
+        return registration
+
+    def _registration_changed(self) -> None:
+        if any(registration.is_registered for registration in self._registrations):
+            self.registered.set()
+        else:
+            self.registered.clear()
+
+    def _registration_hopeless(self) -> None:
+        """Bootstrap on Registration Failure (/1/x/16): on, where there is somebody to ask."""
+        if bootstrap_account(self.tree) is not None:
+            self._bootstrap_wanted.set()
+
+    async def _deregister(self) -> None:
+        for registration in self._registrations:
+            await registration.remove()
+
+    def _notification_defaults(self) -> NotificationAttributes:
+        servers = servers_of(self.tree)
+        return servers[0].notification_defaults() if servers else NotificationAttributes()
+
+    def _parameters(self, server: Server, version: str) -> RegistrationParameters:
         objects: dict[tuple[int, int | None], str] = {}
         for object_id in self.tree.object_ids():
-            if object_id == Security.object_id:
+            if object_id in HIDDEN_OBJECTS:
                 continue
-            version = self.tree.version(object_id) or default_object_version(object_id, self._version)
+            object_version = self.tree.version(object_id) or default_object_version(object_id, version)
             instances = self.tree.instances(object_id)
-            objects.update({(object_id, instance.instance_id): version for instance in instances})
+            objects.update({(object_id, instance.instance_id): object_version for instance in instances})
             if not instances:
-                objects[object_id, None] = version
+                objects[object_id, None] = object_version
         return RegistrationParameters(
             self.endpoint,
-            self.server_account.lifetime,
-            self._version,
-            self.server_account.binding,
+            server.lifetime,
+            version,
+            server.binding.replace("Q", ""),
+            queue_mode=self.radio.settings.queue_mode,
             objects=objects,
-            content_formats=frozenset(int(number) for number in VALUE_FORMATS),
+            content_formats=frozenset(int(number) for number in value_formats(version)),
         )
 
     async def __aenter__(self) -> Self:
@@ -178,17 +291,5 @@ class Lwm2mClient:
         await self.stop()
 
 
-def _local_host(server: str) -> str:
-    """Return where to listen, so that this server can be reached and nobody else without need."""
-    address = ipaddress.ip_address(server)
-    if address.is_loopback:
-        return server if address.version == 6 else "127.0.0.1"
-    return "::" if address.version == 6 else "0.0.0.0"  # noqa: S104 - a device is there to be reached by its server
-
-
-def parse_server_uri(uri: str) -> tuple[str, int]:
-    """Return host and port of a coap:// URI."""
-    parts = urlsplit(uri)
-    if parts.scheme != "coap" or not parts.hostname:
-        raise UsageError(f"{uri!r} is not the address of an LwM2M server", hint="Write coap://host:port")
-    return parts.hostname, parts.port or _DEFAULT_PORT
+def _factory_account(uri: str, lifetime: int) -> Account:
+    return Account(uri, short_server_id=1, lifetime=lifetime, binding=ServerUri.parse(uri).binding)

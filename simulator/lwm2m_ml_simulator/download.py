@@ -1,6 +1,7 @@
 """Pulls a package block by block (RFC 7959) into a slot's flash, and goes on at the block it needs after any break."""
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum, auto
 from urllib.parse import urlsplit
@@ -9,15 +10,14 @@ from aiocoap import Code, Message
 from aiocoap.message import UndecidedRemote
 from aiocoap.util import hostportjoin
 
-from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.endpoint import DEFAULT_PORTS
 from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml_simulator.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.errors import InvalidUri, SimulatorError, StorageFull
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.staging import Source
 
-_SCHEME = "coap"
-_DEFAULT_PORT = 5683
 _MAXIMUM_RESTARTS = 3
 
 
@@ -41,15 +41,16 @@ class DownloadFailed(SimulatorError):
 
 @dataclass(frozen=True, slots=True)
 class PackageUri:
-    """A parsed coap:// URI."""
+    """A parsed URI of a protocol that the device speaks."""
 
+    scheme: str
     host: str
     port: int
     path: tuple[str, ...]
     query: tuple[str, ...]
 
     @classmethod
-    def parse(cls, uri: str) -> "PackageUri":
+    def parse(cls, uri: str, schemes: Collection[str]) -> "PackageUri":
         """Parse; raises InvalidUri for what is no URI and DownloadFailed for a protocol this device does not speak."""
         try:
             parts = urlsplit(uri)
@@ -58,10 +59,11 @@ class PackageUri:
             raise InvalidUri(f"{uri!r} is not a URI") from error
         if not parts.scheme or not host:
             raise InvalidUri(f"{uri!r} is not the URI of a package")
-        if parts.scheme != _SCHEME:
+        if parts.scheme not in schemes:
             raise DownloadFailed(DownloadProblem.UNSUPPORTED_PROTOCOL, f"this device does not speak {parts.scheme}")
         path = tuple(segment for segment in parts.path.split("/") if segment)
-        return cls(host, port or _DEFAULT_PORT, path, tuple(parts.query.split("&")) if parts.query else ())
+        port = port or DEFAULT_PORTS[parts.scheme]
+        return cls(parts.scheme, host, port, path, tuple(parts.query.split("&")) if parts.query else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +86,7 @@ class Download:
 
     def __init__(
         self,
-        coap: CoapEndpoint,
+        coap: DeviceEndpoint,
         reception: Reception,
         settings: FetchSettings,
         faults: FaultInjector,
@@ -100,7 +102,7 @@ class Download:
     async def run(self, uri: str) -> None:
         """Fetch the whole package; raises DownloadFailed, or ModuleRejected when what arrives is not acceptable."""
         try:
-            address = PackageUri.parse(uri)
+            address = PackageUri.parse(uri, self._coap.schemes)
         except InvalidUri as error:
             raise DownloadFailed(DownloadProblem.INVALID_URI, error.message) from error
         if self._staging.source is None or self._staging.source.uri != uri:
@@ -119,7 +121,7 @@ class Download:
             request = Message(code=Code.GET, uri_path=address.path, uri_query=address.query)
             block_number = self._reception.received // self._settings.block_bytes
             request.opt.block2 = (block_number, False, self._settings.size_exponent)
-            request.remote = UndecidedRemote(_SCHEME, hostportjoin(address.host, address.port))
+            request.remote = UndecidedRemote(address.scheme, hostportjoin(address.host, address.port))
             try:
                 return await self._coap.request(request, timeout=self._settings.patience)
             except Lwm2mMlError:

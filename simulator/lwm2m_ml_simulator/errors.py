@@ -29,3 +29,7 @@ class InvalidFleet(UsageError):
 
 class InvalidUri(InvalidInputError):
     """A package URI that this device cannot fetch from."""
+
+
+class InvalidAccount(UsageError):
+    """The account of a server cannot be used as it is."""

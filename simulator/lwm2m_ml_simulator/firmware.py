@@ -13,6 +13,7 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.device_security import JournalAccounts
 from lwm2m_ml_simulator.download import Download
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.flash import Flash, FlashRegion, PowerCut
@@ -85,7 +86,7 @@ class Firmware:
         self._firmware_update: FirmwareUpdate | None = None
         self.client = Lwm2mClient(
             profile.endpoint,
-            server_uri,
+            profile.security.account(server_uri, profile.lifetime),
             [
                 device,
                 MlCapabilities(self.modules, board.trust_anchors),
@@ -103,8 +104,10 @@ class Firmware:
                 ),
                 *self.results,
             ],
-            lifetime=profile.lifetime,
+            version=profile.version,
             catalogue=catalogue,
+            radio=profile.radio,
+            account_store=JournalAccounts(journal),
         )
         self._outbox = Outbox(self.client.send)
         self._tasks: list[asyncio.Task[None]] = []

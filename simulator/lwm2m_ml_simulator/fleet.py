@@ -4,12 +4,14 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.lwm2m.bootstrap import SecurityMode
+from lwm2m_ml_simulator.device_security import DeviceSecurity, certificate_security
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.faults import BitRot, Faults, PackageBitFlip
@@ -62,6 +64,38 @@ class FaultsTable(_Table):
         )
 
 
+class SecurityTable(_Table):
+    """`[device.security]`: how the device proves itself to the server.
+
+    With `key` (hexadecimal) it is a pre-shared key, whose `identity` is the endpoint name unless it says otherwise;
+    several devices have `{endpoint}` in theirs. With `certificate`, `private_key` and `server_certificate` these are
+    files in PEM. `bootstrap = true`: the server is a bootstrap server, which gives the device its accounts.
+    """
+
+    key: Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){4,64}$")] | None = None
+    identity: Annotated[str, Field(min_length=1, max_length=128)] = "{endpoint}"
+    certificate: str | None = None
+    private_key: str | None = None
+    server_certificate: str | None = None
+    bootstrap: bool = False
+
+    def security(self, endpoint: str) -> DeviceSecurity:
+        """Return the keys of one device; raises InvalidFleet."""
+        files = (self.certificate, self.private_key, self.server_certificate)
+        given = [Path(file) for file in files if file is not None]
+        if self.key is not None and given:
+            raise InvalidFleet("a device has a pre-shared key or certificates, not both")
+        if self.key is not None:
+            identity = self.identity.replace("{endpoint}", endpoint).encode()
+            secret = bytes.fromhex(self.key)
+            return DeviceSecurity(SecurityMode.PRE_SHARED_KEY, identity, secret, bootstrap=self.bootstrap)
+        if not given:
+            return DeviceSecurity(bootstrap=self.bootstrap)
+        if len(given) != len(files):
+            raise InvalidFleet("certificate, private_key and server_certificate belong together")
+        return certificate_security(*given, bootstrap=self.bootstrap)
+
+
 class DeviceTable(_Table):
     """`[[device]]`: `count` devices of one kind. Sizes in bytes, times in seconds unless the key says otherwise.
 
@@ -86,6 +120,10 @@ class DeviceTable(_Table):
     trial_period: Annotated[int, Field(ge=1)] = 120
     inference_period_ms: Annotated[int, Field(ge=1)] = 100
     outage: Seconds = 1.0
+    version: Literal["1.0", "1.1", "1.2"] = "1.1"
+    queue_awake: Seconds | None = None
+    packet_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    security: SecurityTable = SecurityTable()
     faults: FaultsTable = FaultsTable()
 
     def profiles(self, first_seed: int) -> list[DeviceProfile]:
@@ -121,6 +159,10 @@ class DeviceTable(_Table):
             fetch=FetchSettings(block_bytes=self.block_bytes),
             faults=self.faults.faults(),
             seed=seed,
+            version=self.version,
+            queue_awake=self.queue_awake,
+            packet_loss=self.packet_loss,
+            security=self.security.security(endpoint),
         )
 
 

@@ -2,27 +2,45 @@
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 
-from lwm2m_ml.lwm2m.attributes import NotificationAttributes
+from lwm2m_ml.lwm2m.attributes import NotificationAttributes, inherited
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml_simulator.notification_rules import AttributeStore, lets_through
-from lwm2m_ml_simulator.objects.base import OperationRefused
 from lwm2m_ml_simulator.tree import ObjectTree
 
 MAXIMUM_OBSERVATIONS = 256
+MAXIMUM_HISTORY = 64
 
 
 class Observation:
-    """One observation of one server."""
+    """One observation of one server; `asked` are attributes that came with the request itself (V1_2 §6.4.1)."""
 
-    def __init__(self, paths: Sequence[ObjectPath], tree: ObjectTree, attributes: AttributeStore) -> None:
+    def __init__(
+        self,
+        paths: Sequence[ObjectPath],
+        tree: ObjectTree,
+        attributes: AttributeStore,
+        asked: NotificationAttributes | None = None,
+    ) -> None:
         self.paths = tuple(paths)
+        self.history: deque[Record] = deque(maxlen=MAXIMUM_HISTORY)
+        """The values that were worth telling since the last notification, where hqmax asks for them."""
         self._tree = tree
         self._attributes = attributes
+        self._asked = asked if asked is not None else NotificationAttributes()
         self._changed = asyncio.Event()
-        self._told_at = asyncio.get_running_loop().time()
-        self._told = self._value()
+        self._told_at = self._evaluated_at = asyncio.get_running_loop().time()
+        self._known = self._seen = self._records()
+
+    @property
+    def attributes(self) -> NotificationAttributes:
+        """What is in force now."""
+        return inherited((self._attributes.in_force(self.paths[0] if self.paths else ROOT), self._asked))
 
     def concerns(self, path: ObjectPath) -> bool:
         """Tell whether a change at `path` can be seen here."""
@@ -35,33 +53,57 @@ class Observation:
     async def until_due(self) -> None:
         """Wait until the server has to be told: a change that its conditions let through, or pmax has passed."""
         loop = asyncio.get_running_loop()
+        waits_for_pmin = False
         while True:
-            attributes = self._attributes_in_force()
+            attributes = self.attributes
+            earliest = self._told_at + (attributes.minimum_period or 0)
             latest = self._told_at + attributes.maximum_period if attributes.maximum_period else None
-            try:
-                async with asyncio.timeout_at(latest):
-                    await self._changed.wait()
-                    await asyncio.sleep(self._told_at + (attributes.minimum_period or 0) - loop.time())
-            except TimeoutError:
+            evaluation = attributes.maximum_evaluation_period
+            wake_at = [latest, self._evaluated_at + evaluation if evaluation else None]
+            wake_at.append(earliest if waits_for_pmin else None)
+            await self._wait(min((at for at in wake_at if at is not None), default=None), attributes)
+            waits_for_pmin = self._evaluate(attributes) or waits_for_pmin
+            now = loop.time()
+            if (latest is not None and now >= latest) or (waits_for_pmin and now >= earliest):
                 break
-            self._changed.clear()
-            if lets_through(attributes, self._told, self._value()):
-                break
-        self._told_at, self._told = loop.time(), self._value()
+        self._told_at = loop.time()
 
-    def _attributes_in_force(self) -> NotificationAttributes:
-        return self._attributes.in_force(self.paths[0] if self.paths else ROOT)
+    async def _wait(self, wake_at: float | None, attributes: NotificationAttributes) -> None:
+        """Wait for a change, no earlier than epmin after the last evaluation, or for a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(wake_at):
+                await self._changed.wait()
+                pause = self._evaluated_at + (attributes.minimum_evaluation_period or 0)
+                await asyncio.sleep(pause - asyncio.get_running_loop().time())
 
-    def _value(self) -> float | None:
-        """The value that gt, lt and st compare: there is one if a single numeric resource is observed."""
-        if len(self.paths) != 1 or self.paths[0].level < 3:
-            return None
-        try:
-            records = self._tree.read(self.paths[0])
-        except OperationRefused:
-            return None
-        value = records[0].value if len(records) == 1 else None
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    def _evaluate(self, attributes: NotificationAttributes) -> bool:
+        """Look at the values; True when what is there now is worth a notification."""
+        self._evaluated_at = asyncio.get_running_loop().time()
+        # An edge is one against what was seen last, thresholds and steps count from what was told last.
+        before, is_reported = self._known if attributes.edge is None else self._seen, self._changed.is_set()
+        self._changed.clear()
+        now = self._seen = self._records()
+        if not is_reported and now == before:
+            return False
+        if not lets_through(attributes, self._single(before), self._single(now)):
+            return False
+        self._known = now
+        self._keep(now, attributes.maximum_historical_queue or 0)
+        return True
+
+    def _keep(self, records: Sequence[Record], length: int) -> None:
+        moment = time.time()
+        self.history.extend(record._replace(timestamp=moment) for record in records if length)
+        while len(self.history) > length * max(1, len(records)):
+            self.history.popleft()
+
+    def _records(self) -> tuple[Record, ...]:
+        return self._tree.read_readable(self.paths)
+
+    def _single(self, records: Sequence[Record]) -> Value | None:
+        """The value that gt, lt, st and edge compare: there is one if a single resource is observed."""
+        is_single = len(self.paths) == 1 and self.paths[0].level >= 3 and len(records) == 1
+        return records[0].value if is_single else None
 
 
 class Observations:
@@ -76,9 +118,9 @@ class Observations:
         return len(self._all)
 
     @contextlib.contextmanager
-    def add(self, paths: Sequence[ObjectPath]) -> Iterator[Observation]:
+    def add(self, paths: Sequence[ObjectPath], asked: NotificationAttributes | None = None) -> Iterator[Observation]:
         """Observe for as long as the context lasts."""
-        observation = Observation(paths, self._tree, self.attributes)
+        observation = Observation(paths, self._tree, self.attributes, asked)
         self._all.add(observation)
         try:
             yield observation

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml_simulator.device_security import DeviceSecurity
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.faults import Faults
 from lwm2m_ml_simulator.flash import FlashGeometry
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
+from lwm2m_ml_simulator.radio import RadioSettings
 
-MINIMUM_JOURNAL_BYTES = 8192
+MINIMUM_JOURNAL_BYTES = 16384
 MANIFEST_BYTES = 4096
 RUNTIME_NAME = "lwm2m-ml-native"
 RUNTIME_VERSION = "1.0.0"
@@ -51,6 +53,10 @@ class DeviceProfile:
     fetch: FetchSettings = field(default_factory=FetchSettings)
     faults: Faults = field(default_factory=Faults)
     seed: int = 0
+    version: str = "1.1"
+    queue_awake: float | None = None
+    packet_loss: float = 0.0
+    security: DeviceSecurity = field(default_factory=DeviceSecurity)
 
     def __post_init__(self) -> None:
         if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:
@@ -59,6 +65,11 @@ class DeviceProfile:
             raise InvalidFleet(f"{self.endpoint}: a device needs at least one slot")
         if self.working_memory_bytes > self.ram_bytes:
             raise InvalidFleet(f"{self.endpoint}: working_memory_bytes is more than ram_bytes")
+
+    @property
+    def radio(self) -> RadioSettings:
+        """How the device's radio behaves."""
+        return RadioSettings(self.queue_awake, self.packet_loss, self.seed)
 
     @property
     def vendor_id(self) -> bytes:

@@ -10,9 +10,10 @@ from aiocoap import Code
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, OperationRefused, ResourceValue
 
-SECURITY_OBJECT = 0
+HIDDEN_OBJECTS = frozenset({0, 21})
 InstanceFactory = Callable[[int], ObjectInstance]
 
 
@@ -33,6 +34,10 @@ class ObjectTree:
         """Let servers create and delete instances of an object."""
         self._factories[object_id] = factory
 
+    def creatable(self) -> frozenset[int]:
+        """Return the ids of the objects whose instances can be created and deleted."""
+        return frozenset(self._factories)
+
     def object_ids(self) -> tuple[int, ...]:
         """Return the ids of all objects, with or without instances."""
         return tuple(sorted({object_id for object_id, _ in self._instances} | set(self._factories)))
@@ -45,6 +50,25 @@ class ObjectTree:
     def version(self, object_id: int) -> str | None:
         """Return the version of an object if it is not the first one."""
         return next((instance.version for instance in self.instances(object_id)), None)
+
+    def find(self, path: ObjectPath) -> ObjectInstance | None:
+        """Return the instance at `path`, if there is one."""
+        return self._instances.get((path.object_id, path.instance_id))  # type: ignore[arg-type]
+
+    def make(
+        self, object_id: int, instance_id: int, others: Mapping[int, InstanceFactory] | None = None
+    ) -> ObjectInstance | None:
+        """Return a new instance, not yet in the tree, of an object with a factory here or in `others`."""
+        factory = self._factories.get(object_id) or (others or {}).get(object_id)
+        return factory(instance_id) if factory is not None else None
+
+    def remove(self, instance: ObjectInstance) -> None:
+        """Take an instance out of the tree, whoever may delete it."""
+        self._instances.pop((instance.object_id, instance.instance_id), None)
+
+    def instance_records(self, instance: ObjectInstance) -> tuple[Record, ...]:
+        """Return all values of an instance, also those that no server may read."""
+        return tuple(record for number in instance.known() for record in self._resource_records(instance, number))
 
     def read(self, path: ObjectPath) -> tuple[Record, ...]:
         """Read an object, an instance, a resource or a resource instance."""
@@ -73,24 +97,25 @@ class ObjectTree:
                     continue
         return tuple(dict.fromkeys(records))
 
-    async def write(self, path: ObjectPath, records: Sequence[Record]) -> None:
-        """Write an instance, a resource or a resource instance."""
+    async def write(self, path: ObjectPath, records: Sequence[Record], *, replace: bool = True) -> None:
+        """Write an instance, a resource or a resource instance; without `replace` other resource instances stay."""
         if path.level < 2:
             raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"{path} cannot be written as a whole")
         if any(not path.contains(record.path) for record in records):
             raise OperationRefused(Code.BAD_REQUEST, f"the payload holds something outside {path}")
         if path.level == 2:
             self._instance(path)
-        await self.write_all(records)
+        await self.write_all(records, replace=replace and path.level < 4)
 
-    async def write_all(self, records: Sequence[Record]) -> None:
+    async def write_all(self, records: Sequence[Record], *, replace: bool = False) -> None:
         """Write all of `records`, or nothing when one of them cannot be written (§6.3.9)."""
-        values = self._grouped(records)
+        values = self.grouped(records)
         for path in values:
             self._check_access(path)
             self._check_operation(self._instance(path), path, "write")
         for path, value in values.items():
-            await self._instance(path).write(_resource(path), value)
+            instance, number = self._instance(path), _resource(path)
+            await instance.write(number, value if replace else _merged(instance, number, value))
 
     async def execute(self, path: ObjectPath, arguments: Arguments) -> None:
         """Execute a resource."""
@@ -194,29 +219,39 @@ class ObjectTree:
 
     @staticmethod
     def _check_access(path: ObjectPath) -> None:
-        # §6.1.1 and Annex E.1: no server but the bootstrap server may touch the Security object.
-        if path.object_id == SECURITY_OBJECT:
-            raise OperationRefused(Code.UNAUTHORIZED, "the Security object belongs to the bootstrap server")
+        # §6.1.1 and Annex E: no server but the bootstrap server may touch the objects with keys.
+        if path.object_id in HIDDEN_OBJECTS:
+            raise OperationRefused(Code.UNAUTHORIZED, f"object {path.object_id} belongs to the bootstrap server")
 
     @staticmethod
-    def _grouped(records: Sequence[Record]) -> dict[ObjectPath, ResourceValue]:
+    def grouped(records: Sequence[Record]) -> dict[ObjectPath, ResourceValue]:
+        """Return the values to write by resource, resource instances put together; raises OperationRefused 4.00."""
         singles: dict[ObjectPath, ResourceValue] = {}
-        multiples: defaultdict[ObjectPath, dict[int, ResourceValue]] = defaultdict(dict)
+        multiples: defaultdict[ObjectPath, dict[int, Value | None]] = defaultdict(dict)
         for record in records:
             path = record.path
-            if path.resource_id is None or record.value is None:
+            if path.resource_id is None or (record.value is None and path.resource_instance_id is None):
                 raise OperationRefused(Code.BAD_REQUEST, f"{path} has no value to write")
             resource = ObjectPath(path.object_id, path.instance_id, path.resource_id)
-            if path.resource_instance_id is None:
-                singles[resource] = record.value
-            else:
+            if path.resource_instance_id is not None:
                 multiples[resource][path.resource_instance_id] = record.value
+            elif record.value is not None:
+                singles[resource] = record.value
         return singles | multiples  # type: ignore[return-value]
 
 
 def _resource(path: ObjectPath) -> int:
     assert path.resource_id is not None  # noqa: S101 - callers ask for levels 3 and 4 only
     return path.resource_id
+
+
+def _merged(instance: ObjectInstance, number: int, value: ResourceValue) -> ResourceValue:
+    """Put written resource instances beside those that are there; one without a value is removed (§6.3.9)."""
+    if not isinstance(value, Mapping):
+        return value
+    present = instance.read(number) if instance.supports("read", number) else None
+    merged = {**present, **value} if isinstance(present, Mapping) else dict(value)
+    return {index: one for index, one in merged.items() if one is not None}
 
 
 def _dimension(instance: ObjectInstance, number: int) -> int | None:

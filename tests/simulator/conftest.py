@@ -44,6 +44,7 @@ class ScriptedServer:
     packages: dict[str, bytes] = field(default_factory=dict)
     blocks_asked: list[int] = field(default_factory=list)
     knows_nobody: bool = False
+    refuses: Callable[[FastRequest], FastResponse | None] = lambda request: None
     patience: float = 20.0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     device: Remote | None = None
@@ -157,6 +158,9 @@ class ScriptedServer:
             self.updates.append(request.query)
             self._tell()
             return FastResponse(Code.CHANGED)
+        refusal = self.refuses(request)
+        if refusal is not None:
+            return refusal
         self.registrations.append(parse_registration(request.query, request.payload, request.content_format))
         self._tell()
         return FastResponse(Code.CREATED, location_path=("rd", str(len(self.registrations))))

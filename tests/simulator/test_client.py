@@ -11,8 +11,9 @@ from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml_simulator.client import Lwm2mClient, parse_server_uri
+from lwm2m_ml_simulator.client import Lwm2mClient
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, executable, readable, writable
+from lwm2m_ml_simulator.server_uri import ServerUri
 
 Server = Any  # the scripted server of conftest.py, which cannot be imported by name
 
@@ -62,7 +63,7 @@ async def test_registers_with_its_parameters_and_objects(server: Server, client:
     assert (registration.endpoint, registration.version, registration.binding) == ("kitchen", "1.1", "U")
     assert registration.lifetime == 86_400
     assert set(registration.objects) == {(1, 0), (3, 0), (3303, 0)}
-    assert {11542, 110, 112, 11544} <= registration.content_formats
+    assert {11542, 11543, 110, 112} <= registration.content_formats
 
 
 async def test_deregisters_when_it_stops(server: Server, thermometer: Thermometer) -> None:
@@ -74,7 +75,7 @@ async def test_deregisters_when_it_stops(server: Server, thermometer: Thermomete
 
 @pytest.mark.parametrize(
     "accept",
-    [ContentFormat.TLV, ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON, ContentFormat.LWM2M_CBOR],
+    [ContentFormat.TLV, ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON, ContentFormat.LWM2M_JSON],
 )
 async def test_reads_in_every_format_by_accept(server: Server, client: Lwm2mClient, accept: ContentFormat) -> None:
     assert await server.read("/3303/0", accept) == {"/3303/0/5700": 21.5, "/3303/0/5750": "room"}
@@ -144,6 +145,13 @@ async def test_create_and_delete_are_told_by_an_update(server: Server, client: L
     await server.until(lambda: server.updates)
     assert (await server.ask(Code.DELETE, "/3303/1")).code is Code.DELETED
     await server.until(lambda: len(server.updates) == 2)
+
+
+async def test_create_with_bare_resources_in_tlv_chooses_the_number(server: Server, client: Lwm2mClient) -> None:
+    payload = bytes.fromhex("e816760663656c6c6172")
+    response = await server.ask(Code.POST, "/3303", payload, content_format=ContentFormat.TLV)
+    assert (response.code, response.opt.location_path) == (Code.CREATED, ("3303", "1"))
+    assert await server.value("/3303/1/5750") == "cellar"
 
 
 async def test_discover_shows_resources_and_attributes(server: Server, client: Lwm2mClient) -> None:
@@ -232,7 +240,7 @@ async def test_updates_before_its_lifetime_ends(server: Server) -> None:
         await server.until(lambda: server.updates)
 
 
-@pytest.mark.parametrize("uri", ["", "http://host", "coap://"])
+@pytest.mark.parametrize("uri", ["", "http://host", "coap://", "coap://host:x"])
 def test_a_server_address_that_is_none_is_refused(uri: str) -> None:
     with pytest.raises(UsageError, match="coap://host:port"):
-        parse_server_uri(uri)
+        ServerUri.parse(uri)

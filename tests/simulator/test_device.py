@@ -65,7 +65,7 @@ async def test_every_object_can_be_read_whole_in_every_format(
         await server.until_registered()
         await run_module(server, modules.package(profile, 1))
         for path in ("/3", "/9", "/42769", "/42770", "/42771"):
-            for accept in (11542, 110, 112, 11544):
+            for accept in (11542, 110, 112, 11543):
                 assert await server.read(path, accept)
 
 

@@ -21,6 +21,7 @@ def state(journal: Journal) -> dict[int, bytes | None]:
     return {key: journal.get(key) for key in range(4)}
 
 
+@settings(deadline=None)
 @given(writes=WRITES, write_bytes=st.sampled_from([1, 4, 8, 16]))
 def test_the_newest_value_of_each_key_survives_a_reboot(writes: list[tuple[int, bytes]], write_bytes: int) -> None:
     flash = small_flash(write_bytes=write_bytes)
@@ -31,7 +32,7 @@ def test_the_newest_value_of_each_key_survives_a_reboot(writes: list[tuple[int, 
     assert state(Journal(region(flash))) == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(writes=WRITES, cut=st.integers(0, 60), second_cut=st.integers(0, 6), seed=st.integers(0, 10_000))
 def test_a_cut_at_any_operation_leaves_the_state_before_or_after(
     writes: list[tuple[int, bytes]], cut: int, second_cut: int, seed: int

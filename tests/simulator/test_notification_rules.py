@@ -10,7 +10,9 @@ RESOURCE = ObjectPath.parse("/3303/0/5700")
 
 @pytest.fixture
 def store(catalogue: Catalogue) -> AttributeStore:
-    return AttributeStore(catalogue, "1.1", lambda: NotificationAttributes(minimum_period=2, maximum_period=300))
+    return AttributeStore(
+        catalogue, lambda: "1.1", lambda: NotificationAttributes(minimum_period=2, maximum_period=300)
+    )
 
 
 def test_levels_inherit_and_the_lower_one_wins(store: AttributeStore) -> None:

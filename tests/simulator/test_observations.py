@@ -24,7 +24,7 @@ class Thermometer(ObjectInstance):
 
 @pytest.fixture
 def observations(catalogue: Catalogue) -> Observations:
-    attributes = AttributeStore(catalogue, "1.1", NotificationAttributes)
+    attributes = AttributeStore(catalogue, lambda: "1.1", NotificationAttributes)
     return Observations(ObjectTree([Thermometer()]), attributes)
 
 

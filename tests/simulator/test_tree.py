@@ -58,7 +58,7 @@ def thermometer() -> Thermometer:
 
 @pytest.fixture
 def tree(thermometer: Thermometer) -> ObjectTree:
-    return ObjectTree([thermometer, Security("coap://127.0.0.1")])
+    return ObjectTree([thermometer, Security(0)])
 
 
 def refused(code: Code) -> "pytest.RaisesContext[OperationRefused]":  # type: ignore[name-defined]

@@ -65,6 +65,10 @@ class ObjectInstance:
         ids = set(self._operations["write"]) | set(self._operations["execute"])
         return tuple(sorted(ids | {number for number in self._operations["read"] if self.read(number) is not None}))
 
+    def known(self) -> tuple[int, ...]:
+        """Return the ids of the resources that have a value now."""
+        return tuple(sorted(number for number in self._operations["read"] if self.read(number) is not None))
+
     def supports(self, operation: str, resource_id: int) -> bool:
         """Tell whether `operation` ("read", "write" or "execute") exists for the resource."""
         return resource_id in self._operations[operation]
@@ -77,6 +81,11 @@ class ObjectInstance:
     async def write(self, resource_id: int, value: ResourceValue) -> None:
         """Write a writable resource."""
         await _finish(getattr(self, self._operations["write"][resource_id])(value))
+
+    async def provision(self, resource_id: int, value: ResourceValue) -> None:
+        """Take a value from the bootstrap server, which may write what servers may not."""
+        if self.supports("write", resource_id):
+            await self.write(resource_id, value)
 
     async def execute(self, resource_id: int, arguments: Arguments) -> None:
         """Execute an executable resource."""

@@ -22,7 +22,6 @@ class Device(ObjectInstance):
     """The device itself. `on_reboot` is called when a server executes Reboot, after the answer has left."""
 
     object_id = 3
-    version = "1.1"
 
     def __init__(self, identity: DeviceIdentity, *, binding: str = "U") -> None:
         super().__init__(0)
