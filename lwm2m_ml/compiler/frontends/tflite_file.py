@@ -54,6 +54,11 @@ class FileOperator:
         """What messages call it."""
         return f"position {self.index}"
 
+    @property
+    def label(self) -> str:
+        """The name of the operations that it becomes."""
+        return f"{self.name} at {self.place}"
+
 
 @dataclass(frozen=True, slots=True)
 class TfliteFile:

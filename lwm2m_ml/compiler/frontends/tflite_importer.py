@@ -100,8 +100,8 @@ class TfliteImporter:
             kind,
             operands,
             result.name or f"tensor{index}",
-            name=f"{operator.name} at {operator.place}",
-            quantization=result.quantization if result.dtype is DataType.INT8 else None,
+            name=operator.label,
+            quantization=None if result.dtype is DataType.FLOAT32 else result.quantization,
         )
         if self.shape(name) != result.shape:
             raise WrongShape(f"the result is {self.shape(name)}, the file says {result.shape}")
@@ -110,11 +110,11 @@ class TfliteImporter:
         self.names[index] = name
         return name
 
-    def weights(self, operator: FileOperator, position: int, data: Array, axis: int) -> str:
+    def weights(self, operator: FileOperator, position: int, data: Array, axis: int, *, image: int = 0) -> str:
         """Add the weights of a layer, rearranged as the graph wants them, quantised along `axis` if per channel."""
         tensor = self.constant(operator, position)
         quantization = tensor.quantization
-        if tensor.dtype is DataType.INT8 and self.operand_type(operator) is DataType.FLOAT32:
+        if tensor.dtype is DataType.INT8 and self.operand_type(operator, image) is DataType.FLOAT32:
             # Hybrid models keep int8 weights beside float activations; they are computed in float.
             return self.builder.constant(tensor.name, _dequantized(tensor, data, axis))
         if quantization is not None and any(quantization.zero_points):
@@ -125,13 +125,13 @@ class TfliteImporter:
             quantization = Quantization(quantization.scales, quantization.zero_points, axis)
         return self.builder.constant(tensor.name, data, quantization)
 
-    def operand_type(self, operator: FileOperator) -> DataType:
-        """The element type of the first operand."""
-        return self.file.tensors[operator.inputs[0]].dtype
+    def operand_type(self, operator: FileOperator, position: int = 0) -> DataType:
+        """The element type of an operand."""
+        return self.file.tensors[operator.inputs[position]].dtype
 
-    def bias(self, operator: FileOperator, position: int, count: int) -> str:
-        """Add the bias of a layer, zeros where the file leaves it out."""
-        integer = self.operand_type(operator) is DataType.INT8
+    def bias(self, operator: FileOperator, position: int, count: int, *, image: int = 0) -> str:
+        """Add the bias of a layer, zeros where the file leaves it out; `image` is the operand that is convolved."""
+        integer = self.operand_type(operator, image) is DataType.INT8
         if position >= len(operator.inputs) or operator.inputs[position] < 0:
             zeros = numpy.zeros(count, numpy.int32 if integer else numpy.float32)
             return self.builder.constant(f"{operator.place} bias", zeros)
@@ -153,6 +153,10 @@ class TfliteImporter:
             raise MissingQuantization(f"Tensor {tensor.name} is int8 but has no scale and zero point")
         if tensor.dtype is DataType.INT8 and tensor.data is None and tensor.quantization.axis is not None:  # type: ignore[union-attr]
             raise UnsupportedOperator("tensor", f"'{tensor.name}'", why="activations cannot be quantised per channel")
+
+    def check_same_quantization(self, operator: FileOperator, operands: Sequence[str]) -> None:
+        """Refuse operands or a result that are quantised in other ways than the first operand."""
+        self._check_moves(operator, operands, self.file.tensors[operator.outputs[0]])
 
     def _check_moves(self, operator: FileOperator, operands: Sequence[str], result: FileTensor) -> None:
         for operand in operands:

@@ -2,59 +2,31 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import tflite
 
 from lwm2m_ml.compiler.errors import UnsupportedOperator, WrongShape
 from lwm2m_ml.compiler.frontends.tflite_file import FileOperator
 from lwm2m_ml.compiler.frontends.tflite_importer import TfliteImporter
+from lwm2m_ml.compiler.frontends.tflite_more import IMPORTERS as MORE_IMPORTERS
+from lwm2m_ml.compiler.frontends.tflite_options import options_of, padding_of, positive
 from lwm2m_ml.compiler.ir import DataType, kinds
-from lwm2m_ml.compiler.ir.kinds import BinaryFunction, Padding, UnaryFunction
-
-
-def _options(operator: FileOperator, table: type) -> Any:
-    """The options of an operator, read as the table that its kind says."""
-    if operator.options is None:
-        raise ValueError("it has no options")
-    options = table()
-    source: Any = operator.options
-    options.Init(source.Bytes, source.Pos)
-    return options
-
-
-def _padding(
-    scheme: int, lengths: tuple[int, ...], window: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]
-) -> Padding:
-    if scheme == tflite.Padding.VALID:
-        return Padding()
-    if min(stride) < 1 or min(dilation) < 1:
-        raise WrongShape("strides and dilations must be positive")
-    totals = [
-        max(0, (-(-length // step) - 1) * step + spread * (size - 1) + 1 - length)
-        for length, size, step, spread in zip(lengths, window, stride, dilation, strict=True)
-    ]
-    return Padding(totals[0] // 2, totals[0] - totals[0] // 2, totals[1] // 2, totals[1] - totals[1] // 2)
-
-
-def _positive(*values: int) -> None:
-    if min(values) < 1:
-        raise WrongShape("strides, dilations and windows must be positive")
+from lwm2m_ml.compiler.ir.kinds import BinaryFunction, UnaryFunction
 
 
 def _convolution(importer: TfliteImporter, operator: FileOperator) -> None:
-    options = _options(operator, tflite.Conv2DOptions)
+    options = options_of(operator, tflite.Conv2DOptions)
     image = importer.operand(operator, 0)
     data = importer.constant(operator, 1).data
     assert data is not None  # noqa: S101 - see constant
     stride = (int(options.StrideH()), int(options.StrideW()))
     dilation = (int(options.DilationHFactor()), int(options.DilationWFactor()))
-    _positive(*stride, *dilation)
+    positive(*stride, *dilation)
     if data.ndim != 4 or len(importer.shape(image)) != 4 or importer.shape(image)[3] % data.shape[3]:
         raise WrongShape(f"weights {data.shape} do not fit the image {importer.shape(image)}")
     kind = kinds.Convolution(
         stride,
-        _padding(options.Padding(), importer.shape(image)[1:3], data.shape[1:3], stride, dilation),
+        padding_of(options.Padding(), importer.shape(image)[1:3], data.shape[1:3], stride, dilation),
         dilation,
         importer.shape(image)[3] // data.shape[3],
         importer.activation(operator, options.FusedActivationFunction()),
@@ -64,18 +36,18 @@ def _convolution(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _depthwise(importer: TfliteImporter, operator: FileOperator) -> None:
-    options = _options(operator, tflite.DepthwiseConv2DOptions)
+    options = options_of(operator, tflite.DepthwiseConv2DOptions)
     image = importer.operand(operator, 0)
     data = importer.constant(operator, 1).data
     assert data is not None  # noqa: S101 - see constant
     stride = (int(options.StrideH()), int(options.StrideW()))
     dilation = (int(options.DilationHFactor()), int(options.DilationWFactor()))
-    _positive(*stride, *dilation)
+    positive(*stride, *dilation)
     if data.ndim != 4 or data.shape[0] != 1 or len(importer.shape(image)) != 4:
         raise WrongShape(f"weights {data.shape} do not fit the image {importer.shape(image)}")
     kind = kinds.DepthwiseConvolution(
         stride,
-        _padding(options.Padding(), importer.shape(image)[1:3], data.shape[1:3], stride, dilation),
+        padding_of(options.Padding(), importer.shape(image)[1:3], data.shape[1:3], stride, dilation),
         dilation,
         importer.activation(operator, options.FusedActivationFunction()),
     )
@@ -84,7 +56,7 @@ def _depthwise(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _fully_connected(importer: TfliteImporter, operator: FileOperator) -> None:
-    options = _options(operator, tflite.FullyConnectedOptions)
+    options = options_of(operator, tflite.FullyConnectedOptions)
     if options.WeightsFormat() != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
         raise UnsupportedOperator(operator.name, operator.place, why="its weights are shuffled")
     name = importer.operand(operator, 0)
@@ -108,13 +80,13 @@ def _fully_connected(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _pool(importer: TfliteImporter, operator: FileOperator) -> None:
-    options = _options(operator, tflite.Pool2DOptions)
+    options = options_of(operator, tflite.Pool2DOptions)
     image = importer.operand(operator, 0)
     window = (int(options.FilterHeight()), int(options.FilterWidth()))
     stride = (int(options.StrideH()), int(options.StrideW()))
-    _positive(*window, *stride)
+    positive(*window, *stride)
     kind = kinds.MaxPool if operator.name == "MAX_POOL_2D" else kinds.AveragePool
-    padding = _padding(options.Padding(), importer.shape(image)[1:3], window, stride, (1, 1))
+    padding = padding_of(options.Padding(), importer.shape(image)[1:3], window, stride, (1, 1))
     activation = importer.activation(operator, options.FusedActivationFunction())
     importer.add(operator, kind(window, stride, padding, activation), [image])
 
@@ -125,6 +97,7 @@ _BINARY = {
     "SUB": (BinaryFunction.SUBTRACT, tflite.SubOptions),
 }
 _UNARY = {
+    "ELU": UnaryFunction.ELU,
     "HARD_SWISH": UnaryFunction.HARD_SWISH,
     "LEAKY_RELU": UnaryFunction.LEAKY_RELU,
     "LOGISTIC": UnaryFunction.LOGISTIC,
@@ -137,19 +110,19 @@ _UNARY = {
 
 def _binary(importer: TfliteImporter, operator: FileOperator) -> None:
     function, table = _BINARY[operator.name]
-    activation = importer.activation(operator, _options(operator, table).FusedActivationFunction())
+    activation = importer.activation(operator, options_of(operator, table).FusedActivationFunction())
     operands = [importer.operand(operator, 0), importer.operand(operator, 1)]
     importer.add(operator, kinds.Binary(function, activation), operands)
 
 
 def _unary(importer: TfliteImporter, operator: FileOperator) -> None:
     function = _UNARY[operator.name]
-    alpha = _options(operator, tflite.LeakyReluOptions).Alpha() if function is UnaryFunction.LEAKY_RELU else 0.0
+    alpha = options_of(operator, tflite.LeakyReluOptions).Alpha() if function is UnaryFunction.LEAKY_RELU else 0.0
     importer.add(operator, kinds.Unary(function, float(alpha)), [importer.operand(operator, 0)])
 
 
 def _softmax(importer: TfliteImporter, operator: FileOperator) -> None:
-    beta = float(_options(operator, tflite.SoftmaxOptions).Beta())
+    beta = float(options_of(operator, tflite.SoftmaxOptions).Beta())
     result = importer.file.tensors[operator.outputs[0]]
     quantization = result.quantization
     if quantization is not None and (abs(quantization.scale - 1 / 256) > 1e-6 or quantization.zero_point != -128):
@@ -180,7 +153,7 @@ def _pad(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _concatenate(importer: TfliteImporter, operator: FileOperator) -> None:
-    options = _options(operator, tflite.ConcatenationOptions)
+    options = options_of(operator, tflite.ConcatenationOptions)
     operands = [importer.operand(operator, position) for position in range(len(operator.inputs))]
     rank = len(importer.shape(operands[0]))
     if importer.activation(operator, options.FusedActivationFunction()) is not kinds.Activation.NONE:
@@ -230,6 +203,7 @@ def _dequantize(importer: TfliteImporter, operator: FileOperator) -> None:
 IMPORTERS: Mapping[str, Callable[[TfliteImporter, FileOperator], None]] = {
     **dict.fromkeys(_BINARY, _binary),
     **dict.fromkeys(_UNARY, _unary),
+    **MORE_IMPORTERS,
     "AVERAGE_POOL_2D": _pool,
     "CONCATENATION": _concatenate,
     "CONV_2D": _convolution,

@@ -14,6 +14,7 @@ from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.quantization import Quantization
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Array, Tensor
+from lwm2m_ml.compiler.ir.types import result_type
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class GraphBuilder:
         operands = [self.tensors[operand] for operand in inputs]
         shape = infer_shape(kind, [operand.shape for operand in operands])
         check_work(kind, [operand.shape for operand in operands], shape)
-        output = self.variable(wish, shape, operands[0].dtype, quantization)
+        output = self.variable(wish, shape, result_type(kind, operands[0].dtype), quantization)
         self.operations.append(Operation(name or output, kind, tuple(inputs), output))
         return output
 

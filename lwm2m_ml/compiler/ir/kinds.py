@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
+
 
 class Activation(Enum):
     """A function fused into the operation before it."""
@@ -69,6 +71,19 @@ class DepthwiseConvolution:
 
 
 @dataclass(frozen=True, slots=True)
+class TransposeConvolution:
+    """Each element of (input, weights, bias) adds its weighted window to a result of `size` rows and columns.
+
+    `padding` is what is cut off around the result; the size cannot be told from the other facts, so it is given.
+    """
+
+    size: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = Padding()
+    activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True, slots=True)
 class FullyConnected:
     """Matrix product of (input (N, I), weights (O, I), bias (O)).
 
@@ -112,6 +127,8 @@ class BinaryFunction(Enum):
     ADD = "add"
     SUBTRACT = "subtract"
     MULTIPLY = "multiply"
+    MINIMUM = "minimum"
+    MAXIMUM = "maximum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +149,8 @@ class UnaryFunction(Enum):
     LOGISTIC = "logistic"
     TANH = "tanh"
     HARD_SWISH = "hard_swish"
+    HARD_SIGMOID = "hard_sigmoid"
+    ELU = "elu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +159,28 @@ class Unary:
 
     function: UnaryFunction
     alpha: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ParametricRelu:
+    """The first operand where it is positive, else its product with the second, broadcast as numpy does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeNearest:
+    """Rows and columns of images chosen one by one: row y of the result is row rows[y] of the operand."""
+
+    rows: tuple[int, ...]
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeBilinear:
+    """Images interpolated to `size` rows and columns, with TensorFlow Lite's two ways to align the grids."""
+
+    size: tuple[int, int]
+    align_corners: bool = False
+    half_pixel_centers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,15 +241,29 @@ class Requantize:
     """The same real values under another quantisation."""
 
 
+@dataclass(frozen=True, slots=True)
+class Quantize:
+    """Float32 values as int8."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dequantize:
+    """Int8 values as float32."""
+
+
 Kind: TypeAlias = (
     Convolution
     | DepthwiseConvolution
+    | TransposeConvolution
     | FullyConnected
     | AveragePool
     | MaxPool
     | Mean
     | Binary
     | Unary
+    | ParametricRelu
+    | ResizeNearest
+    | ResizeBilinear
     | Softmax
     | BatchNormalization
     | Reshape
@@ -217,9 +272,25 @@ Kind: TypeAlias = (
     | Concatenate
     | Slice
     | Requantize
+    | Quantize
+    | Dequantize
+    | Lstm
+    | Gru
+    | SvdfState
+    | SvdfResult
 )
 
 # Kinds that only move or choose elements: operand and result share one quantisation.
-MOVES = (MaxPool, AveragePool, Reshape, Transpose, Pad, Concatenate, Slice)
+MOVES = (MaxPool, AveragePool, ResizeNearest, ResizeBilinear, Reshape, Transpose, Pad, Concatenate, Slice)
+# Kinds with weights and a bias, which kernels keep as constants of their own; the output channels' axis of the weights.
+OUTPUT_AXIS: dict[type, int] = {Convolution: 0, DepthwiseConvolution: 2, TransposeConvolution: 0, FullyConnected: 0}
 # Kinds with a field `activation` that a following rectifier can be fused into.
-FUSES_ACTIVATION = (Convolution, DepthwiseConvolution, FullyConnected, AveragePool, MaxPool, Binary)
+FUSES_ACTIVATION = (
+    Convolution,
+    DepthwiseConvolution,
+    TransposeConvolution,
+    FullyConnected,
+    AveragePool,
+    MaxPool,
+    Binary,
+)

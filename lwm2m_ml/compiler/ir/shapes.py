@@ -7,6 +7,7 @@ from typing import Any
 from lwm2m_ml.compiler.errors import WrongShape
 from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Kind, Padding
+from lwm2m_ml.compiler.ir.recurrent_shapes import RECURRENT_RULES
 
 Shape = tuple[int, ...]
 
@@ -56,6 +57,17 @@ def _depthwise(kind: kinds.DepthwiseConvolution, shapes: Sequence[Shape]) -> Sha
     _require(weights[2] % image[3] == 0, kind, shapes, "the output channels must be a multiple of the input channels")
     _require(bias == (weights[2],), kind, shapes, "the bias must have one value per output channel")
     return (image[0], *_windows(image, weights[0:2], kind.stride, kind.padding, kind.dilation), weights[2])
+
+
+def _transpose_convolution(kind: kinds.TransposeConvolution, shapes: Sequence[Shape]) -> Shape:
+    image, weights, bias = shapes
+    _require(len(image) == 4 and len(weights) == 4, kind, shapes, "image and weights must have four axes")
+    _require(image[3] == weights[3], kind, shapes, "the input channels do not match")
+    _require(bias == (weights[0],), kind, shapes, "the bias must have one value per output channel")
+    result = (image[0], *kind.size, weights[0])
+    back = _windows(result, weights[1:3], kind.stride, kind.padding)
+    _require(back == image[1:3], kind, shapes, f"no result of {kind.size[0]}×{kind.size[1]} can come of it")
+    return result
 
 
 def _fully_connected(kind: kinds.FullyConnected, shapes: Sequence[Shape]) -> Shape:
@@ -116,6 +128,25 @@ def _batch_normalization(kind: kinds.BatchNormalization, shapes: Sequence[Shape]
     return shapes[0]
 
 
+def _parametric_relu(kind: kinds.ParametricRelu, shapes: Sequence[Shape]) -> Shape:
+    _require(broadcast(shapes) == shapes[0], kind, shapes, "the slopes cannot be broadcast")
+    return shapes[0]
+
+
+def _resize_nearest(kind: kinds.ResizeNearest, shapes: Sequence[Shape]) -> Shape:
+    (image,) = shapes
+    _require(len(image) == 4, kind, shapes, "the image must have four axes")
+    inside = all(0 <= row < image[1] for row in kind.rows) and all(0 <= column < image[2] for column in kind.columns)
+    _require(inside, kind, shapes, "a row or column does not exist")
+    return (image[0], len(kind.rows), len(kind.columns), image[3])
+
+
+def _resize_bilinear(kind: kinds.ResizeBilinear, shapes: Sequence[Shape]) -> Shape:
+    (image,) = shapes
+    _require(len(image) == 4, kind, shapes, "the image must have four axes")
+    return (image[0], *kind.size, image[3])
+
+
 def _reshape(kind: kinds.Reshape, shapes: Sequence[Shape]) -> Shape:
     _require(
         all(length > 0 for length in kind.shape) and math.prod(kind.shape) == math.prod(shapes[0]),
@@ -165,6 +196,7 @@ def _slice(kind: kinds.Slice, shapes: Sequence[Shape]) -> Shape:
 _RULES: dict[type, Callable[[Any, Sequence[Shape]], Shape]] = {
     kinds.Convolution: _convolution,
     kinds.DepthwiseConvolution: _depthwise,
+    kinds.TransposeConvolution: _transpose_convolution,
     kinds.FullyConnected: _fully_connected,
     kinds.AveragePool: _pool,
     kinds.MaxPool: _pool,
@@ -178,5 +210,11 @@ _RULES: dict[type, Callable[[Any, Sequence[Shape]], Shape]] = {
     kinds.Pad: _pad,
     kinds.Concatenate: _concatenate,
     kinds.Slice: _slice,
+    kinds.ParametricRelu: _parametric_relu,
+    kinds.ResizeNearest: _resize_nearest,
+    kinds.ResizeBilinear: _resize_bilinear,
     kinds.Requantize: _same,
+    kinds.Quantize: _same,
+    kinds.Dequantize: _same,
+    **RECURRENT_RULES,
 }

@@ -1,22 +1,28 @@
 """The rules that every graph obeys, checked before and after every pass."""
 
 from lwm2m_ml.compiler.errors import InvalidGraph, WrongShape
-from lwm2m_ml.compiler.ir import kinds
+from lwm2m_ml.compiler.ir import kinds, recurrent
 from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Tensor
+from lwm2m_ml.compiler.ir.types import result_type, wrong_operand
 
 _OPERANDS: dict[type, range] = {
     kinds.Convolution: range(3, 4),
     kinds.DepthwiseConvolution: range(3, 4),
+    kinds.TransposeConvolution: range(3, 4),
     kinds.FullyConnected: range(3, 4),
+    kinds.ParametricRelu: range(2, 3),
+    recurrent.Lstm: range(4, 5),
+    recurrent.Gru: range(5, 6),
+    recurrent.SvdfState: range(3, 4),
+    recurrent.SvdfResult: range(3, 4),
     kinds.Binary: range(2, 3),
     kinds.BatchNormalization: range(5, 6),
     kinds.Concatenate: range(1, 1000),
 }
-_WEIGHTED = (kinds.Convolution, kinds.DepthwiseConvolution, kinds.FullyConnected)
 
 
 def verify(graph: Graph, *, after: str) -> None:
@@ -83,19 +89,23 @@ def _verify_operation(graph: Graph, operation: Operation) -> None:
     except WrongShape as error:
         raise _Broken(f"{operation.name}: {error.message}") from None
     _require(shape == result.shape, f"{operation.name} gives {shape}, its result is declared {result.shape}")
-    if result.dtype is DataType.INT8:
+    wrong = wrong_operand(operation.kind, [operand.dtype for operand in operands])
+    _require(wrong is None, f"{operation.name} takes no operand {wrong} of type {operands[wrong or 0].dtype.value}")
+    _require(
+        result.dtype is result_type(operation.kind, operands[0].dtype),
+        f"{operation.name} computes {result.dtype.value} from {operands[0].dtype.value}",
+    )
+    if result.dtype in (DataType.INT8, DataType.INT16):
         _verify_integer(operation, operands, result)
 
 
 def _verify_integer(operation: Operation, operands: tuple[Tensor, ...], result: Tensor) -> None:
-    _require(result.quantization is not None, f"{result.name} is int8 without quantisation")
+    _require(result.quantization is not None, f"{result.name} is {result.dtype.value} without quantisation")
+    first = operands[0]
     _require(
-        operands[0].dtype is DataType.INT8 and operands[0].quantization is not None,
-        f"{operation.name} computes int8 from {operands[0].dtype.value}",
+        first.dtype is DataType.FLOAT32 or first.quantization is not None,
+        f"{first.name} is {first.dtype.value} without quantisation",
     )
-    if isinstance(operation.kind, _WEIGHTED):
-        _require(operands[1].dtype is DataType.INT8, f"{operation.name} has weights of {operands[1].dtype.value}")
-        _require(operands[2].dtype is DataType.INT32, f"{operation.name} has a bias of {operands[2].dtype.value}")
     if isinstance(operation.kind, kinds.MOVES):
         _require(
             all(operand.quantization == result.quantization for operand in operands),

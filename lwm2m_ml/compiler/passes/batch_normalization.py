@@ -7,8 +7,6 @@ import numpy
 from lwm2m_ml.compiler.ir import Array, Graph, Operation, Tensor, kinds
 from lwm2m_ml.compiler.ir.builder import constant_tensor
 
-_OUTPUT_AXIS: dict[type, int] = {kinds.Convolution: 0, kinds.DepthwiseConvolution: 2, kinds.FullyConnected: 0}
-
 
 @dataclass(frozen=True, slots=True)
 class FoldBatchNormalization:
@@ -45,7 +43,10 @@ def _absorbs(graph: Graph, producer: Operation) -> bool:
     """Whether the layer is linear, with constant weights, and nobody else sees its result."""
     kind = producer.kind
     return (
-        isinstance(kind, kinds.Convolution | kinds.DepthwiseConvolution | kinds.FullyConnected)
+        isinstance(
+            kind,
+            kinds.Convolution | kinds.DepthwiseConvolution | kinds.TransposeConvolution | kinds.FullyConnected,
+        )
         and kind.activation is kinds.Activation.NONE
         and all(operand.is_constant for operand in graph.operands(producer)[1:])
         and len(graph.consumers()[producer.output]) == 1
@@ -56,7 +57,7 @@ def _absorbs(graph: Graph, producer: Operation) -> bool:
 def _into_layer(graph: Graph, producer: Operation, operation: Operation, factor: Array, offset: Array) -> Graph:
     _, weights, bias = graph.operands(producer)
     shape = [1] * len(weights.shape)
-    shape[_OUTPUT_AXIS[type(producer.kind)]] = -1
+    shape[kinds.OUTPUT_AXIS[type(producer.kind)]] = -1
     changed = [
         _float_constant(graph, f"{weights.name}.folded", weights.values * factor.reshape(shape)),
         _float_constant(graph, f"{bias.name}.folded", bias.values * factor + offset),

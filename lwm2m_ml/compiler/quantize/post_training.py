@@ -23,8 +23,6 @@ from lwm2m_ml.compiler.quantize.parameters import (
 from lwm2m_ml.compiler.quantize.sharing import SharedRanges
 from lwm2m_ml.compiler.reference.integer_kernels import KERNELS
 
-_OUTPUT_AXIS: dict[type, int] = {kinds.Convolution: 0, kinds.DepthwiseConvolution: 2, kinds.FullyConnected: 0}
-
 
 def quantize(graph: Graph, calibration: Array | None, observer: Observer | None = None) -> Graph:
     """The int8 graph; `calibration` are samples of the only input, seeded random ones when there are none."""
@@ -65,7 +63,7 @@ class _Quantizer:
         return replace(self._graph, tensors=self._tensors, operations=tuple(operations))
 
     def _operation(self, operation: Operation) -> Operation:
-        if type(operation.kind) in _OUTPUT_AXIS:
+        if type(operation.kind) in kinds.OUTPUT_AXIS:
             operation = self._weighted(operation)
         else:
             for name in operation.inputs:
@@ -87,7 +85,7 @@ class _Quantizer:
         weights, bias = self._graph.operands(operation)[1:]
         if not (weights.is_constant and bias.is_constant):
             raise UnsupportedOperator(operation.kind_name, operation.name, why="its weights are computed by the model")
-        axis = _OUTPUT_AXIS[type(operation.kind)]
+        axis = kinds.OUTPUT_AXIS[type(operation.kind)]
         scales = weight_scales(weights.values, axis, bias.values, operand.quantization.scale)
         zeros = (0,) * len(scales)
         # Two layers may read the same constants at different scales, so each layer gets its own.

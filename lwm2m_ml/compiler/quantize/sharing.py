@@ -18,13 +18,19 @@ def fixed_quantization(kind: kinds.Kind) -> Quantization | None:
     return None
 
 
+def _is_extreme(kind: kinds.Kind) -> bool:
+    """Whether codes are compared with each other, which makes sense under one quantisation only."""
+    extremes = (kinds.BinaryFunction.MINIMUM, kinds.BinaryFunction.MAXIMUM)
+    return isinstance(kind, kinds.Binary) and kind.function in extremes
+
+
 class SharedRanges:
     """Groups of tensors that share a quantisation, and the range of each group."""
 
     def __init__(self, graph: Graph, ranges: dict[str, Range]) -> None:
         self._parents = {name: name for name in graph.tensors}
         for operation in graph.operations:
-            if isinstance(operation.kind, kinds.MOVES):
+            if isinstance(operation.kind, kinds.MOVES) or _is_extreme(operation.kind):
                 for name in operation.inputs:
                     self._join(name, operation.output)
         self._ranges: dict[str, Range] = {}

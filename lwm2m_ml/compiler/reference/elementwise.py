@@ -10,6 +10,7 @@ from lwm2m_ml.compiler.ir import Graph, Operation, kinds
 from lwm2m_ml.compiler.ir.kinds import BinaryFunction, UnaryFunction
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference.float_kernels import unary_function
+from lwm2m_ml.compiler.reference.hard_swish import hard_swish
 from lwm2m_ml.compiler.reference.requantization import limits_of, scale_of, zero_point_of
 
 ADD_LEFT_SHIFT = 20
@@ -91,6 +92,8 @@ def unary_table(graph: Graph, operation: Operation) -> NDArray[numpy.int8]:
     assert isinstance(kind, kinds.Unary)  # noqa: S101 - callers dispatch on the kind
     if kind.function is UnaryFunction.LEAKY_RELU:
         return _leaky(codes, scale_of(operand), scale_of(result), zero_point_of(result), kind.alpha)
+    if kind.function is UnaryFunction.HARD_SWISH:
+        return hard_swish(codes, scale_of(operand), scale_of(result), zero_point_of(result))
     reals = (codes * numpy.float32(scale_of(operand))).astype(numpy.float32)
     return quantize_values(unary_function(kind, reals), scale_of(result), zero_point_of(result))
 

@@ -9,6 +9,8 @@ from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Activation, BinaryFunction, UnaryFunction
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
+from lwm2m_ml.compiler.reference.resizing import bilinear, nearest
+from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
 from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
 
@@ -39,6 +41,11 @@ def _depthwise(kind: kinds.DepthwiseConvolution, operands: Sequence[Array]) -> A
     return as_samples(_activate(result, kind.activation), image.shape[1])
 
 
+def _transpose_convolution(kind: kinds.TransposeConvolution, operands: Sequence[Array]) -> Array:
+    sums = transposed_sums(kind, as_images(operands[0]), operands[1][0], operands[0].dtype) + operands[2][0]
+    return as_samples(_activate(sums, kind.activation), operands[0].shape[1])
+
+
 def _fully_connected(kind: kinds.FullyConnected, operands: Sequence[Array]) -> Array:
     rows, weights, bias = operands[0], operands[1][0], operands[2][0]
     return _activate(rows @ weights.T + bias, kind.activation)
@@ -67,6 +74,8 @@ _BINARY: dict[BinaryFunction, Callable[[Array, Array], Array]] = {
     BinaryFunction.ADD: numpy.add,
     BinaryFunction.SUBTRACT: numpy.subtract,
     BinaryFunction.MULTIPLY: numpy.multiply,
+    BinaryFunction.MINIMUM: numpy.minimum,
+    BinaryFunction.MAXIMUM: numpy.maximum,
 }
 
 
@@ -93,7 +102,18 @@ _UNARY: dict[UnaryFunction, Callable[[Array, float], Array]] = {
     UnaryFunction.LOGISTIC: lambda values, _: _logistic(values),
     UnaryFunction.TANH: lambda values, _: numpy.tanh(values),
     UnaryFunction.HARD_SWISH: lambda values, _: values * numpy.clip(values + 3, 0, 6) / 6,
+    UnaryFunction.HARD_SIGMOID: lambda values, _: numpy.clip(values / 6 + values.dtype.type(0.5), 0, 1),
+    UnaryFunction.ELU: lambda values, _: numpy.where(values < 0, numpy.expm1(numpy.minimum(values, 0)), values),
 }
+
+
+def _parametric_relu(_kind: kinds.ParametricRelu, operands: Sequence[Array]) -> Array:
+    values, slopes = movement.align(operands)
+    return numpy.where(values >= 0, values, values * slopes)
+
+
+def _on_images(function: Callable[[Any, Array], Array]) -> Callable[[Any, Sequence[Array]], Array]:
+    return lambda kind, operands: as_samples(function(kind, as_images(operands[0])), operands[0].shape[1])
 
 
 def _softmax(kind: kinds.Softmax, operands: Sequence[Array]) -> Array:
@@ -112,12 +132,16 @@ def _batch_normalization(kind: kinds.BatchNormalization, operands: Sequence[Arra
 KERNELS: dict[type, Callable[[Any, Sequence[Array]], Array]] = {
     kinds.Convolution: _convolution,
     kinds.DepthwiseConvolution: _depthwise,
+    kinds.TransposeConvolution: _transpose_convolution,
     kinds.FullyConnected: _fully_connected,
     kinds.AveragePool: _average_pool,
     kinds.MaxPool: _max_pool,
     kinds.Mean: _mean,
     kinds.Binary: _binary,
     kinds.Unary: lambda kind, operands: unary_function(kind, operands[0]),
+    kinds.ParametricRelu: _parametric_relu,
+    kinds.ResizeNearest: _on_images(nearest),
+    kinds.ResizeBilinear: _on_images(bilinear),
     kinds.Softmax: _softmax,
     kinds.BatchNormalization: _batch_normalization,
     kinds.Reshape: movement.reshape,

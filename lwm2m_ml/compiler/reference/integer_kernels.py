@@ -5,21 +5,28 @@ from typing import Any
 
 import numpy
 
-from lwm2m_ml.compiler.arithmetic import clamp_int8
+from lwm2m_ml.compiler.arithmetic import clamp_int8, quantize_values
 from lwm2m_ml.compiler.ir import Graph, Operation, kinds
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
 from lwm2m_ml.compiler.reference.elementwise import add_parameters, integer_add, integer_multiply, unary_table
+from lwm2m_ml.compiler.reference.mean import mean_int8
+from lwm2m_ml.compiler.reference.parametric_relu import parametric_relu
 from lwm2m_ml.compiler.reference.requantization import (
     layer_requantization,
     limits_of,
     scale_of,
     zero_point_of,
 )
+from lwm2m_ml.compiler.reference.resizing import bilinear_integer, nearest
 from lwm2m_ml.compiler.reference.softmax import softmax_int8
+from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
 from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
 IntegerKernel = Callable[[Graph, Operation, Sequence[Array]], Array]
+
+
+EXTREMES = {kinds.BinaryFunction.MINIMUM: numpy.minimum, kinds.BinaryFunction.MAXIMUM: numpy.maximum}
 
 
 def exact_product(rows: Array, weights: Array) -> Array:
@@ -63,6 +70,14 @@ def _depthwise(graph: Graph, operation: Operation, operands: Sequence[Array]) ->
     return as_samples(layer_requantization(graph, operation).apply(sums), image.shape[1])
 
 
+def _transpose_convolution(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    kind: Any = operation.kind
+    image, weights, bias = operands[0], operands[1][0], operands[2][0]
+    centred = as_images(image).astype(numpy.int64) - zero_point_of(graph.operands(operation)[0])
+    sums = transposed_sums(kind, centred, weights, numpy.float64).astype(numpy.int64) + bias.astype(numpy.int64)
+    return as_samples(layer_requantization(graph, operation).apply(sums), image.shape[1])
+
+
 def _fully_connected(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
     rows, weights, bias = operands[0], operands[1][0], operands[2][0]
     centred = rows.astype(numpy.int16) - zero_point_of(graph.operands(operation)[0])
@@ -99,6 +114,9 @@ def _max_pool(graph: Graph, operation: Operation, operands: Sequence[Array]) -> 
 def _binary(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
     kind: Any = operation.kind
     left, right = movement.align(operands)
+    if kind.function in EXTREMES:
+        limits = limits_of(graph.result(operation), kind.activation)
+        return clamp_int8(EXTREMES[kind.function](left, right), *limits)
     if kind.function is kinds.BinaryFunction.MULTIPLY:
         return integer_multiply(graph, operation, left, right)
     return integer_add(add_parameters(graph, operation), left, right)
@@ -107,6 +125,29 @@ def _binary(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Ar
 def _unary(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
     table = unary_table(graph, operation)
     return table[operands[0].astype(numpy.int16) + 128]
+
+
+def _parametric_relu(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    return parametric_relu(graph, operation, *movement.align(operands))
+
+
+def _mean(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    return mean_int8(graph, operation, operands[0])
+
+
+def _resize_nearest(_: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    kind: Any = operation.kind
+    return as_samples(nearest(kind, as_images(operands[0])), operands[0].shape[1])
+
+
+def _resize_bilinear(_: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    kind: Any = operation.kind
+    return as_samples(bilinear_integer(kind, as_images(operands[0])), operands[0].shape[1])
+
+
+def _quantize(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
+    result = graph.result(operation)
+    return quantize_values(operands[0], scale_of(result), zero_point_of(result))
 
 
 def _softmax(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
@@ -128,12 +169,18 @@ def pad_value(graph: Graph, operation: Operation) -> int:
 KERNELS: dict[type, IntegerKernel] = {
     kinds.Convolution: _convolution,
     kinds.DepthwiseConvolution: _depthwise,
+    kinds.TransposeConvolution: _transpose_convolution,
     kinds.FullyConnected: _fully_connected,
     kinds.AveragePool: _average_pool,
     kinds.MaxPool: _max_pool,
     kinds.Binary: _binary,
     kinds.Unary: _unary,
     kinds.Requantize: _unary,
+    kinds.Quantize: _quantize,
+    kinds.ParametricRelu: _parametric_relu,
+    kinds.Mean: _mean,
+    kinds.ResizeNearest: _resize_nearest,
+    kinds.ResizeBilinear: _resize_bilinear,
     kinds.Softmax: _softmax,
     kinds.Reshape: lambda _, operation, operands: movement.reshape(operation.kind, operands),  # type: ignore[arg-type]
     kinds.Transpose: lambda _, operation, operands: movement.transpose(operation.kind, operands),  # type: ignore[arg-type]

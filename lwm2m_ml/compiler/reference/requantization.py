@@ -16,6 +16,8 @@ from lwm2m_ml.compiler.arithmetic import (
 from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
 from lwm2m_ml.compiler.ir.tensor import Array
 
+LAYERS = (kinds.Convolution, kinds.DepthwiseConvolution, kinds.TransposeConvolution, kinds.FullyConnected)
+
 
 @dataclass(frozen=True, slots=True)
 class Requantization:
@@ -59,7 +61,7 @@ def layer_requantization(graph: Graph, operation: Operation) -> Requantization:
     The scales are multiplied in float64, as TfLite does.
     """
     kind = operation.kind
-    assert isinstance(kind, kinds.Convolution | kinds.DepthwiseConvolution | kinds.FullyConnected)  # noqa: S101
+    assert isinstance(kind, LAYERS)  # noqa: S101 - callers dispatch on the kind
     operand, weights, _ = graph.operands(operation)
     result = graph.result(operation)
     assert weights.quantization is not None  # noqa: S101 - the verifier saw to it

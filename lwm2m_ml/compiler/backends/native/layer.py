@@ -38,8 +38,7 @@ class Layer:
         """The operands that are in memory: of a layer with weights and bias the first only."""
         if self.feeder is not None:
             return self.feeder.reads
-        weighted = kinds.Convolution | kinds.DepthwiseConvolution | kinds.FullyConnected
-        return self.operands[:1] if isinstance(self.kind, weighted) else self.operands
+        return self.operands[:1] if type(self.kind) in kinds.OUTPUT_AXIS else self.operands
 
     @cached_property
     def result(self) -> Tensor:
@@ -61,6 +60,8 @@ class Layer:
         kind = self.kind
         if isinstance(kind, kinds.Convolution | kinds.FullyConnected):
             return self.result.elements * math.prod(self.operands[1].shape[1:])
+        if isinstance(kind, kinds.TransposeConvolution):
+            return self.operands[0].elements * math.prod(self.operands[1].shape[:3])
         if isinstance(kind, kinds.DepthwiseConvolution):
             return self.result.elements * math.prod(self.operands[1].shape[:2])
         return 0

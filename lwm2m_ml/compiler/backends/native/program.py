@@ -8,7 +8,14 @@ import numpy
 from lwm2m_ml.compiler.ir.tensor import Array
 
 ENTRY = "module_invoke"
-_C_TYPES = {"int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "int32": "int32_t", "uint32": "uint32_t"}
+_C_TYPES = {
+    "int8": "int8_t",
+    "uint8": "uint8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "uint32": "uint32_t",
+    "float32": "float",
+}
 _VALUES_PER_LINE = 24
 
 
@@ -61,8 +68,15 @@ class Program:
         return files
 
 
-def _lines(values: Iterable[int]) -> str:
-    texts = [str(value) if value != -(1 << 31) else "(-2147483647 - 1)" for value in values]
+def _literal(value: float) -> str:
+    """A number in C; reals in hexadecimal, so that no digit is lost."""
+    if isinstance(value, float):
+        return f"{value.hex()}f"
+    return str(value) if value != -(1 << 31) else "(-2147483647 - 1)"
+
+
+def _lines(values: Iterable[float]) -> str:
+    texts = [_literal(value) for value in values]
     rows = (texts[start : start + _VALUES_PER_LINE] for start in range(0, len(texts), _VALUES_PER_LINE))
     return "".join(",".join(row) + ",\n" for row in rows)
 

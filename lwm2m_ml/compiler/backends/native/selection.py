@@ -9,9 +9,13 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     depthwise,
     elementwise,
     fully_connected,
+    mean,
     movement,
+    parametric_relu,
     pooling,
+    resizing,
     softmax,
+    transpose_convolution,
 )
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import depthwise as armv7em_depthwise
@@ -31,6 +35,10 @@ KERNELS: Sequence[Kernel] = (
     *pooling.KERNELS,
     *elementwise.KERNELS,
     *softmax.KERNELS,
+    *transpose_convolution.KERNELS,
+    *mean.KERNELS,
+    *parametric_relu.KERNELS,
+    *resizing.KERNELS,
     *movement.KERNELS,
 )
 

@@ -1,10 +1,11 @@
 """Elementwise arithmetic in plain C, in place where the operand is not needed any more."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lwm2m_ml.compiler.arithmetic import quantize_multiplier
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
+from lwm2m_ml.compiler.backends.native.kernels.loops import broadcast_steps, index, loops
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -32,19 +33,11 @@ static void @NAME@(const int8_t *input, int8_t *output, const int8_t *table)
 """
 
 
-def _strides(shape: Sequence[int], result: Sequence[int]) -> list[int]:
-    """Elements to step along each axis of the result; 0 where the operand is broadcast."""
-    aligned = [1] * (len(result) - len(shape)) + list(shape)
-    strides, step = [0] * len(result), 1
-    for axis in reversed(range(len(result))):
-        strides[axis] = 0 if aligned[axis] == 1 else step
-        step *= aligned[axis]
-    return strides
-
-
-def _index(strides: Sequence[int]) -> str:
-    terms = [f"i{axis} * {stride}" for axis, stride in enumerate(strides) if stride]
-    return " + ".join(terms) or "0"
+# Both operands and the result share one quantisation, so codes are compared as they are.
+_EXTREMES = {
+    BinaryFunction.MINIMUM: "(first < second ? first : second)",
+    BinaryFunction.MAXIMUM: "(first > second ? first : second)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +61,28 @@ class PlainBinary(Portable):
         left, right = layer.operands
         shape = layer.result.shape
         plain = left.shape == right.shape == shape
-        loops = "".join(f"for (int32_t i{axis} = 0; i{axis} < {n}; ++i{axis}) " for axis, n in enumerate(shape))
-        value = _product(layer, program) if kind.function is BinaryFunction.MULTIPLY else _sum(layer, program)
+        extreme = kind.function in _EXTREMES
         low, high = limits_of(layer.result, kind.activation)
         text = fill(
             _BINARY,
-            LOOPS=f"while (index < {layer.result.elements}) " if plain else loops,
-            LEFT_INDEX="index" if plain else _index(_strides(left.shape, shape)),
-            RIGHT_INDEX="index" if plain else _index(_strides(right.shape, shape)),
-            FIRST_OFFSET=_offset(zero_point_of(left)),
-            SECOND_OFFSET=_offset(zero_point_of(right)),
+            LOOPS=f"while (index < {layer.result.elements}) " if plain else loops(shape),
+            LEFT_INDEX="index" if plain else index(broadcast_steps(left.shape, shape)),
+            RIGHT_INDEX="index" if plain else index(broadcast_steps(right.shape, shape)),
+            FIRST_OFFSET="" if extreme else _offset(zero_point_of(left)),
+            SECOND_OFFSET="" if extreme else _offset(zero_point_of(right)),
             CLAMP=clamp_function(program),
-            VALUE=value,
-            ZERO=zero_point_of(layer.result),
+            VALUE=_value(layer, program, kind.function),
+            ZERO=0 if extreme else zero_point_of(layer.result),
             LOW=low,
             HIGH=high,
         )
         return f"{program.function('elementwise', text)}({', '.join(places.operands)}, {places.result});"
+
+
+def _value(layer: Layer, program: Program, function: BinaryFunction) -> str:
+    if function in _EXTREMES:
+        return _EXTREMES[function]
+    return _product(layer, program) if function is BinaryFunction.MULTIPLY else _sum(layer, program)
 
 
 def _offset(zero_point: int) -> str:

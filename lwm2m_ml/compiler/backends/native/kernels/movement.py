@@ -1,12 +1,18 @@
 """Operations that move bytes: reshape, transpose, pad, slice, concatenate."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy
+
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
+from lwm2m_ml.compiler.backends.native.kernels.loops import loops
+from lwm2m_ml.compiler.backends.native.kernels.loops import steps as steps_of
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
+from lwm2m_ml.compiler.backends.native.kernels.resizing import c_type
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
+from lwm2m_ml.compiler.ir import DataType
 from lwm2m_ml.compiler.ir.kinds import Concatenate, Pad, Reshape, Slice, Transpose
 from lwm2m_ml.compiler.reference.integer_kernels import pad_value
 
@@ -18,34 +24,23 @@ static void @NAME@(const int8_t *input, int8_t *output, int32_t rows, int32_t by
 }
 """
 _FILL = """
-static void @NAME@(int8_t *output, int32_t bytes, int32_t value)
+static void @NAME@($TYPE *output, int32_t elements, $TYPE value)
 {
-  for (int32_t i = 0; i < bytes; ++i) output[i] = (int8_t)value;
+  for (int32_t i = 0; i < elements; ++i) output[i] = value;
 }
 """
 _GATHER = """
-static void @NAME@(const int8_t *input, int8_t *output)
+static void @NAME@(const $TYPE *input, $TYPE *output)
 {
   $LOOPS *output++ = input[$INDEX];
 }
 """
 _SCATTER = """
-static void @NAME@(const int8_t *input, int8_t *output)
+static void @NAME@(const $TYPE *input, $TYPE *output)
 {
   $LOOPS output[$INDEX] = *input++;
 }
 """
-
-
-def _steps(shape: Sequence[int]) -> list[int]:
-    steps = [1] * len(shape)
-    for axis in reversed(range(len(shape) - 1)):
-        steps[axis] = steps[axis + 1] * shape[axis + 1]
-    return steps
-
-
-def _loops(shape: Sequence[int]) -> str:
-    return "".join(f"for (int32_t i{axis} = 0; i{axis} < {n}; ++i{axis}) " for axis, n in enumerate(shape))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +62,7 @@ class View(Portable):
         if places.operands[0] == places.result:
             return ""
         function = program.function("copy", _COPY)
-        return f"{function}({places.operands[0]}, {places.result}, 1, {layer.result.elements}, 0, 0);"
+        return f"{function}({places.operands[0]}, {places.result}, 1, {layer.result.bytes}, 0, 0);"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,7 @@ class Gather(Portable):
 
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
         """One function per shape."""
-        steps = _steps(layer.operands[0].shape)
+        steps = steps_of(layer.operands[0].shape)
         if isinstance(layer.kind, Transpose):
             start, axis_steps = 0, [steps[axis] for axis in layer.kind.permutation]
         else:
@@ -90,8 +85,8 @@ class Gather(Portable):
             start = sum(begin * step for begin, step in zip(layer.kind.begin, steps, strict=True))
             axis_steps = [step * by for step, by in zip(steps, layer.kind.step, strict=True)]
         index = " + ".join([str(start), *(f"i{axis} * {step}" for axis, step in enumerate(axis_steps))])
-        text = fill(_GATHER, LOOPS=_loops(layer.result.shape), INDEX=index)
-        return f"{program.function('gather', text)}({places.operands[0]}, {places.result});"
+        text = fill(_GATHER, TYPE=c_type(layer), LOOPS=loops(layer.result.shape), INDEX=index)
+        return f"{program.function('gather', text)}((const void *){places.operands[0]}, (void *){places.result});"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +103,25 @@ class Surround(Portable):
         """Two loops."""
         kind = layer.kind
         assert isinstance(kind, Pad)  # noqa: S101 - see accepts
-        steps = _steps(layer.result.shape)
+        steps = steps_of(layer.result.shape)
         start = sum(before * step for before, step in zip(kind.before, steps, strict=True))
         index = " + ".join([str(start), *(f"i{axis} * {step}" for axis, step in enumerate(steps))])
-        text = fill(_SCATTER, LOOPS=_loops(layer.operands[0].shape), INDEX=index)
-        value = pad_value(layer.graph, layer.operation)
-        clear = f"{program.function('fill', _FILL)}({places.result}, {layer.result.elements}, {value});"
-        return f"{clear} {program.function('scatter', text)}({places.operands[0]}, {places.result});"
+        text = fill(_SCATTER, TYPE=c_type(layer), LOOPS=loops(layer.operands[0].shape), INDEX=index)
+        clear = program.function("fill", fill(_FILL, TYPE=c_type(layer)))
+        scatter = program.function("scatter", text)
+        return (
+            f"{clear}((void *){places.result}, {layer.result.elements}, {_code(layer)});"
+            f" {scatter}((const void *){places.operands[0]}, (void *){places.result});"
+        )
+
+
+def _code(layer: Layer) -> int:
+    """The integer that has the same bits as the value to pad with."""
+    if layer.result.dtype is DataType.INT8:
+        return pad_value(layer.graph, layer.operation)
+    kind = layer.kind
+    assert isinstance(kind, Pad)  # noqa: S101 - see Surround
+    return int(numpy.float32(kind.value).view(numpy.int32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +139,9 @@ class Join(Portable):
         kind = layer.kind
         assert isinstance(kind, Concatenate)  # noqa: S101 - see accepts
         copy = program.function("copy", _COPY)
-        inner = _steps(layer.result.shape)[kind.axis]
+        inner = steps_of(layer.result.shape)[kind.axis] * layer.result.dtype.bytes
         row = layer.result.shape[kind.axis] * inner
-        rows = layer.result.elements // row
+        rows = layer.result.bytes // row
         statements, start = [], 0
         for operand, place in zip(layer.operands, places.operands, strict=True):
             bytes_per_row = operand.shape[kind.axis] * inner
