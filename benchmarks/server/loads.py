@@ -1,0 +1,158 @@
+"""The loads: how each is put on a server, what is measured, and what is to be reached."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from processes import Server, last_line
+
+LINKS = "30"
+HANDSHAKES_TOGETHER = 16
+SESSIONS = 1_000
+KEEP_ANSWERING = 30.0
+"""Seconds longer than the server asks that devices answer: it waits for the last answers."""
+
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The compiled load generators."""
+
+    plain: Path
+    secure: Path | None
+
+
+@dataclass(frozen=True)
+class Goal:
+    """At least (or, where `below`, less than) a value; as a multiple of another server's figure in the same run."""
+
+    value: float
+    times: str = ""
+    figure: str = ""
+    below: bool = False
+    of_load: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """One row of the table."""
+
+    name: str
+    put_on: Callable[[Programs, Server, float, "Load"], Figures]
+    mode: str = ""
+    devices: int = 1_000
+    argument: str = LINKS
+    figure: str = "per_second"
+    unit: str = "/s"
+    kinds: frozenset[str] = frozenset({"stock", "ours"})
+    goals: tuple[Goal, ...] = ()
+
+
+def command(programs: Programs, server: Server, seconds: float, load: Load, argument: str) -> list[str]:
+    return [str(programs.plain), load.mode, "127.0.0.1", str(server.port), str(load.devices), str(seconds), argument]
+
+
+def devices_ask(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
+    """Devices ask, the server answers."""
+    argument = server.facts.get(load.argument, "") if load.mode in {"request", "download"} else load.argument
+    line = command(programs, server, seconds, load, argument)
+    before = server.cpu_seconds()
+    got = last_line(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+    got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(got["responses"], 1)
+    return got
+
+
+def devices_report(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
+    """Devices notify or send; with ours, what counts is how many are in the database and how long that took."""
+    process = subprocess.Popen(
+        command(programs, server, seconds, load, load.argument), stdout=subprocess.PIPE, text=True
+    )
+    if load.mode == "notify":
+        process.stdout.readline()  # registered
+        server.order("observe")
+        process.stdout.readline()  # observed
+    stored_before = server.order("stored")["stored"] if "secure_port" in server.facts else 0
+    before, begun = server.cpu_seconds(), time.monotonic()
+    got = last_line(process.communicate()[0])
+    if "secure_port" in server.facts:
+        received = got["per_second"]
+        stored = server.order("stored")["stored"] - stored_before
+        got |= {"per_second": stored / (time.monotonic() - begun), "received_per_second": received, "stored": stored}
+    got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(got.get("stored", got["responses"]), 1)
+    return got
+
+
+def server_asks(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
+    """The server asks each device, one request under way to each."""
+    line = command(programs, server, seconds + KEEP_ANSWERING, load, LINKS)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()  # registered
+        return server.order(load.argument, seconds)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def secure_devices_ask(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
+    """Handshakes, then requests in the sessions."""
+    if programs.secure is None:
+        return {}
+    where = ["127.0.0.1", str(server.facts["secure_port"])]
+    line = [str(programs.secure), *where, str(SESSIONS), str(HANDSHAKES_TOGETHER), str(seconds), server.facts["hello"]]
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    begun = server.cpu_seconds()
+    process.stdout.readline()
+    shaken = server.cpu_seconds()
+    got = last_line(process.communicate()[0])
+    got["handshake_cpu_us"] = (shaken - begun) * 1e6 / SESSIONS
+    got["cpu_us"] = (server.cpu_seconds() - shaken) * 1e6 / max(got["responses"], 1)
+    return got
+
+
+ALL = frozenset({"stock", "libcoap", "ours"})
+OURS = frozenset({"ours"})
+
+LOADS = (
+    Load(
+        "trivial request",
+        devices_ask,
+        "request",
+        200,
+        "hello",
+        kinds=ALL,
+        goals=(Goal(12, "stock"), Goal(2, "libcoap")),
+    ),
+    Load(
+        "Register, 30 links, stored",
+        devices_ask,
+        "register",
+        500,
+        goals=(Goal(6, "stock"), Goal(51, figure="cpu_us", below=True)),
+    ),
+    Load("Update", devices_ask, "update", goals=(Goal(50_000),)),
+    Load("Read of 1,000 devices", server_asks, "answer", argument="read", goals=(Goal(8, "stock"),)),
+    Load("Read-Composite of 1,000 devices", server_asks, "answer", argument="read composite"),
+    Load(
+        "100 kB to 1,000 devices by Block2",
+        devices_ask,
+        "download",
+        argument="package",
+        figure="bytes_per_second",
+        unit="B/s",
+        goals=(Goal(14, "stock"),),
+    ),
+    Load("notifications, decoded and stored", devices_report, "notify", goals=(Goal(1.5, "stock"),)),
+    Load(
+        "Send, decoded and stored",
+        devices_report,
+        "send",
+        goals=(Goal(1.5, "stock", of_load="notifications, decoded and stored"),),
+    ),
+    Load("DTLS PSK handshakes", secure_devices_ask, figure="handshakes_per_second", kinds=OURS, goals=(Goal(4_500),)),
+    Load("requests over DTLS", secure_devices_ask, kinds=OURS, goals=(Goal(25_000),)),
+)

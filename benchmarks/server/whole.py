@@ -1,0 +1,108 @@
+"""Our whole server, as `lwm2m-ml serve` runs it but for its API: `python whole.py PORT [uvloop] [batches]`.
+
+Registry, store (SQLite in a temporary directory), bus and log (to standard error) are on. What devices notify and send
+is decoded and published, and a subscriber stores a result for each, as the service does.
+"""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from conversation import ask_for, converse
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap.dtls.credentials import Granted, NoCredentials
+from lwm2m_ml.coap.tuning import prepare_for_load
+from lwm2m_ml.config import Settings
+from lwm2m_ml.logs import configure_logging
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server.events import DataSent, Notified
+from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.server.settings import ServerLimits
+from lwm2m_ml.store import Store
+from lwm2m_ml.store.results import ResultRecord
+
+PACKAGE = bytes(range(256)) * 400
+RESULT = ObjectPath.parse("/42771/0")
+RESOURCES = tuple(ObjectPath.parse(f"/42771/0/{number}") for number in (1, 3, 5))
+EVENTS_WAITING = 100_000
+
+
+class KeysByName(NoCredentials):
+    """The keys that the load generator has."""
+
+    def pre_shared_key(self, identity: str) -> Granted:
+        return Granted(identity, f"key-of-{identity}".encode())
+
+    def is_valid(self, identity: str) -> bool:
+        return True
+
+
+class Results:
+    """Stores what devices report."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.stored = 0
+
+    async def take(self, event: Notified | DataSent) -> None:
+        values = {record.path.resource_id: record.value for record in event.records}
+        result = ResultRecord(event.endpoint, "digits", values[5], values[1], confidence=values[3])
+        self._store.results.add(result)
+        self.stored += 1
+
+
+async def main(port: int, directory: str) -> None:
+    configure_logging()
+    settings = Settings(data_directory=Path(directory), coap_host="127.0.0.1", coap_port=port)
+    store = await Store.open(settings.database_url)
+    bus = Bus()
+    results = Results(store)
+    bus.subscribe(Notified, results.take, queue_size=EVENTS_WAITING)
+    bus.subscribe(DataSent, results.take, queue_size=EVENTS_WAITING)
+    server = Lwm2mServer(store, bus, Catalogue.shipped(), settings, limits=ServerLimits())
+    await server.start()
+    secure = await server._exchange.coap.listen_dtls("127.0.0.1", 0, KeysByName())
+
+    def path_of(content: bytes) -> str:
+        return server.downloads.publish(content, endpoint="device-0").uri.split("/", 3)[3]
+
+    def endpoints() -> list[str]:
+        return [registration.endpoint for registration in server.registry.all()]
+
+    async def observe(_seconds: float) -> dict[str, Any]:
+        await asyncio.gather(*(server.devices.observe(endpoint, RESULT) for endpoint in endpoints()))
+        return {"observed": len(endpoints())}
+
+    async def read(seconds: float) -> dict[str, Any]:
+        return await ask_for(seconds, endpoints(), lambda endpoint: server.devices.read(endpoint, RESULT))
+
+    async def read_composite(seconds: float) -> dict[str, Any]:
+        return await ask_for(seconds, endpoints(), lambda one: server.devices.read_composite(one, RESOURCES))
+
+    async def stored(_seconds: float) -> dict[str, Any]:
+        await bus.drain()
+        await store.writer.flush()
+        return {"stored": results.stored}
+
+    orders = {"observe": observe, "read": read, "read composite": read_composite, "stored": stored}
+    prepare_for_load()
+    facts = {"hello": path_of(b"hello"), "package": path_of(PACKAGE), "secure_port": secure[1]}
+    await converse(facts, orders)
+    await server.stop()
+    await bus.close()
+    await store.close()
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as directory:
+        work = main(int(sys.argv[1]), directory)
+        if "uvloop" in sys.argv:
+            import uvloop
+
+            uvloop.run(work)
+        else:
+            asyncio.run(work)
