@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lwm2m_ml import __version__
-from lwm2m_ml.cli import deployments, devices, models, serve
+from lwm2m_ml.cli import compile, deployments, devices, explain, inspect, models, run, serve, targets
 from lwm2m_ml.errors import Lwm2mMlError
 
 DEBUG_VARIABLE = "LWM2M_ML_DEBUG"
@@ -25,6 +25,11 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(models.app, name="models")
 app.add_typer(deployments.app, name="deployments")
 app.command("deploy")(deployments.deploy)
+app.command("compile")(compile.compile_model)
+app.command("explain")(explain.explain_model)
+app.command("run")(run.run_module)
+app.command("inspect")(inspect.inspect_model)
+app.add_typer(targets.app, name="targets")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,7 +1,6 @@
 """`lwm2m-ml serve`: run the service until Ctrl-C."""
 
 import asyncio
-import ipaddress
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,13 +16,20 @@ if TYPE_CHECKING:
 def serve(
     data_directory: Annotated[Path | None, typer.Option(help="Where database, keys and caches live.")] = None,
     coap_host: Annotated[str | None, typer.Option(help="Address for devices.")] = None,
-    coap_port: Annotated[int | None, typer.Option(help="UDP port for devices; 0 picks a free one.")] = None,
+    coap_port: Annotated[int | None, typer.Option(help="UDP port for plain CoAP; 0 picks a free one.")] = None,
+    coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
+    coap_tcp_port: Annotated[int | None, typer.Option(help="TCP port for plain CoAP, too [off]")] = None,
+    certificate: Annotated[Path | None, typer.Option(help="PEM to show to devices [one made at the start]")] = None,
+    private_key: Annotated[Path | None, typer.Option(help="PEM of the certificate's key.")] = None,
     api_host: Annotated[str | None, typer.Option(help="Address for the REST API.")] = None,
     api_port: Annotated[int | None, typer.Option(help="TCP port for the REST API; 0 picks a free one.")] = None,
-    insecure: Annotated[bool | None, typer.Option("--insecure", help="Accept plain CoAP beyond loopback.")] = None,
+    insecure: Annotated[bool | None, typer.Option("--insecure", help="Accept plain CoAP, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Announce the addresses as one line of JSON.")] = False,
 ) -> None:
-    """Run the service until Ctrl-C: CoAP for devices, REST for operators."""
+    """Run the service until Ctrl-C: CoAP over DTLS for devices, REST for operators.
+
+    Devices need credentials: see `lwm2m-ml credentials`.
+    """
     from pydantic import ValidationError
 
     from lwm2m_ml.config import Settings
@@ -33,6 +39,10 @@ def serve(
         "data_directory": data_directory,
         "coap_host": coap_host,
         "coap_port": coap_port,
+        "coaps_port": coaps_port,
+        "coap_tcp_port": coap_tcp_port,
+        "certificate": certificate,
+        "private_key": private_key,
         "api_host": api_host,
         "api_port": api_port,
         "insecure": insecure,
@@ -42,29 +52,20 @@ def serve(
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"Setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    if not settings.insecure and not _is_loopback(settings.coap_host):
-        raise UsageError(
-            f"Plain CoAP on {settings.coap_host} would let anyone register and be served",
-            hint="Keep to 127.0.0.1, or accept the risk with --insecure",
-        )
     from lwm2m_ml.app import serve as serve_until_stopped
 
     configure_logging()
     asyncio.run(serve_until_stopped(settings, lambda running: _announce(running, as_json)))
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _announce(running: "Running", as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps({"api": running.api, "coap": running.coap, "token": running.first_token}))
+        schemes = {scheme: running.uris.get(scheme) for scheme in ("coap", "coaps", "coap+tcp")}
+        typer.echo(json.dumps({"api": running.api, **schemes, "token": running.first_token}))
         return
-    typer.echo(f"Devices: {running.coap}")
+    typer.echo(f"Devices: {' '.join(running.uris.values())}")
+    if "coap" in running.uris:
+        typer.echo("Warning: plain CoAP is on; devices without credentials are anyone.", err=True)
     typer.echo(f"API:     {running.api} (described at {running.api}/openapi.json)")
     if running.first_token:
         typer.echo(f"Admin token, shown this once: {running.first_token}")

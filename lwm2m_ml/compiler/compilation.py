@@ -49,9 +49,7 @@ def compile(
     """
     _check_choice("optimisation", optimize, OPTIMIZE)
     _check_choice("reference", reference, REFERENCES)
-    backend = next((candidate for candidate in _BACKENDS if candidate.supports(target)), None)
-    if backend is None:
-        raise UnsupportedTarget(f"No backend makes modules for {target.name} ({target.title})")
+    backend = backend_for(target)
     content = model if isinstance(model, bytes) else read_model(model)
     graph, was_quantized = integer_graph(content, calibration, reference)
     payload = backend.build(graph, target, optimize)
@@ -70,6 +68,14 @@ def evaluate(
     samples = _quantized(graph, check_samples(graph, inputs, "inputs"))
     answers: NDArray[numpy.int8] = run(graph, samples)[graph.outputs[0]]
     return answers
+
+
+def backend_for(target: Target) -> Backend:
+    """The backend that makes modules for a target; raises UnsupportedTarget."""
+    backend = next((candidate for candidate in _BACKENDS if candidate.supports(target)), None)
+    if backend is None:
+        raise UnsupportedTarget(f"No backend makes modules for {target.name} ({target.title})")
+    return backend
 
 
 def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:

@@ -36,6 +36,14 @@ class CalibrationError(InvalidInputError):
     """The calibration data cannot be used for the model."""
 
 
+class UnreadableSamples(InvalidInputError):
+    """A file with inputs does not hold what the model takes."""
+
+
+class UnreadableModule(InvalidInputError):
+    """What was saved as a module is damaged or incomplete."""
+
+
 class InvalidGraph(Lwm2mMlError):
     """The compiler's own representation broke one of its rules: a defect of a pass or front end."""
 

@@ -68,3 +68,8 @@ class Backend(Protocol):
 
     def build(self, graph: Graph, target: Target, optimize: str) -> Payload:
         """The payload of an int8 graph."""
+
+    def layer_instructions(
+        self, graph: Graph, target: Target, optimize: str, inputs: Mapping[str, bytes]
+    ) -> tuple[int, ...]:
+        """Instructions that each layer of the payload takes for these inputs, measured."""

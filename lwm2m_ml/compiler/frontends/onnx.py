@@ -38,6 +38,15 @@ def read_onnx(content: bytes) -> Graph:
     return importer.builder.finish(inputs, outputs)
 
 
+def operator_names(content: bytes) -> list[str]:
+    """The names of a model's operators as the file has them, those of other domains with the domain."""
+    return [node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}" for node in _nodes(content)]
+
+
+def _nodes(content: bytes) -> list[NodeProto]:
+    return list(_parse(content).graph.node)
+
+
 def _parse(content: bytes) -> ModelProto:
     try:
         model = onnx.load_model_from_string(content)

@@ -1,0 +1,58 @@
+"""What the commands that compile have in common: their options, and how files become arguments of the compiler."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lwm2m_ml.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lwm2m_ml.compiler.ir import Array, Tensor
+    from lwm2m_ml.compiler.targets import Target
+
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX or TFLite file.")]
+TargetOption = Annotated[
+    str, typer.Option("--target", "-t", help="A name of `lwm2m-ml targets list`, or a target's TOML file.")
+]
+OptimizeOption = Annotated[
+    str, typer.Option("--optimize", help="size: flash and RAM first; speed: instructions first; balanced: all alike.")
+]
+ReferenceOption = Annotated[
+    str, typer.Option("--reference", help="Whose rounding the module has, bit for bit: litert or tflm.")
+]
+CalibrationOption = Annotated[
+    Path | None, typer.Option("--calibration", help="Samples (.npz, .npy) to quantise a float model with.")
+]
+
+
+def find_target(name: str) -> "Target":
+    """A shipped target by name, or one of the user's own by file."""
+    from lwm2m_ml.compiler.targets import load_target, read_target_file
+
+    return read_target_file(Path(name)) if name.endswith(".toml") else load_target(name)
+
+
+def read_model_file(path: Path) -> bytes:
+    """The content of a model's file."""
+    from lwm2m_ml.compiler.frontends.load import read_model
+
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}")
+    return read_model(path)
+
+
+def read_calibration_file(path: Path | None) -> "Array | None":
+    """The samples of a calibration file."""
+    from lwm2m_ml.compiler.samples import read_calibration
+
+    return None if path is None else read_calibration(path)
+
+
+def read_input_files(files: "Sequence[Path]", inputs: "Sequence[Tensor]", raw_type: str) -> "dict[str, Array] | None":
+    """The samples of all files, by the names of the module's inputs; None when there are no files."""
+    from lwm2m_ml.compiler.samples import read_samples
+
+    return read_samples(files, inputs, raw_type=raw_type) if files else None

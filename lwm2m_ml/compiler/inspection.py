@@ -1,0 +1,91 @@
+"""Looks into a model without compiling it: its operators, their work, and those that cannot be compiled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.errors import UnsupportedOperator
+from lwm2m_ml.compiler.frontends.load import is_tflite, load_model
+from lwm2m_ml.compiler.ir import Graph, Operation, Tensor
+from lwm2m_ml.compiler.passes.pipeline import simplify
+from lwm2m_ml.compiler.targets import load_target
+
+
+@dataclass(frozen=True, slots=True)
+class InspectedOperation:
+    """An operation as it will be compiled; `weights` counts the elements of its constants."""
+
+    name: str
+    kind: str
+    operands: tuple[tuple[int, ...], ...]
+    result: tuple[int, ...]
+    dtype: str
+    macs: int
+    weights: int
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a model holds. `operations` are empty when one of its operators is unsupported."""
+
+    format: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operations: tuple[InspectedOperation, ...]
+    operators: Mapping[str, int]
+    unsupported: Mapping[str, int]
+    reason: str = ""
+
+
+def inspect(content: bytes) -> Inspection:
+    """The facts of a model; raises a subclass of InvalidInputError when it cannot be read at all."""
+    counts, known = _tflite_operators(content) if is_tflite(content) else _onnx_operators(content)
+    unsupported = {name: count for name, count in counts.items() if name not in known}
+    form = "TFLite" if is_tflite(content) else "ONNX"
+    try:
+        graph = simplify(load_model(content))
+    except UnsupportedOperator as error:
+        return Inspection(form, (), (), (), counts, unsupported or {error.operator: 1}, reason=str(error))
+    return Inspection(
+        form,
+        tuple(map(graph.tensor, graph.inputs)),
+        tuple(map(graph.tensor, graph.outputs)),
+        tuple(_operation(graph, operation) for operation in graph.operations),
+        counts,
+        unsupported,
+    )
+
+
+def _operation(graph: Graph, operation: Operation) -> InspectedOperation:
+    operands, result = graph.operands(operation), graph.result(operation)
+    return InspectedOperation(
+        name=operation.name,
+        kind=operation.kind_name,
+        operands=tuple(operand.shape for operand in operands if not operand.is_constant),
+        result=result.shape,
+        dtype=result.dtype.value,
+        macs=Layer(graph, operation, load_target("host")).macs,
+        weights=sum(operand.elements for operand in operands if operand.is_constant),
+    )
+
+
+def _tflite_operators(content: bytes) -> tuple[dict[str, int], Mapping[str, Any]]:
+    from lwm2m_ml.compiler.frontends.tflite_file import read_tflite_file  # noqa: PLC0415 - only for TFLite
+    from lwm2m_ml.compiler.frontends.tflite_operators import IMPORTERS  # noqa: PLC0415
+
+    return _counted(operator.name for operator in read_tflite_file(content).operators), IMPORTERS
+
+
+def _onnx_operators(content: bytes) -> tuple[dict[str, int], Mapping[str, Any]]:
+    from lwm2m_ml.compiler.frontends.onnx import operator_names  # noqa: PLC0415 - onnx takes half a second
+    from lwm2m_ml.compiler.frontends.onnx_operators import IMPORTERS  # noqa: PLC0415
+
+    return _counted(operator_names(content)), IMPORTERS
+
+
+def _counted(names: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))

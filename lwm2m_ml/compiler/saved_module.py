@@ -1,0 +1,123 @@
+"""A compiled module as a directory: the payload, its facts as JSON, and the answers that were proved."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from lwm2m_ml.compiler.backends.native.design import WASM_FORMAT
+from lwm2m_ml.compiler.emulator.runner import Invocation
+from lwm2m_ml.compiler.errors import UnreadableModule
+from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
+from lwm2m_ml.errors import UsageError
+
+FACTS_FILE = "module.json"
+VECTORS_DIRECTORY = "vectors"
+_MAXIMUM_VECTORS = 64
+_MAXIMUM_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunnableModule:
+    """What running a module needs to know of it."""
+
+    payload: bytes
+    target: str
+    arena_bytes: int
+    inputs: tuple[TensorFact, ...]
+    outputs: tuple[TensorFact, ...]
+
+    def run(self, target: Any, inputs: Mapping[str, bytes], *, stack_bytes: int) -> Invocation:
+        """One inference on the emulated target."""
+        from lwm2m_ml.compiler.emulator import open_runner  # noqa: PLC0415 - the emulator is heavy
+
+        runner = open_runner(self.payload, target, arena_bytes=self.arena_bytes, stack_bytes=stack_bytes)
+        return runner.invoke(
+            [(tensor.offset, inputs[tensor.name]) for tensor in self.inputs],
+            [(tensor.offset, tensor.bytes) for tensor in self.outputs],
+        )
+
+
+def facts_of(module: CompiledModule) -> dict[str, Any]:
+    """The facts of a module as JSON holds them."""
+    return {
+        "target": module.target.name,
+        "backend": module.backend,
+        "format": module.format,
+        "abi": module.abi,
+        "isa": list(module.isa),
+        "optimize": module.optimize,
+        "reference": module.reference,
+        "flash_bytes": module.flash_bytes,
+        "ram_bytes": module.ram_bytes,
+        "arena_bytes": module.arena_bytes,
+        "stack_bytes": module.stack_bytes,
+        "instructions": module.instructions,
+        "macs": module.macs,
+        "weight_bytes": module.weight_bytes,
+        "lower_bound_arena_bytes": module.lower_bound_arena_bytes,
+        "vectors": len(module.vectors),
+        "compared_with": list(module.compared_with),
+        "max_abs_diff": module.max_abs_diff,
+        "exact": module.exact,
+        "inputs": [asdict(tensor) for tensor in module.inputs],
+        "outputs": [asdict(tensor) for tensor in module.outputs],
+    }
+
+
+def save_module(module: CompiledModule, directory: Path) -> Path:
+    """Write the payload, its facts and the proved answers; returns the payload's path."""
+    payload = directory / ("module.wasm" if module.format == WASM_FORMAT else "module.bin")
+    vectors = directory / VECTORS_DIRECTORY
+    try:
+        vectors.mkdir(parents=True, exist_ok=True)
+        payload.write_bytes(module.payload)
+        for number, (given, expected) in enumerate(module.vectors[:_MAXIMUM_VECTORS]):
+            (vectors / f"{number:02}.input.bin").write_bytes(given)
+            (vectors / f"{number:02}.output.bin").write_bytes(expected)
+        facts = {"module": payload.name, **facts_of(module)}
+        (directory / FACTS_FILE).write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    except OSError as error:
+        raise UsageError(f"Cannot write to {directory}: {error.strerror or error}") from None
+    return payload
+
+
+def load_module(path: Path) -> RunnableModule:
+    """Read what `save_module` wrote: the directory, or the payload in it."""
+    directory = path if path.is_dir() else path.parent
+    try:
+        facts = json.loads(_read(directory / FACTS_FILE))
+        name = Path(str(facts["module"])).name
+        return RunnableModule(
+            payload=_read(directory / name),
+            target=str(facts["target"]),
+            arena_bytes=int(facts["arena_bytes"]),
+            inputs=tuple(map(_tensor, facts["inputs"])),
+            outputs=tuple(map(_tensor, facts["outputs"])),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise UnreadableModule(f"{directory / FACTS_FILE} does not describe a module: {error}") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAXIMUM_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"Cannot read {path}: {error.strerror or error}") from None
+    if len(content) > _MAXIMUM_BYTES:
+        raise UnreadableModule(f"{path} is larger than {_MAXIMUM_BYTES:,} bytes")
+    return content
+
+
+def _tensor(facts: Mapping[str, Any]) -> TensorFact:
+    return TensorFact(
+        name=str(facts["name"]),
+        shape=tuple(int(length) for length in facts["shape"]),
+        dtype=str(facts["dtype"]),
+        scale=float(facts["scale"]),
+        zero_point=int(facts["zero_point"]),
+        offset=int(facts["offset"]),
+        bytes=int(facts["bytes"]),
+    )
