@@ -12,6 +12,7 @@ import pytest_asyncio
 from aiocoap import Code, Message
 from aiocoap.numbers.codes import Code as CodeNumber
 
+from lwm2m_ml.coap.dtls import OwnCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
@@ -49,6 +50,7 @@ class ScriptedServer:
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     device: Remote | None = None
     coap: CoapEndpoint | None = None
+    device_certificate: OwnCertificate | None = None
 
     @property
     def uri(self) -> str:
@@ -308,6 +310,7 @@ def make_device(
 ) -> Callable[..., SimulatedDevice]:
     def make(profile: DeviceProfile, **changes: Any) -> SimulatedDevice:
         anchors = [modules.key.verification_key]
-        return SimulatedDevice(profile, server.uri, stream, anchors, catalogue=catalogue, **changes)
+        uri = changes.pop("server_uri", None) or server.uri
+        return SimulatedDevice(profile, uri, stream, anchors, catalogue=catalogue, **changes)
 
     return make

@@ -1,0 +1,188 @@
+"""Devices with keys: DTLS with pre-shared keys and certificates, TCP, TLS."""
+
+import datetime
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lwm2m_ml.coap.dtls import Granted, NoCredentials, OwnCertificate, PeerCertificate
+from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.tcp.transport import TlsSettings
+from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.module.results import ModuleState
+from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.credentials import credential
+from lwm2m_ml_simulator.device_security import DeviceSecurity
+from lwm2m_ml_simulator.errors import InvalidAccount
+from lwm2m_ml_simulator.objects.security import Security
+
+Server = Any
+KEY = bytes(range(16))
+
+
+class Keys(NoCredentials):
+    def __init__(self) -> None:
+        self.certificates: dict[bytes, str] = {}
+
+    def pre_shared_key(self, identity: str) -> Granted | None:
+        return Granted("mcu", KEY) if identity == "mcu-identity" else None
+
+    def certificate(self, peer: PeerCertificate) -> Granted | None:
+        name = self.certificates.get(der(peer.certificate))
+        return Granted(name) if name else None
+
+    def is_valid(self, identity: str) -> bool:
+        return True
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def self_signed(name: str) -> OwnCertificate:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - datetime.timedelta(1)).not_valid_after(now + datetime.timedelta(1))
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    return OwnCertificate(builder.add_extension(names, critical=False).sign(key, hashes.SHA256()), key)
+
+
+@pytest.fixture
+def keys() -> Keys:
+    return Keys()
+
+
+@pytest.fixture
+def own() -> OwnCertificate:
+    return self_signed("server")
+
+
+@pytest_asyncio.fixture
+async def secure(server: Server, keys: Keys, own: OwnCertificate, tmp_path: Path) -> AsyncIterator[Server]:
+    """The scripted server on every transport but plain UDP."""
+    await server.endpoint.close()
+    server.coap = CoapEndpoint(fast_handlers=server.handlers())
+    await server.coap.listen_dtls("127.0.0.1", 0, keys, own)
+    await server.coap.listen_tcp("127.0.0.1", 0)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pem = tmp_path / "server.pem"
+    pem.write_bytes(
+        own.private_key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        + own.certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context.load_cert_chain(pem)
+    context.verify_mode = ssl.CERT_REQUIRED
+    device = self_signed("device")
+    server.device_certificate = device
+    keys.certificates[der(device.certificate)] = "mcu"
+    context.load_verify_locations(cadata=der(device.certificate))
+    await server.coap.listen_tls("127.0.0.1", 0, TlsSettings(keys, server=context))
+    yield server
+
+
+def uri(server: Server, scheme: str) -> str:
+    host, port = server.endpoint.address(scheme)
+    return f"{scheme}://{host}:{port}"
+
+
+def certificate_account(server: Server, own: OwnCertificate, scheme: str) -> Account:
+    device = server.device_certificate
+    return Account(
+        uri(server, scheme),
+        short_server_id=1,
+        security_mode=SecurityMode.CERTIFICATE,
+        identity=der(device.certificate),
+        server_key=der(own.certificate),
+        secret=device.private_key.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ),
+        binding="T" if "tcp" in scheme else "U",
+    )
+
+
+async def works(server: Server, account: Account, identity: str | None) -> None:
+    """Register, be read, send."""
+    async with Lwm2mClient("mcu", account, catalogue=server.catalogue) as client:
+        await server.until_registered()
+        assert server.device.identity == identity
+        assert await server.value("/3/0/2") == "mcu"
+        assert await client.send([Record(ObjectPath.parse("/3/0/2"), "mcu")])
+    assert server.deregistered == 1
+
+
+async def test_a_pre_shared_key_over_dtls(secure: Server) -> None:
+    account = Account(
+        uri(secure, "coaps"),
+        short_server_id=1,
+        security_mode=SecurityMode.PRE_SHARED_KEY,
+        identity=b"mcu-identity",
+        secret=KEY,
+    )
+    await works(secure, account, "mcu")
+
+
+async def test_certificates_over_dtls(secure: Server, own: OwnCertificate) -> None:
+    await works(secure, certificate_account(secure, own, "coaps"), "mcu")
+
+
+async def test_certificates_over_tls(secure: Server, own: OwnCertificate) -> None:
+    await works(secure, certificate_account(secure, own, "coaps+tcp"), "mcu")
+    assert secure.registrations[0].binding == "T"
+
+
+async def test_plain_tcp(secure: Server) -> None:
+    await works(secure, Account(uri(secure, "coap+tcp"), short_server_id=1, binding="T"), None)
+
+
+@pytest.mark.parametrize("wrong", ["key", "server"])
+async def test_a_wrong_key_and_a_wrong_server_lead_nowhere(secure: Server, own: OwnCertificate, wrong: str) -> None:
+    if wrong == "key":
+        account = Account(
+            uri(secure, "coaps"),
+            short_server_id=1,
+            security_mode=SecurityMode.PRE_SHARED_KEY,
+            identity=b"mcu-identity",
+            secret=KEY[::-1],
+        )
+    else:
+        account = certificate_account(secure, self_signed("impostor"), "coaps")
+    async with Lwm2mClient("mcu", account, catalogue=secure.catalogue) as client:
+        secure.patience = 0.5
+        with pytest.raises(TimeoutError):
+            await secure.until_registered()
+        assert not client.registered.is_set()
+
+
+async def test_a_device_with_a_key_takes_a_module_over_dtls(
+    secure: Server, make_device: Any, with_profile: Any, modules: Any
+) -> None:
+    profile = with_profile(security=DeviceSecurity(SecurityMode.PRE_SHARED_KEY, b"mcu-identity", KEY))
+    secure.packages["first"] = modules.package(profile, 1)
+    async with make_device(profile, server_uri=uri(secure, "coaps")) as device:
+        await secure.until_registered()
+        await secure.write("/9/0/3", f"{uri(secure, 'coaps')}/packages/first")
+        await secure.poll("/42770/0/11", ModuleState.STAGED)
+        assert device.firmware is not None
+        assert device.firmware.client.radio.bytes_in > 1000
+
+
+@pytest.mark.parametrize(
+    "values", [{0: "coaps://h", 2: 0, 3: b"\xff"}, {0: "coaps://h", 2: 2, 3: b"x", 4: b"y", 5: b"z"}]
+)
+def test_keys_that_cannot_be_used_are_named(values: dict[int, Any]) -> None:
+    with pytest.raises(InvalidAccount):
+        credential(Security(0, values))
