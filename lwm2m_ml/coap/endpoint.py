@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Incoming
     from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate
     from lwm2m_ml.coap.fast import FastRequest
+    from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
+    from lwm2m_ml.coap.oscore.layer import OscoreLayer
     from lwm2m_ml.coap.tcp.transport import TlsSettings
 
 DEFAULT_PORT = 5683
@@ -66,6 +68,7 @@ class CoapEndpoint:
         "_closing",
         "_context",
         "_interface",
+        "_oscore",
         "_pipes",
         "_requester",
         "_responder",
@@ -88,6 +91,7 @@ class CoapEndpoint:
         self._responder = Responder(self.settings, fast_handlers or FastHandlers(), self._render)
         self._pipes = PipeTable(self._responder, self.settings.observed_requests)
         self._transports: dict[str, EndpointTransport] = {}
+        self._oscore: OscoreLayer | None = None
         self._context: EndpointContext | None = None
         self._interface: EndpointInterface | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -144,6 +148,25 @@ class CoapEndpoint:
         self._transports[transport.scheme] = transport
         return transport.local_address
 
+    def use_oscore(self, lookup: OscoreLookup, states: OscoreStates) -> None:
+        """Open and seal messages of peers that have an OSCORE context, over every transport of this endpoint."""
+        from lwm2m_ml.coap.oscore.layer import OscoreLayer  # noqa: PLC0415  # only loaded when it is used
+
+        self._oscore = OscoreLayer(
+            self.settings,
+            self._requester,
+            self._responder,
+            self._pipes.stop_remote,
+            lookup=lookup,
+            states=states,
+        )
+
+    def secured(self, remote: Remote, credential: OscoreCredential) -> Remote:
+        """The peer of an OSCORE credential, which is reached through `remote`; needs `use_oscore`."""
+        if self._oscore is None:
+            raise AddressError("This endpoint does not use OSCORE", hint="Call use_oscore first")
+        return self._oscore.secured(remote, credential)
+
     @property
     def local_address(self) -> tuple[str, int]:
         """Host and port of the first transport."""
@@ -170,15 +193,24 @@ class CoapEndpoint:
         return udp.remote(host, port)
 
     async def connect(self, scheme: str, host: str, port: int) -> Remote:
-        """The peer at a host over the transport for a URI scheme, after a handshake where there is one."""
+        """The peer at a host over the transport for a URI scheme, after a handshake where there is one.
+
+        When the OSCORE lookup has a context for the host and port, it is the peer of that context.
+        """
         transport = self._transports.get(scheme)
         if transport is None:
             raise AddressError(f"This endpoint does not speak {scheme}")
-        return await transport.resolve(host, port)
+        remote = await transport.resolve(host, port)
+        return remote if self._oscore is None else self._oscore.secured_server(remote, host, port)
 
     def owns(self, remote: Remote) -> bool:
         """Whether the peer belongs to one of this endpoint's transports."""
-        return any(transport.owns(remote) for transport in self._transports.values())
+        return any(transport.owns(remote) for transport in self._all_transports())
+
+    def _all_transports(self) -> list[EndpointTransport]:
+        """OSCORE first: what it does needs the others."""
+        transports = list(self._transports.values())
+        return transports if self._oscore is None else [self._oscore, *transports]
 
     async def find_remote(self, message: aiocoap.Message) -> Remote | None:
         """The peer of a message: set already, or named by its URI; None when the scheme is not ours."""
@@ -197,14 +229,17 @@ class CoapEndpoint:
         """
         if remote.scheme != new.scheme:
             raise AddressError(f"{new.hostinfo} speaks {new.scheme}, {remote.hostinfo} {remote.scheme}")
-        self._transports[remote.scheme].move(remote, new)
+        for transport in self._all_transports():
+            if transport.owns(new):
+                transport.move(remote, new)
+                break
         remote.answers = new.answers
         remote.proven = new.proven
         remote.round_trip = None
 
     def drop_identity(self, identity: str) -> None:
         """A credential is no longer good: end the sessions of its identity and fail its requests."""
-        for transport in self._transports.values():
+        for transport in self._all_transports():
             transport.drop_identity(identity)
 
     async def request(self, message: aiocoap.Message, *, timeout: float | None = None) -> aiocoap.Message:  # noqa: ASYNC109
@@ -260,7 +295,7 @@ class CoapEndpoint:
         self._closing = asyncio.get_running_loop().create_future()
         self._pipes.close()
         self._requester.close()
-        for transport in self._transports.values():
+        for transport in self._all_transports():
             await transport.close()
         self._closing.set_result(None)
         if self._interface is not None:

@@ -36,6 +36,11 @@ class FastRequest:
             raise UnusableOption(numbers.URI_PATH, "is not UTF-8") from None
 
     @property
+    def is_protected(self) -> bool:
+        """Whether the request itself is inside, encrypted (RFC 8613 §2)."""
+        return first(self.options, numbers.OSCORE) is not None
+
+    @property
     def query(self) -> tuple[str, ...]:
         """The Uri-Query options."""
         try:

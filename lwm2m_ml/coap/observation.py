@@ -78,12 +78,24 @@ class Observation:
         self._first = asyncio.get_running_loop().create_future()
         self._waiting = self._requester.start(self._with_observe(REGISTER), self._on_response, self._on_failure)
         try:
-            self._answer = await self._whole(await self._first)
+            answer = await self._first
+            challenge = first(answer.options, numbers.ECHO)
+            if answer.code == numbers.UNAUTHORIZED and challenge is not None:
+                answer = await self._start_again(challenge)
+            self._answer = await self._whole(answer)
         except BaseException:
             self.forget()
             raise
         finally:
             self._first = None
+
+    async def _start_again(self, challenge: bytes) -> RawMessage:
+        """The peer wants proof that we are here and now: it gets its Echo value back (RFC 9175 §2.3)."""
+        self._first = asyncio.get_running_loop().create_future()
+        request = self._with_observe(REGISTER)
+        request = replace(request, options=[*request.options, (numbers.ECHO, challenge)])
+        self._waiting = self._requester.start(request, self._on_response, self._on_failure)
+        return await self._first
 
     @property
     def response(self) -> aiocoap.Message:

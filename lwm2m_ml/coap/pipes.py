@@ -65,7 +65,7 @@ class PipeTable:
 
     def stop_remote(self, remote: Remote) -> None:
         """The peer is gone."""
-        for running in [running for (peer, _), running in self._running.items() if peer is remote]:
+        for running in [running for (peer, _), running in self._running.items() if peer.is_reached_through(remote)]:
             running.stop()
 
     def close(self) -> None:

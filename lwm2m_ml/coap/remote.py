@@ -114,6 +114,10 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         """Blocks are put together per peer."""
         return self
 
+    def is_reached_through(self, remote: Remote) -> bool:
+        """Whether this peer is gone when that one is."""
+        return self is remote
+
     @property
     def authenticated_claims(self) -> tuple[str, ...]:
         """What the security layer proved about the peer."""

@@ -14,6 +14,7 @@ from lwm2m_ml.coap.remote import random_token
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Transmission
     from lwm2m_ml.coap.options import Options
+    from lwm2m_ml.coap.oscore.layer import OscoreLayer
     from lwm2m_ml.coap.remote import Remote
     from lwm2m_ml.coap.settings import CoapSettings
 
@@ -52,12 +53,13 @@ class Waiting:
 class Requester:
     """Sends requests and gives each response to the one who waits; one failure concerns one request only."""
 
-    __slots__ = ("_closed", "_settings", "_waiting")
+    __slots__ = ("_closed", "_settings", "_waiting", "protection")
 
     def __init__(self, settings: CoapSettings) -> None:
         self._settings = settings
         self._waiting: dict[tuple[Remote, bytes], Waiting] = {}
         self._closed = False
+        self.protection: OscoreLayer | None = None
 
     async def exchange(self, request: OutgoingRequest) -> RawMessage:
         """Send one request and wait for its response."""
@@ -126,12 +128,20 @@ class Requester:
         """Give a response to whoever waits for its token; False when nobody does."""
         waiting = self._waiting.get((remote, message.token))
         if waiting is None:
-            return False
+            return self._receive_protected(remote, message)
         remote.proven = True
         self._quiet(waiting)
         if not waiting.on_response(message):
             self.stop(waiting)
         return True
+
+    def _receive_protected(self, carrier: Remote, message: RawMessage) -> bool:
+        """A response from a peer that is known by its OSCORE context, not by whom it comes through."""
+        opened = None if self.protection is None else self.protection.open_response(carrier, message)
+        if opened is None or opened[0] is carrier:
+            return False
+        carrier.proven = True
+        return self.receive(*opened)
 
     def fail(self, remote: Remote, token: bytes, error: CoapError) -> None:
         """A response came that cannot be used."""
@@ -141,7 +151,7 @@ class Requester:
 
     def fail_all(self, remote: Remote, error: CoapError) -> None:
         """The peer is gone: its connection or session ended."""
-        for waiting in [waiting for (peer, _), waiting in self._waiting.items() if peer is remote]:
+        for waiting in [waiting for (peer, _), waiting in self._waiting.items() if peer.is_reached_through(remote)]:
             self._fail(waiting, error)
 
     def _fail(self, waiting: Waiting, error: CoapError) -> None:
@@ -163,6 +173,8 @@ class Requester:
         key = (waiting.remote, waiting.token)
         if self._waiting.get(key) is waiting:
             del self._waiting[key]
+            if self.protection is not None:
+                self.protection.forget(waiting.token)
 
     def close(self) -> None:
         """Fail everything that still waits."""

@@ -21,6 +21,7 @@ from lwm2m_ml.coap.responses import Response, suppressed
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Incoming
+    from lwm2m_ml.coap.oscore.layer import OscoreLayer
     from lwm2m_ml.coap.settings import CoapSettings
 
 logger = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Responder:
         "_response_bodies",
         "_settings",
         "_slow",
+        "protection",
     )
 
     def __init__(self, settings: CoapSettings, fast_handlers: FastHandlers, slow_path: SlowPath) -> None:
@@ -60,6 +62,7 @@ class Responder:
         self._request_bodies: RequestBodies | None = None
         self._response_bodies: ResponseBodies | None = None
         self._in_progress = 0
+        self.protection: OscoreLayer | None = None
 
     def answer(self, request: FastRequest, size: int) -> Answer:
         """The finished answer, the future that will bring it, or None: then it takes the slow path."""
@@ -68,6 +71,8 @@ class Responder:
                 ready = self._prepare(request)
                 if ready is not None:
                     return self.finish(request, ready, size)
+            if request.options and request.options[0][0] <= numbers.OSCORE and request.is_protected:
+                return self._refused_protection(request, size)
             handler = self._fast.get(request.code, request.path)
             if handler is None:
                 return None
@@ -80,6 +85,12 @@ class Responder:
         if isinstance(response, FastResponse):
             return self.finish(request, response, size)
         return response
+
+    def _refused_protection(self, request: FastRequest, size: int) -> Answer:
+        """A protected request is opened where its answer can wait; without contexts the option is not understood."""
+        if self.protection is not None:
+            return None
+        return self.finish(request, FastResponse(numbers.BAD_OPTION, b"OSCORE is not supported here"), size)
 
     # Before the handler
 
@@ -170,7 +181,10 @@ class Responder:
     def answer_later(
         self, request: FastRequest, incoming: Incoming, future: asyncio.Future[FastResponse] | None
     ) -> None:
-        """The answer comes from a future or from the slow path."""
+        """The answer comes from a future, from the slow path, or from within a protected request."""
+        if self.protection is not None and request.is_protected:
+            self.protection.receive_request(request, incoming)
+            return
         remote = request.remote
         settings = self._settings
         if (

@@ -55,6 +55,9 @@ class CoapSettings:
     handshakes_per_second: float = 5_000.0
     handshake_timeout: float = 60.0
 
+    oscore_number_chunk: int = 256
+    """Sequence numbers that an OSCORE context reserves at once; so many are lost by a crash."""
+
     maximum_message: int = 64 * 1024
     """Largest message accepted over TCP (RFC 8323 §5.3.1)."""
     maximum_connections: int = 100_000
