@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -13,9 +13,11 @@ from fastapi import FastAPI
 
 from lwm2m_ml.api.app import create_api
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.config import Settings
+from lwm2m_ml.config import ObjectIds, Settings
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.own_definitions import OBJECTS_DIRECTORY
+from lwm2m_ml.lwm2m.shipped import read_definitions
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens
 from lwm2m_ml.service.service import TinyMLService
@@ -29,7 +31,8 @@ class Running:
     """Where a running service is reached; `first_token` only at the first start."""
 
     api: str
-    coap: str
+    uris: Mapping[str, str]
+    """Where devices register, by URI scheme."""
     first_token: str | None
 
 
@@ -46,18 +49,19 @@ class ApiServer(uvicorn.Server):
 async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer, socket.socket]]:
     """A started service with its API ready to serve; everything is stopped in reverse order at the end."""
     settings.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    catalogue = object_catalogue(settings)
     listener = listen(settings.api_host, settings.api_port)
     store = await Store.open(settings.database_url)
     bus = Bus()
-    server = Lwm2mServer(store, bus, Catalogue.shipped(), settings)
-    service = TinyMLService(server, store, bus, settings)
+    server = Lwm2mServer(store, bus, catalogue, settings)
+    service = TinyMLService(server, store, bus, settings, catalogue=catalogue)
     access_tokens = AccessTokens(store.tokens)
     try:
         await server.start()
         await service.start()
         host, port = listener.getsockname()[:2]
         token = await access_tokens.issue_first_admin()
-        where = Running(f"http://{host}:{port}", service.coap_uri, token)
+        where = Running(f"http://{host}:{port}", server.uris, token)
         yield where, api_server(create_api(service, access_tokens)), listener
     finally:
         listener.close()
@@ -65,6 +69,19 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         await server.stop()
         await bus.close()
         await store.close()
+
+
+def object_catalogue(settings: Settings) -> Catalogue:
+    """The object definitions: ours, under the numbers that the operator chose, and the operator's own."""
+    catalogue = Catalogue.shipped()
+    shipped = ObjectIds()
+    for name, number in settings.objects:
+        definition = catalogue.get(getattr(shipped, name))
+        if definition is not None and definition.object_id != number:
+            catalogue.add(definition.renumbered(number))
+    for definition in read_definitions(settings.data_directory / OBJECTS_DIRECTORY):
+        catalogue.add(definition)
+    return catalogue
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -91,6 +108,6 @@ async def serve(settings: Settings, announce: Callable[[Running], None]) -> None
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, setattr, http, "should_exit", True)
         announce(where)
-        log.info("serving", api=where.api, coap=where.coap)
+        log.info("serving", api=where.api, devices=list(where.uris.values()))
         await http.serve(sockets=[listener])
         log.info("stopping")

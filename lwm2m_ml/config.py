@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -34,10 +34,29 @@ class Settings(BaseSettings):
     coap_host: str = "127.0.0.1"
     coap_port: int = Field(default=5683, ge=0, le=65535, description="0 picks a free port")
     insecure: bool = Field(default=False, description="accept plain CoAP, without DTLS or OSCORE")
+    coaps: bool = Field(default=True, description="accept CoAP over DTLS")
+    coaps_port: int | None = Field(
+        default=None, ge=0, le=65535, description="0 picks a free port; empty: the one after coap_port, 5684"
+    )
+    coap_tcp_port: int | None = Field(
+        default=None, ge=0, le=65535, description="plain CoAP over TCP; empty: off, else only together with insecure"
+    )
+    certificate: Path | None = Field(default=None, description="PEM shown to devices; empty: one made at first start")
+    private_key: Path | None = Field(default=None, description="PEM of the certificate's key")
+    secret: SecretStr = Field(
+        default=SecretStr(""), description="encrypts stored secrets; empty: a key file in the data directory"
+    )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port")
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)
+
+    @property
+    def secure_port(self) -> int:
+        """The UDP port for CoAP over DTLS."""
+        if self.coaps_port is not None:
+            return self.coaps_port
+        return self.coap_port + 1 if 0 < self.coap_port < 65535 else 0
 
     @property
     def database_url(self) -> str:

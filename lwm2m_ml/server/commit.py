@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,7 @@ log = structlog.get_logger(__name__)
 
 
 def answer_after(
-    commit: asyncio.Future[None],
+    commit: asyncio.Future[Any],
     response: FastResponse,
     announce: Callable[[], None],
     retry_after: int,
@@ -25,7 +26,7 @@ def answer_after(
     """
     answer: asyncio.Future[FastResponse] = commit.get_loop().create_future()
 
-    def committed(done: asyncio.Future[None]) -> None:
+    def committed(done: asyncio.Future[Any]) -> None:
         error = asyncio.CancelledError() if done.cancelled() else done.exception()
         if error is None:
             _give(answer, response)

@@ -23,6 +23,16 @@ COAP_HEADER_BYTES = 4
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How a device reaches this server: the scheme and the address it listens at, and where the device is."""
+
+    scheme: str
+    host: str
+    port: int
+    peer: Callable[[], str]
+
+
 @dataclass(slots=True, eq=False)
 class Download:
     """One published content and what has been served of it.
@@ -83,12 +93,9 @@ class Downloads:
     Any port of the device may ask for any block: a transfer that a power cut interrupted goes on where it stopped.
     """
 
-    def __init__(
-        self, address: Callable[[], tuple[str, int]], host_of: Callable[[str], str], *, lifetime: float
-    ) -> None:
-        """`address` tells where the server listens; `host_of` the address of a device, to find the way to it."""
-        self._address = address
-        self._host_of = host_of
+    def __init__(self, route: Callable[[str], Route], *, lifetime: float) -> None:
+        """`route` tells how a device reaches the server: one that came in over DTLS downloads over DTLS."""
+        self._route = route
         self._lifetime = lifetime
         self._downloads: dict[str, Download] = {}
 
@@ -100,13 +107,13 @@ class Downloads:
         """Serve `content` for a device until it is withdrawn or `lifetime` seconds have passed."""
         self._expire()
         token = secrets.token_urlsafe(16)
-        host, port = self._address()
-        host = self._reachable(host, endpoint)
-        authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        route = self._route(endpoint)
+        host = self._reachable(route)
+        authority = f"[{host}]:{route.port}" if ":" in host else f"{host}:{route.port}"
         download = Download(
             endpoint=endpoint,
             content=content,
-            uri=f"coap://{authority}/{SEGMENT}/{token}",
+            uri=f"{route.scheme}://{authority}/{SEGMENT}/{token}",
             token=token,
             expires_at=time.monotonic() + (self._lifetime if lifetime is None else lifetime),
             etag=hashlib.sha256(content).digest()[:8],
@@ -155,11 +162,11 @@ class Downloads:
         for token in [token for token, download in self._downloads.items() if download.expires_at <= now]:
             del self._downloads[token]
 
-    def _reachable(self, host: str, endpoint: str) -> str:
+    def _reachable(self, route: Route) -> str:
         """The address of this host that packets to the device leave from, when the server listens on all of them."""
-        if host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-            return host
-        peer = self._host_of(endpoint)
+        if route.host not in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+            return route.host
+        peer = route.peer()
         family = socket.AF_INET6 if ":" in peer else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((peer, 9))  # sends nothing: it only makes the kernel choose the route

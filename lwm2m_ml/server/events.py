@@ -33,6 +33,13 @@ class DeviceDeregistered(DeviceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceExcluded(DeviceDeregistered):
+    """A device lost the right to be registered: its credential ended, or it has one now and came in without."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceExpired(DeviceEvent):
     """A device's lifetime passed without an Update."""
 

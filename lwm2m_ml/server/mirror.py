@@ -80,10 +80,15 @@ def to_record(registration: Registration) -> RegistrationRecord:
         version=parameters.version,
         binding=parameters.binding,
         queue_mode=parameters.queue_mode,
-        parameters=_to_document(parameters),
+        parameters={**_to_document(parameters), "scheme": registration.remote.scheme},
         registered_at=registration.registered_at,
         updated_at=registration.updated_at,
     )
+
+
+def scheme_of(record: RegistrationRecord) -> str:
+    """The URI scheme of the transport that the device came in by."""
+    return str(record.parameters.get("scheme", "coap"))
 
 
 def to_parameters(record: RegistrationRecord) -> RegistrationParameters:

@@ -1,5 +1,6 @@
 """Register, Update and De-register (OMA-TS-LightweightM2M_Core-V1_2 §6.2), answered without a task per request."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -20,9 +21,11 @@ from lwm2m_ml.lwm2m.registration import (
     parse_update,
 )
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.server.absent import AbsentPeer
+from lwm2m_ml.server.admission import Admission
 from lwm2m_ml.server.commit import answer_after
 from lwm2m_ml.server.errors import describe
-from lwm2m_ml.server.events import DeviceDeregistered, DeviceExpired, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.server.events import DeviceDeregistered, DeviceExcluded, DeviceExpired, DeviceRegistered, DeviceUpdated
 from lwm2m_ml.server.lifetimes import Lifetimes
 from lwm2m_ml.server.mirror import RegistrationMirror, to_parameters
 from lwm2m_ml.server.registration import Registration
@@ -52,6 +55,7 @@ class RegistrationInterface:
         bus: Bus,
         limits: ServerLimits,
         *,
+        admission: Admission,
         rebind: Rebind,
         on_started_anew: Callable[[Registration], None],
         on_heard: Callable[[Registration], None],
@@ -62,6 +66,7 @@ class RegistrationInterface:
         self._mirror = mirror
         self._bus = bus
         self._limits = limits
+        self._admission = admission
         self._rebind = rebind
         self._on_started_anew = on_started_anew
         self._on_heard = on_heard
@@ -74,8 +79,8 @@ class RegistrationInterface:
         handlers.add(PUT, SEGMENT, self._put)
         handlers.add(DELETE, SEGMENT, self._delete)
 
-    def restore(self, records: Sequence[RegistrationRecord], remote_of: Callable[[str, int], Remote]) -> None:
-        """Put what the store knows into the registry.
+    def restore(self, records: Sequence[RegistrationRecord], remote_of: Callable[[RegistrationRecord], Remote]) -> None:
+        """Put what the store knows into the registry, but for devices that may not be registered any more.
 
         Devices could not renew their registration while no server ran, so that each gets the grace period at least.
         """
@@ -85,12 +90,15 @@ class RegistrationInterface:
                 location=record.location,
                 parameters=to_parameters(record),
                 identity=record.identity,
-                remote=remote_of(record.address_host, record.address_port),
+                remote=remote_of(record),
                 registered_at=record.registered_at,
                 updated_at=record.updated_at,
             )
             self._registry.put(registration)
-            self._watch(registration, elapsed=max(0.0, time.time() - record.updated_at))
+            if self._admission.may_continue(registration, registration.remote):
+                self._watch(registration, elapsed=max(0.0, time.time() - record.updated_at))
+            else:
+                self.exclude(record.endpoint, "its credential ended while the server did not run")
 
     def close(self) -> None:
         """Expire nobody any more."""
@@ -106,9 +114,13 @@ class RegistrationInterface:
         return FastResponse(ResponseCode.METHOD_NOT_ALLOWED) if len(request.path) == 1 else self._update(request)
 
     def _register(self, request: FastRequest) -> FastAnswer:
+        hurry = self._admission.hurry(request.remote)
+        if hurry is not None:
+            log.info("request put off", operation="register", remote=request.remote.hostinfo, reason=hurry)
+            return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._admission.retry_after())
         try:
             parameters = parse_registration(request.query, request.payload, request.content_format)
-            endpoint = self._admit(parameters, request.remote)
+            endpoint = self._admission.endpoint(parameters, request.remote)
         except RegistrationError as error:
             return self._refuse("register", _named_endpoint(request), request.remote, error)
         now = time.time()
@@ -137,23 +149,16 @@ class RegistrationInterface:
             self._bus.publish(DeviceRegistered(endpoint, reregistered))
 
         created = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, registration.location))
-        return self._store("register", registration, created, announce)
+        self._admission.under_way += 1
+        answer = self._store("register", registration, created, announce)
+        if isinstance(answer, asyncio.Future):
+            answer.add_done_callback(self._written)
+        else:
+            self._admission.under_way -= 1
+        return answer
 
-    def _admit(self, parameters: RegistrationParameters, remote: Remote) -> str:
-        """The endpoint name a Register is for; raises RegistrationError when the peer may not speak for it."""
-        endpoint = parameters.endpoint or remote.identity
-        if endpoint is None:
-            raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
-        known = self._registry.find(endpoint)
-        if known is None and len(self._registry) >= self._limits.maximum_devices:
-            raise RegistrationError(
-                f"{len(self._registry)} devices are registered already",
-                hint="Raise the limit or start another server",
-                code=ResponseCode.SERVICE_UNAVAILABLE,
-            )
-        if known is not None and known.identity not in {None, remote.identity}:
-            raise RegistrationError("The endpoint is registered with other credentials", code=ResponseCode.FORBIDDEN)
-        return endpoint
+    def _written(self, _: "asyncio.Future[FastResponse]") -> None:
+        self._admission.under_way -= 1
 
     # Update, §6.2.2
 
@@ -167,9 +172,15 @@ class RegistrationInterface:
         except RegistrationError as error:
             return self._refuse("update", registration.endpoint, request.remote, error)
         parameters = updated(registration.parameters, update)
-        moved = registration.remote is not request.remote
-        remote = self._moved(registration.remote, request.remote) if moved else registration.remote
-        renewed = replace(registration, parameters=parameters, remote=remote, updated_at=time.time())
+        moved = registration.remote is not request.remote or registration.identity != request.remote.identity
+        remote = self._moved(registration.remote, request.remote)
+        renewed = replace(
+            registration,
+            parameters=parameters,
+            identity=request.remote.identity,
+            remote=remote,
+            updated_at=time.time(),
+        )
         self._watch(renewed)
         event = DeviceUpdated(registration.endpoint, parameters.objects != registration.parameters.objects)
         changed = FastResponse(ResponseCode.CHANGED)
@@ -191,10 +202,37 @@ class RegistrationInterface:
         A known peer that speaks for this device alone moves, with its observations. One that speaks for several
         devices, such as a gateway, stays where it is, and this device goes.
         """
-        if self._registry.shares(known) or self._registry.of(new) is not None:
+        if known is new or self._registry.shares(known) or self._registry.of(new) is not None:
+            return new
+        if isinstance(known, AbsentPeer) or known.scheme != new.scheme:
             return new
         self._rebind(known, new)
         return known
+
+    # Who speaks
+
+    def speaker(self, remote: Remote) -> Registration | None:
+        """The registration that a peer speaks for, or None.
+
+        A device that proves its identity is known wherever it is: its registration moves to where it speaks from.
+        """
+        registration = self._registry.of(remote)
+        if registration is None:
+            registration = self._admission.registered(remote)
+            if registration is not None:
+                here = self._moved(registration.remote, remote)
+                registration = replace(registration, identity=remote.identity, remote=here, updated_at=time.time())
+                self._registry.put(registration)
+                self._mirror.heard(registration)
+        if registration is None or not self._admission.may_continue(registration, remote):
+            return None
+        return registration
+
+    def exclude(self, endpoint: str, reason: str) -> None:
+        """End a registration that a device has no right to any more."""
+        if self._end(endpoint):
+            log.warning("device excluded", endpoint=endpoint, reason=reason)
+            self._bus.publish(DeviceExcluded(endpoint, reason))
 
     # De-register, §6.2.3
 
@@ -217,23 +255,28 @@ class RegistrationInterface:
         return answer_after(commit, FastResponse(ResponseCode.DELETED), announce, self._limits.overload_retry)
 
     def _expire(self, endpoint: str) -> None:
-        registration = self._registry.remove(endpoint)
-        if registration is None:
-            return
-        log.info("device expired", endpoint=endpoint, lifetime=registration.parameters.lifetime)
+        if self._end(endpoint):
+            log.info("device expired", endpoint=endpoint)
+            self._bus.publish(DeviceExpired(endpoint))
+
+    def _end(self, endpoint: str) -> bool:
+        """End a registration without its device; False when there is none."""
+        if self._registry.remove(endpoint) is None:
+            return False
+        self._lifetimes.forget(endpoint)
         try:
             self._mirror.delete(endpoint)
         except StoreError as error:
-            log.warning("expiry not written", endpoint=endpoint, reason=str(error))
+            log.warning("end of a registration not written", endpoint=endpoint, reason=str(error))
         self._on_left(endpoint)
-        self._bus.publish(DeviceExpired(endpoint))
+        return True
 
     # What they share
 
     def _at(self, request: FastRequest) -> Registration | None:
         """The registration a request is about, if its sender may speak for it."""
         registration = self._registry.at(request.path[1]) if len(request.path) == 2 else None
-        if registration is None or registration.identity not in {None, request.remote.identity}:
+        if registration is None or not self._admission.may_continue(registration, request.remote):
             return None
         return registration
 

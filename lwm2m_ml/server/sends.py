@@ -1,40 +1,64 @@
 """Send: data that devices report of their own accord (OMA-TS-LightweightM2M_Core-V1_2 §6.4.6)."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import POST
+from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.lwm2m.send import URI_PATH, SendError, parse_send
 from lwm2m_ml.server.catalogues import Catalogues
+from lwm2m_ml.server.commit import answer_after
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.server.registration import Registration
-from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.store.errors import StoreError
+
+Keeper = Callable[[DataSent], "asyncio.Future[None] | None"]
+"""Writes what was sent; the future is done when it is on disk. None: there is nothing to keep in it."""
 
 log = structlog.get_logger(__name__)
 
 
 class Sends:
-    """Takes what registered devices send and passes it on."""
+    """Takes what registered devices send and passes it on; a device is thanked when everything kept is on disk."""
 
     def __init__(
-        self, registry: Registry, catalogues: Catalogues, bus: Bus, *, on_heard: Callable[[Registration], None]
+        self,
+        speaker: Callable[[Remote], Registration | None],
+        catalogues: Catalogues,
+        bus: Bus,
+        *,
+        retry_after: int,
+        on_heard: Callable[[Registration], None],
     ) -> None:
-        self._registry = registry
+        """`speaker` tells which device a peer speaks for."""
+        self._speaker = speaker
         self._catalogues = catalogues
         self._bus = bus
+        self._retry_after = retry_after
         self._on_heard = on_heard
+        self._keepers: list[Keeper] = []
+
+    def add_keeper(self, keeper: Keeper) -> None:
+        """Answer a Send only after this keeper has written what it keeps."""
+        self._keepers.append(keeper)
+
+    def remove_keeper(self, keeper: Keeper) -> None:
+        """Ask this keeper no more."""
+        self._keepers.remove(keeper)
 
     def add_to(self, handlers: FastHandlers) -> None:
         """Answer requests to /dp through an endpoint's table."""
         handlers.add(POST, *URI_PATH, self._post)
 
-    def _post(self, request: FastRequest) -> FastResponse:
-        registration = self._registry.of(request.remote)
+    def _post(self, request: FastRequest) -> FastAnswer:
+        registration = self._speaker(request.remote)
         if registration is None or len(request.path) != 1:
             log.info("send refused", remote=request.remote.hostinfo, reason="not registered from this address")
             return FastResponse(ResponseCode.NOT_FOUND)
@@ -44,5 +68,15 @@ class Sends:
             log.warning("send refused", endpoint=registration.endpoint, reason=str(error))
             return FastResponse(error.code, error.message.encode())
         self._on_heard(registration)
-        self._bus.publish(DataSent(registration.endpoint, records, time.time()))
-        return FastResponse(ResponseCode.CHANGED)
+        event = DataSent(registration.endpoint, records, time.time())
+        try:
+            kept = [future for keeper in self._keepers if (future := keeper(event)) is not None]
+        except StoreError as error:
+            log.error("send put off", endpoint=registration.endpoint, reason=str(error))
+            return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._retry_after)
+        changed = FastResponse(ResponseCode.CHANGED)
+        if not kept:
+            self._bus.publish(event)
+            return changed
+        commit: asyncio.Future[Any] = kept[0] if len(kept) == 1 else asyncio.gather(*kept)
+        return answer_after(commit, changed, lambda: self._bus.publish(event), self._retry_after)

@@ -8,22 +8,30 @@ from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.config import Settings
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.server.absent import AbsentPeer
+from lwm2m_ml.server.admission import Admission
 from lwm2m_ml.server.bootstrap import BootstrapServer
 from lwm2m_ml.server.catalogues import Catalogues
+from lwm2m_ml.server.credentials.credential import Credential
+from lwm2m_ml.server.credentials.credentials import Credentials
+from lwm2m_ml.server.credentials.own_certificate import own_certificate, own_certificate_pem
+from lwm2m_ml.server.credentials.vault import Vault
 from lwm2m_ml.server.devices import DeviceOperations
-from lwm2m_ml.server.downloads import Downloads
+from lwm2m_ml.server.downloads import Downloads, Route
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
-from lwm2m_ml.server.mirror import RegistrationMirror
+from lwm2m_ml.server.listening import Addresses, listen, uri
+from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registration_interface import RegistrationInterface
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.request_queue import RequestQueue
-from lwm2m_ml.server.sends import Sends
+from lwm2m_ml.server.sends import Keeper, Sends
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store import Store, StoreError
+from lwm2m_ml.store.registrations import RegistrationRecord
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +52,11 @@ class Lwm2mServer:
         self._store = store
         self._settings = settings
         self._coap: CoapEndpoint | None = None
+        self._addresses: Addresses = {}
+        self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
+        self.credentials = Credentials(
+            store.credentials, Vault.open(settings.data_directory, settings.secret.get_secret_value())
+        )
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
@@ -61,59 +74,83 @@ class Lwm2mServer:
         self.requests = RequestQueue(
             self.registry, self._exchange, self.devices, store.device_requests, bus=bus, limits=limits
         )
-        self.downloads = Downloads(
-            lambda: self.coap_address,
-            lambda endpoint: self.registry.get(endpoint).address[0],
-            lifetime=limits.download_lifetime,
-        )
+        self.downloads = Downloads(self._route, lifetime=limits.download_lifetime)
         self._mirror = RegistrationMirror(store.registrations, lag=limits.presence_lag)
         self._registrations = RegistrationInterface(
             self.registry,
             self._mirror,
             bus,
             limits,
+            admission=Admission(self.registry, self.credentials, limits),
             rebind=self._rebind,
             on_started_anew=self._started_anew,
             on_heard=self._heard,
             on_left=self._left,
         )
         self.bootstrap = BootstrapServer(store.bootstrap_configurations, catalogue, bus, timeout=limits.request_timeout)
-        self._sends = Sends(self.registry, self._catalogues, bus, on_heard=self._heard)
+        self._sends = Sends(
+            self._registrations.speaker,
+            self._catalogues,
+            bus,
+            retry_after=limits.overload_retry,
+            on_heard=self._heard,
+        )
 
     @property
     def coap_address(self) -> tuple[str, int]:
-        """Host and port where devices are served."""
+        """Host and port where devices are served: over plain CoAP when that is on, else over DTLS."""
         return self._exchange.coap.local_address
+
+    @property
+    def uris(self) -> dict[str, str]:
+        """Where devices are served, by URI scheme; plain CoAP first."""
+        return {scheme: uri(scheme, address) for scheme, address in self._addresses.items()}
+
+    @property
+    def certificate(self) -> str:
+        """The server's certificate as PEM, for devices to know it by."""
+        return own_certificate_pem(self._own)
+
+    def add_keeper(self, keeper: Keeper) -> None:
+        """Answer each Send only after `keeper` has written what it keeps of it."""
+        self._sends.add_keeper(keeper)
+
+    def remove_keeper(self, keeper: Keeper) -> None:
+        """Ask this keeper no more."""
+        self._sends.remove_keeper(keeper)
 
     def awake(self, endpoint: str) -> bool:
         """Whether an operation on the device would be sent at once; raises `UnknownDevice`."""
         return self._exchange.awake(endpoint)
 
     async def start(self) -> None:
-        """Open the CoAP port and know every device that was registered when the server stopped.
+        """Open the ports and know every device that was registered when the server stopped.
 
-        Raises `PortInUse` when another program has the port, and `StoreError` when the store cannot be read.
+        Raises `PortInUse` when another program has a port, `StoreError` when the store cannot be read, and
+        `SecretsUnreadable` when its secrets cannot.
         """
         known = await self._mirror.load()
+        await self.credentials.load()
         await self._observations.load()
         await self.requests.load()
         await self.bootstrap.load()
         handlers = FastHandlers()
         for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)
-        coap = await CoapEndpoint.bind(self._settings.coap_host, self._settings.coap_port, fast_handlers=handlers)
+        coap, self._addresses = await listen(self._settings, handlers, self.credentials.index, self._own)
         self._coap = coap
         self._exchange.attach(coap)
         self.bootstrap.attach(coap)
-        self._registrations.restore(known, coap.remote)
+        self._registrations.restore(known, self._known_peer)
+        self.credentials.attach(on_added=self._credential_added, on_gone=self._credential_gone)
         self._observations.restore_reachable()
         self.requests.resume()
-        host, port = coap.local_address
-        log.info("LwM2M server started", host=host, port=port, known_devices=len(self.registry))
+        log.info("LwM2M server started", uris=list(self.uris.values()), known_devices=len(self.registry))
 
     async def stop(self) -> None:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         self._registrations.close()
+        self.credentials.close()
         await self.bootstrap.close()
         await self.requests.close()
         await self._observations.close()
@@ -127,13 +164,45 @@ class Lwm2mServer:
         await self._mirror.close()
         log.info("LwM2M server stopped")
 
+    def _known_peer(self, record: RegistrationRecord) -> Remote:
+        """The peer that a device was in an earlier run; sessions and connections of that run are gone."""
+        host, port, scheme = record.address_host, record.address_port, scheme_of(record)
+        if scheme == "coap" and record.identity is None and scheme in self._addresses:
+            return self._exchange.coap.remote(host, port)
+        return AbsentPeer(scheme, host, port, record.identity)
+
+    def _route(self, endpoint: str) -> Route:
+        registration = self.registry.find(endpoint)
+        scheme = "" if registration is None else registration.remote.scheme
+        if scheme not in self._addresses:
+            scheme = next(iter(self._addresses))
+        host, port = self._addresses[scheme]
+        return Route(scheme, host, port, lambda: self.registry.get(endpoint).address[0])
+
+    def _credential_added(self, credential: Credential) -> None:
+        registration = self.registry.find(credential.endpoint)
+        if registration is not None and registration.identity is None:
+            self._registrations.exclude(credential.endpoint, "it has a credential now and came in without")
+
+    def _credential_gone(self, credential: Credential) -> None:
+        self._exchange.coap.drop_identity(credential.name)
+        registration = self.registry.find(credential.endpoint)
+        if registration is not None and registration.identity == credential.name:
+            self._registrations.exclude(credential.endpoint, "its credential was revoked or has ended")
+
     def _started_anew(self, registration: Registration) -> None:
+        self._credential_used(registration)
         self._exchange.interrupt(registration.endpoint)
         self._exchange.heard(registration)
         self._observations.device_started_anew(registration.endpoint)
         self.requests.device_heard(registration.endpoint)
 
+    def _credential_used(self, registration: Registration) -> None:
+        if registration.identity is not None:
+            self.credentials.used(registration.identity)
+
     def _heard(self, registration: Registration) -> None:
+        self._credential_used(registration)
         self._exchange.heard(registration)
         self._observations.device_heard(registration.endpoint)
         self.requests.device_heard(registration.endpoint)
@@ -145,3 +214,4 @@ class Lwm2mServer:
 
     def _rebind(self, remote: Remote, new: Remote) -> None:
         self._exchange.coap.rebind(remote, new)
+        remote.identity = new.identity

@@ -17,6 +17,10 @@ class ServerLimits:
     """How long a device in queue mode listens after each of its messages (Core TS V1_2 §6.5)."""
     maximum_devices: int = 500_000
     """Registrations kept; whoever floods the server with names fills this, not the memory."""
+    registrations_per_peer: float = 1_000.0
+    """Registrations per second from one address or identity, gateways included; 0 sets no limit."""
+    registrations_under_way: int = 5_000
+    """Registrations that may wait for the disk; a herd beyond that is told to come back, each at another time."""
     waiting_per_device: int = 256
     """Operations that may wait for one device; more are refused."""
     request_lifetime: float = 7 * 24 * 3600.0

@@ -1,11 +1,10 @@
-"""Keeps results: from the bus into the store, and from the store to whoever asks."""
+"""Keeps results: from what devices send into the store, and from the store to whoever asks."""
 
 import asyncio
 import time
 
 import structlog
 
-from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.store.results import ResultRecord, ResultRepository
@@ -21,22 +20,17 @@ LARGEST_ANSWER = 10_000
 class ResultLog:
     """Every result of every device, for a month."""
 
-    def __init__(self, repository: ResultRepository, reader: ResultReader, bus: Bus) -> None:
+    def __init__(self, repository: ResultRepository, reader: ResultReader) -> None:
         self._repository = repository
         self._reader = reader
-        self._bus = bus
-        self._subscription: Subscription | None = None
         self._pruning: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Follow what devices send."""
-        self._subscription = self._bus.subscribe(DataSent, self._on_sent)
+        """Forget old results from now on."""
         self._pruning = asyncio.create_task(self._prune())
 
     async def stop(self) -> None:
-        """Follow no more."""
-        if self._subscription is not None:
-            self._subscription.cancel()
+        """Forget no more."""
         if self._pruning is not None:
             self._pruning.cancel()
             await asyncio.wait((self._pruning,))
@@ -58,13 +52,13 @@ class ResultLog:
                 break
         return tuple(found)
 
-    async def _on_sent(self, event: DataSent) -> None:
+    def keep(self, event: DataSent) -> "asyncio.Future[None] | None":
+        """Write the results in what a device sent; done when they are on disk. None when there is no result in it."""
         dropped = self._reader.dropped.total()
-        for result in self._reader.read(event.endpoint, event.records, event.received_at):
-            # Not awaited: the store writes in order and a lost result is worth less than a jam of the bus.
-            self._repository.add(_to_record(result))
+        found = tuple(self._reader.read(event.endpoint, event.records, event.received_at))
         if self._reader.dropped.total() > dropped:
             log.warning("absurd results dropped", endpoint=event.endpoint, dropped=self.dropped)
+        return self._repository.add_all([_to_record(result) for result in found]) if found else None
 
     async def _prune(self) -> None:
         while True:

@@ -73,7 +73,7 @@ class TinyMLService:
         self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)
         self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
-        self._results = ResultLog(store.results, ResultReader(objects.result, objects.model), bus)
+        self._results = ResultLog(store.results, ResultReader(objects.result, objects.model))
         self._deployments = Deployments(
             DeploymentRecords(store),
             self._zoo,
@@ -89,6 +89,7 @@ class TinyMLService:
         await self._zoo.start()
         await self._keeper.start()
         self._results.start()
+        self._server.add_keeper(self._results.keep)
         await self._deployments.start()
 
     async def stop(self) -> None:
@@ -102,8 +103,7 @@ class TinyMLService:
     @property
     def coap_uri(self) -> str:
         """Where devices register."""
-        host, port = self._server.coap_address
-        return f"coap://[{host}]:{port}" if ":" in host else f"coap://{host}:{port}"
+        return next(iter(self._server.uris.values()))
 
     @property
     def trust_anchor(self) -> bytes:

@@ -1,7 +1,9 @@
 """Inference results as devices reported them."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 
@@ -36,9 +38,13 @@ class ResultRepository:
 
     def add(self, record: ResultRecord) -> asyncio.Future[None]:
         """Append a result."""
-        row = row_of(record)
-        del row["id"]
-        return self._database.writer.submit(self._insert, row)
+        return self._database.writer.submit(self._insert, _new_row(record))
+
+    def add_all(self, records: Sequence[ResultRecord]) -> asyncio.Future[None]:
+        """Append results, all of them or none."""
+        if len(records) == 1:
+            return self.add(records[0])
+        return self._database.writer.submit_all([(self._insert, _new_row(record)) for record in records])
 
     async def of_endpoint(
         self, endpoint: str, *, after_id: int = 0, model: str | None = None, limit: int = 10_000
@@ -66,3 +72,9 @@ class ResultRepository:
         """Forget results that arrived before a time."""
         old = tables.results.c.received_at < received_before
         return self._database.writer.submit(delete(tables.results).where(old))
+
+
+def _new_row(record: ResultRecord) -> dict[str, Any]:
+    row = row_of(record)
+    del row["id"]
+    return row

@@ -15,7 +15,7 @@ from lwm2m_ml.service.access import AccessTokens, Scope
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Running, ApiServer]]:
-    settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0)
+    settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0, insecure=True)
     async with running(settings) as (where, http, listener):
         task = asyncio.create_task(http.serve(sockets=[listener]))
         yield where, http

@@ -17,7 +17,7 @@ METHODS = {"get", "put", "post", "delete", "patch"}
 async def test_health_needs_no_token_and_tells_where_devices_register(http: httpx.AsyncClient, where: Running) -> None:
     answer = (await http.get("/api/v1/health")).json()
     assert answer["status"] == "ok"
-    assert answer["coap"] == where.coap
+    assert answer["coap"] == where.uris["coap"]
 
 
 async def test_every_other_route_refuses_a_request_without_a_token(http: httpx.AsyncClient) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,7 +57,8 @@ def test_a_setting_out_of_range_is_wrong_usage() -> None:
     assert "coap_port" in done.stderr
 
 
-def test_plain_coap_beyond_loopback_needs_consent() -> None:
-    done = lwm2m_ml("serve", "--coap-host", "192.0.2.1")
+def test_plain_coap_over_tcp_needs_consent(tmp_path: Path) -> None:
+    ports = ("--coap-port", "0", "--api-port", "0", "--coap-tcp-port", "0")
+    done = lwm2m_ml("serve", *ports, "--data-directory", str(tmp_path))
     assert done.returncode == 2
     assert "--insecure" in done.stderr

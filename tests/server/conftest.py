@@ -165,7 +165,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(tmp_path: Path, empty_database: Path) -> Settings:
-    settings = Settings(data_directory=tmp_path, coap_port=0)
+    settings = Settings(data_directory=tmp_path, coap_port=0, coaps_port=0, insecure=True)
     shutil.copy(empty_database, tmp_path / "lwm2m-ml.sqlite3")
     return settings
 

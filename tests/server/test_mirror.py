@@ -3,11 +3,12 @@
 from typing import Any
 
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
-from lwm2m_ml.server.mirror import to_parameters, to_record
+from lwm2m_ml.server.mirror import scheme_of, to_parameters, to_record
 from lwm2m_ml.server.registration import Registration
 
 
 class Peer:
+    scheme = "coaps"
     address = ("::1", 40000)
 
 
@@ -29,6 +30,7 @@ def test_parameters_survive_the_record() -> None:
     record = to_record(Registration("dev", "x", parameters, "identity", remote, 1.0, 2.0))
     assert to_parameters(record) == parameters
     assert (record.address_host, record.address_port, record.identity) == ("::1", 40000, "identity")
+    assert scheme_of(record) == "coaps"
 
 
 async def test_signs_of_life_reach_the_disk_by_themselves(running: Any, device: Any) -> None:

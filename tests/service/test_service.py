@@ -29,7 +29,7 @@ Join = Callable[..., Awaitable[SimulatedDevice]]
 
 @asynccontextmanager
 async def running(directory: Path, port: int = 0) -> AsyncIterator[TinyMLService]:
-    settings = Settings(data_directory=directory, coap_port=port, insecure=True, compile_workers=1)
+    settings = Settings(data_directory=directory, coap_port=port, coaps_port=0, insecure=True, compile_workers=1)
     store, bus = await Store.open(settings.database_url), Bus()
     server = Lwm2mServer(store, bus, Catalogue.shipped(), settings)
     service = TinyMLService(server, store, bus, settings)
