@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test interop lint format types contracts check clean
+.PHONY: help setup demo test test-compiler bench-compiler interop lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ test: $(VENV)/test.stamp ## Run the tests.
 
 interop: $(VENV)/test.stamp ## Talk to an LwM2M client and server of others (needs a JDK and Maven).
 	$(BIN)/python -m pytest -n 2 -m interop tests/interop $(ARGS)
+
+test-compiler: $(VENV)/test.stamp ## Prove real models on every target against LiteRT (minutes).
+	$(BIN)/python -m pytest -n 2 -m slow tests/compiler $(ARGS)
+
+bench-compiler: $(VENV)/test.stamp ## Compare the compiler's modules with recorded figures of other compilers.
+	$(BIN)/python benchmarks/compiler/bench_compiler.py $(ARGS)
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .
