@@ -80,7 +80,7 @@ def devices_report(programs: Programs, server: Server, seconds: float, load: Loa
     got = last_line(process.communicate()[0])
     if "secure_port" in server.facts:
         received = got["per_second"]
-        stored = server.order("stored")["stored"] - stored_before
+        stored = server.order("stored", seconds)["stored"] - stored_before
         got |= {"per_second": stored / (time.monotonic() - begun), "received_per_second": received, "stored": stored}
     got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(got.get("stored", got["responses"]), 1)
     return got

@@ -5,6 +5,7 @@ is decoded and published, and a subscriber stores a result for each, as the serv
 """
 
 import asyncio
+import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +13,9 @@ from typing import Any
 
 from conversation import ask_for, converse
 
+import lwm2m_ml.server.server as server_module
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap import CoapEndpoint, CoapSettings
 from lwm2m_ml.coap.dtls.credentials import Granted, NoCredentials
 from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
@@ -83,9 +86,10 @@ async def main(port: int, directory: str) -> None:
     async def read_composite(seconds: float) -> dict[str, Any]:
         return await ask_for(seconds, endpoints(), lambda one: server.devices.read_composite(one, RESOURCES))
 
-    async def stored(_seconds: float) -> dict[str, Any]:
-        await bus.drain()
-        await store.writer.flush()
+    async def stored(seconds: float) -> dict[str, Any]:
+        if seconds:
+            await bus.drain()
+            await store.writer.flush()
         return {"stored": results.stored}
 
     orders = {"observe": observe, "read": read, "read composite": read_composite, "stored": stored}
@@ -97,7 +101,16 @@ async def main(port: int, directory: str) -> None:
     await store.close()
 
 
+def use_batches() -> None:
+    """Let the server's endpoint move many datagrams per system call."""
+    settings = CoapSettings(batches=True)
+    server_module.CoapEndpoint = functools.partial(CoapEndpoint, settings=settings)
+    server_module.CoapEndpoint.bind = functools.partial(CoapEndpoint.bind, settings=settings)
+
+
 if __name__ == "__main__":
+    if "batches" in sys.argv:
+        use_batches()
     with tempfile.TemporaryDirectory() as directory:
         work = main(int(sys.argv[1]), directory)
         if "uvloop" in sys.argv:

@@ -9,6 +9,8 @@ import ipaddress
 import socket
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from lwm2m_ml.coap.deduplication import AnswerRing
 from lwm2m_ml.coap.errors import AddressError, NetworkError, PortInUse
 from lwm2m_ml.coap.message_layer import MessageLayer
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.responder import Responder
     from lwm2m_ml.coap.settings import CoapSettings
+
+logger = structlog.get_logger(__name__)
 
 
 class DatagramTransport(asyncio.DatagramProtocol):
@@ -42,10 +46,24 @@ class DatagramTransport(asyncio.DatagramProtocol):
         loop = asyncio.get_running_loop()
         bound = await _open_socket(host, port, self.settings)
         try:
-            await loop.create_datagram_endpoint(lambda: self, sock=bound)
+            if not (self.settings.batches and await self._open_batches(bound)):
+                await loop.create_datagram_endpoint(lambda: self, sock=bound)
         except BaseException:
             bound.close()
             raise
+
+    async def _open_batches(self, bound: socket.socket) -> bool:
+        """Move many datagrams per system call, where this machine can."""
+        from lwm2m_ml.coap.batches import library  # noqa: PLC0415  # only loaded when it is used
+        from lwm2m_ml.coap.batches.transport import BatchTransport  # noqa: PLC0415
+
+        try:
+            loaded = await asyncio.to_thread(library.load)
+        except library.BatchesUnavailable as error:
+            logger.info("datagrams move one by one", reason=error.message)
+            return False
+        BatchTransport(loaded, bound, self, self.settings.maximum_datagram)
+        return True
 
     # asyncio.DatagramProtocol
 
