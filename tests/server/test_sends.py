@@ -1,5 +1,6 @@
 """Send: data arrives as typed values."""
 
+import asyncio
 from typing import Any
 
 import cbor2
@@ -9,6 +10,7 @@ from aiocoap.numbers.codes import Code
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.store.errors import StoreError, StoreOverloaded
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,66 @@ async def test_what_cannot_be_read_is_refused(
     await device.register()
     assert (await device.ask(Code.POST, ["dp"], (), payload, content_format)).code is code
     assert running.events.of(DataSent) == []
+
+
+# Keepers
+
+
+class Shelf:
+    """A keeper that a test lets finish."""
+
+    def __init__(self) -> None:
+        self.asked: list[DataSent] = []
+        self.commits: list[asyncio.Future[None]] = []
+
+    def keep(self, event: DataSent) -> "asyncio.Future[None]":
+        self.asked.append(event)
+        self.commits.append(asyncio.get_running_loop().create_future())
+        return self.commits[-1]
+
+
+async def until_asked(shelf: Shelf) -> None:
+    async with asyncio.timeout(5):
+        while not shelf.asked:  # noqa: ASYNC110 - the request travels through a socket
+            await asyncio.sleep(0.001)
+
+
+async def test_a_device_is_thanked_when_every_keeper_is_done(running: Any, device: Any) -> None:
+    first, second = Shelf(), Shelf()
+    running.server.add_keeper(first.keep)
+    running.server.add_keeper(second.keep)
+    running.server.add_keeper(lambda _: None)
+    await device.register()
+    sending = asyncio.create_task(device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110))
+    await until_asked(first)
+    first.commits[0].set_result(None)
+    await asyncio.sleep(0.02)
+    assert not sending.done()
+    assert running.events.of(DataSent) == []
+    second.commits[0].set_result(None)
+    assert (await sending).code is Code.CHANGED
+    assert await running.events.wait(DataSent) == first.asked
+
+
+async def test_what_cannot_be_kept_is_sent_again(running: Any, device: Any) -> None:
+    shelf = Shelf()
+    running.server.add_keeper(shelf.keep)
+    await device.register()
+    sending = asyncio.create_task(device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110))
+    await until_asked(shelf)
+    shelf.commits[0].set_exception(StoreError("The disk is gone"))
+    response = await sending
+    assert (response.code, response.opt.max_age) == (Code.SERVICE_UNAVAILABLE, 10)
+    assert running.events.of(DataSent) == []
+
+
+async def test_a_keeper_that_is_overloaded_puts_the_device_off(running: Any, device: Any) -> None:
+    def refuse(_: DataSent) -> None:
+        raise StoreOverloaded(500_000)
+
+    running.server.add_keeper(refuse)
+    await device.register()
+    response = await device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110)
+    assert response.code is Code.SERVICE_UNAVAILABLE
+    running.server.remove_keeper(refuse)
+    assert (await device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110)).code is Code.CHANGED

@@ -1,0 +1,253 @@
+"""Devices over DTLS: bound to their credentials, torn down with them, never back to plain."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from aiocoap import Message
+from aiocoap.numbers.codes import Code
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from lwm2m_ml.coap import CoapEndpoint, CoapSettings, HandshakeFailed
+from lwm2m_ml.coap.dtls import NoCredentials, OwnCertificate, PreSharedKey, ServerCredential, TrustedPeer
+from lwm2m_ml.errors import UsageError
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server.credentials.credential import CredentialKind, IssuedCredential
+from lwm2m_ml.server.errors import DeviceUnreachable
+from lwm2m_ml.server.events import DataSent, DeviceDeregistered, DeviceExcluded
+
+OBJECTS = b'</>;rt="oma.lwm2m";ct="112 110",</1/0>,</3/0>'
+MANUFACTURER = ObjectPath(3, 0, 0)
+PSK = CredentialKind.PSK
+KEY = "0f" * 16
+
+
+class OneServer(NoCredentials):
+    """Connects to every server with one credential."""
+
+    def __init__(self, credential: ServerCredential) -> None:
+        self._credential = credential
+
+    def server(self, host: str, port: int) -> ServerCredential | None:
+        return self._credential
+
+
+def psk(identity: str = "me", key: str = KEY) -> ServerCredential:
+    return ServerCredential(PreSharedKey(identity, bytes.fromhex(key)))
+
+
+def certificate(issued: IssuedCredential, server: str) -> ServerCredential:
+    key: Any = load_pem_private_key(issued.secret["private_key"].encode(), None)
+    own = OwnCertificate(x509.load_pem_x509_certificate(issued.secret["certificate"].encode()), key)
+    return ServerCredential(own, TrustedPeer(x509.load_pem_x509_certificate(server.encode())))
+
+
+class SecureDevice:
+    """A device that speaks CoAP over DTLS."""
+
+    def __init__(self, endpoint: CoapEndpoint, address: tuple[str, int], site: Any) -> None:
+        self.endpoint, self.address, self.site = endpoint, address, site
+        self.location: tuple[str, ...] = ()
+
+    async def ask(
+        self, code: Code, path: Any, query: Any = (), payload: bytes = b"", content_format: int | None = None
+    ) -> Message:
+        message = Message(code=code, payload=payload, uri_path=tuple(path), uri_query=tuple(query))
+        message.opt.content_format = content_format
+        message.remote = await self.endpoint.connect("coaps", *self.address)
+        return await self.endpoint.request(message, timeout=5)
+
+    async def register(self, name: str | None = "dev") -> Code:
+        query = ["lt=300", "lwm2m=1.1", "b=U", *([] if name is None else [f"ep={name}"])]
+        response = await self.ask(Code.POST, ["rd"], query, OBJECTS, 40)
+        self.location = tuple(response.opt.location_path)
+        return response.code
+
+    async def update(self) -> Code:
+        return (await self.ask(Code.POST, self.location)).code
+
+    async def send(self) -> Code:
+        payload = b'[{"n":"/3/0/9","v":80}]'
+        return (await self.ask(Code.POST, ["dp"], (), payload, 110)).code
+
+
+class AnswerSite:
+    async def render_to_pipe(self, pipe: Any) -> None:
+        response = Message(code=Code.CONTENT, payload=b"ACME")
+        response.opt.content_format = 0
+        pipe.add_response(response, is_last=True)
+
+
+Secure = Callable[..., Awaitable[SecureDevice]]
+
+
+@pytest.fixture
+async def secure(running: Any) -> AsyncIterator[Secure]:
+    async with AsyncExitStack() as stack:
+
+        async def start(credential: ServerCredential | None = None, server: Any = None) -> SecureDevice:
+            quick = CoapSettings(ack_timeout=0.2, minimum_timeout=0.1, max_retransmit=1, handshake_timeout=2.0)
+            endpoint = CoapEndpoint(site=AnswerSite(), settings=quick)
+            stack.push_async_callback(endpoint.close)
+            await endpoint.listen_dtls("127.0.0.1", 0, OneServer(credential or psk()))
+            return SecureDevice(endpoint, (server or running.server)._addresses["coaps"], endpoint.site)
+
+        yield start
+
+
+@pytest.fixture
+async def credential(running: Any) -> str:
+    """The id of the credential of "dev"."""
+    issued = await running.server.credentials.add("dev", PSK, identity="me", key=KEY)
+    return str(issued.credential.id)
+
+
+@pytest.mark.usefixtures("credential")
+@pytest.mark.parametrize("name", ["dev", None])
+async def test_a_device_registers_with_its_key(running: Any, secure: Secure, name: str | None) -> None:
+    device = await secure()
+    assert await device.register(name) is Code.CREATED
+    registration = running.server.registry.get("dev")
+    assert (registration.endpoint, registration.identity) == ("dev", "psk:me")
+    (record,) = await running.server.devices.read("dev", MANUFACTURER)
+    assert record.value == "ACME"
+    assert await device.update() is Code.CHANGED
+    assert await device.send() is Code.CHANGED
+    assert len(await running.events.wait(DataSent)) == 1
+
+
+async def test_a_device_registers_with_its_certificate(running: Any, secure: Secure) -> None:
+    issued = await running.server.credentials.add("dev", CredentialKind.CERTIFICATE)
+    device = await secure(certificate(issued, running.server.certificate))
+    assert await device.register(None) is Code.CREATED
+    assert running.server.registry.get("dev").identity == issued.credential.name
+
+
+@pytest.mark.usefixtures("credential")
+async def test_a_device_may_not_take_another_name(running: Any, secure: Secure) -> None:
+    assert await (await secure()).register("other") is Code.FORBIDDEN
+    assert len(running.server.registry) == 0
+
+
+@pytest.mark.usefixtures("credential")
+@pytest.mark.parametrize("wrong", [psk("you"), psk("me", "00" * 16)])
+async def test_a_wrong_identity_or_key_gets_no_session(secure: Secure, wrong: ServerCredential) -> None:
+    with pytest.raises(HandshakeFailed):
+        await (await secure(wrong)).register()
+
+
+@pytest.mark.usefixtures("credential")
+async def test_a_device_with_credentials_may_not_come_in_plain(running: Any, device: Any) -> None:
+    assert (await device.register("dev")).code is Code.FORBIDDEN
+    assert (await device.register("other")).code is Code.CREATED
+
+
+@pytest.mark.usefixtures("credential")
+async def test_a_plain_peer_cannot_go_on_with_a_secure_registration(running: Any, secure: Secure, device: Any) -> None:
+    secured = await secure()
+    await secured.register()
+    device.location = secured.location
+    assert (await device.update()).code is Code.NOT_FOUND
+    assert (await device.deregister()).code is Code.NOT_FOUND
+    assert running.server.registry.get("dev").identity == "psk:me"
+
+
+async def test_a_device_that_came_in_plain_is_excluded_when_it_gets_a_credential(running: Any, device: Any) -> None:
+    await device.register("dev")
+    await running.server.credentials.add("dev", PSK)
+    assert len(await running.events.wait(DeviceExcluded)) == 1
+    assert (await device.update()).code is Code.NOT_FOUND
+    assert (await device.register("dev")).code is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize("operation", ["revoke", "forget"])
+async def test_a_credential_that_ends_takes_session_and_registration_along(
+    running: Any, secure: Secure, credential: str, operation: str
+) -> None:
+    device = await secure()
+    await device.register()
+    await getattr(running.server.credentials, operation)(credential)
+    assert running.server.registry.find("dev") is None
+    assert [event.endpoint for event in await running.events.wait(DeviceDeregistered)] == ["dev"]
+    assert await running.store.registrations.all() == ()
+    with pytest.raises(HandshakeFailed):
+        await device.register()
+
+
+async def test_a_rotated_key_takes_over_with_the_next_update(running: Any, secure: Secure, credential: str) -> None:
+    device = await secure()
+    await device.register()
+    issued = await running.server.credentials.rotate(credential, grace=3600)
+    assert await device.update() is Code.CHANGED
+    renewed = await secure(psk(issued.secret["identity"], issued.secret["key"]))
+    renewed.location = device.location
+    assert await renewed.update() is Code.CHANGED
+    registration = running.server.registry.get("dev")
+    assert registration.identity == issued.credential.name
+    assert registration.address == renewed.endpoint.local_address
+    assert [one.id for one in running.server.credentials.list("dev")] == [issued.credential.id]
+    assert await renewed.update() is Code.CHANGED
+    assert (await running.server.devices.read("dev", MANUFACTURER))[0].value == "ACME"
+    assert running.events.of(DeviceDeregistered) == []
+
+
+@pytest.mark.usefixtures("credential")
+async def test_a_send_from_a_new_session_is_known_by_its_identity(running: Any, secure: Secure) -> None:
+    await (await secure()).register()
+    moved = await secure()
+    assert await moved.send() is Code.CHANGED
+    assert running.server.registry.get("dev").address == moved.endpoint.local_address
+    assert (await running.server.devices.read("dev", MANUFACTURER))[0].value == "ACME"
+
+
+@pytest.mark.usefixtures("credential")
+async def test_after_a_restart_a_device_is_known_but_absent_until_it_is_heard(
+    running: Any, secure: Secure, start_server: Any
+) -> None:
+    device = await secure()
+    await device.register()
+    await running.server.stop()
+    await running.store.close()
+    again = await start_server()
+    with pytest.raises(DeviceUnreachable, match="no session"):
+        await again.server.devices.read("dev", MANUFACTURER)
+    back = await secure(server=again.server)
+    back.location = device.location
+    assert await back.update() is Code.CHANGED
+    assert (await again.server.devices.read("dev", MANUFACTURER))[0].value == "ACME"
+
+
+async def test_what_was_revoked_while_the_server_was_down_stays_out(
+    running: Any, secure: Secure, credential: str, start_server: Any
+) -> None:
+    await (await secure()).register()
+    await running.server.stop()
+    await running.store.credentials.delete(credential)
+    await running.store.close()
+    again = await start_server()
+    assert again.server.registry.find("dev") is None
+    assert len(await again.events.wait(DeviceExcluded)) == 1
+
+
+@pytest.mark.usefixtures("credential")
+async def test_a_secure_device_downloads_over_its_session(running: Any, secure: Secure) -> None:
+    device = await secure()
+    await device.register()
+    download = running.server.downloads.publish(b"content" * 400, endpoint="dev")
+    assert download.uri.startswith(f"coaps://127.0.0.1:{device.address[1]}/")
+    response = await device.ask(Code.GET, download.uri.split("/")[3:])
+    assert response.payload == b"content" * 400
+
+
+async def test_without_consent_there_is_no_plain_port(start_server: Any, settings: Any) -> None:
+    settings.insecure = False
+    running = await start_server()
+    assert list(running.server.uris) == ["coaps"]
+
+
+async def test_a_server_that_nobody_can_reach_is_not_started(start_server: Any, settings: Any) -> None:
+    settings.insecure = settings.coaps = False
+    with pytest.raises(UsageError, match="No device can come in"):
+        await start_server()
