@@ -171,6 +171,7 @@ async def test_a_credential_that_ends_takes_session_and_registration_along(
     await getattr(running.server.credentials, operation)(credential)
     assert running.server.registry.find("dev") is None
     assert [event.endpoint for event in await running.events.wait(DeviceDeregistered)] == ["dev"]
+    await running.store.writer.flush()
     assert await running.store.registrations.all() == ()
     with pytest.raises(HandshakeFailed):
         await device.register()
