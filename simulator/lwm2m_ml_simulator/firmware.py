@@ -34,7 +34,7 @@ from lwm2m_ml_simulator.outbox import Outbox
 from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
-from lwm2m_ml_simulator.staging import Staging
+from lwm2m_ml_simulator.staging import Staging, StagingArea
 from lwm2m_ml_simulator.trial import TrialSupervisor
 
 _log = structlog.get_logger(__name__)
@@ -76,8 +76,11 @@ class Firmware:
             supervisor=self.supervisor,
             faults=board.faults,
         )
+        area = None
+        if profile.staging_bytes:
+            area = StagingArea(FlashRegion(flash, profile.staging_start, profile.staging_bytes))
         self.intakes = [
-            Intake(self.modules, Staging(journal, number, region), self._download)
+            Intake(self.modules, Staging(journal, number, region, area), self._download)
             for number, region in enumerate(regions)
         ]
         device = Device(profile.identity)

@@ -181,6 +181,13 @@ class FlashRegion:
         for block in range(first, -(-(self.start + offset + length) // size)):
             self.flash.erase(block)
 
+    def clean(self, offset: int = 0) -> None:
+        """Erase the blocks from `offset` (a block boundary) on that are not erased yet: wear counts."""
+        size = self.flash.geometry.erase_block_bytes
+        for start in range(offset, self.length, size):
+            if not self.is_erased(start, size):
+                self.erase(start, size)
+
     def is_erased(self, offset: int, length: int) -> bool:
         """Whether every byte reads as erased."""
         return not self.read(offset, length).strip(bytes([ERASED]))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.bootstrap import SecurityMode
+from lwm2m_ml_simulator.decoders import DecoderLimits
 from lwm2m_ml_simulator.device_security import DeviceSecurity, certificate_security
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
@@ -122,6 +123,8 @@ class DeviceTable(_Table):
     outage: Seconds = 1.0
     version: Literal["1.0", "1.1", "1.2"] = "1.1"
     queue_awake: Seconds | None = None
+    staging_bytes: Count = 0
+    decoder_memory_bytes: Count = 0
     packet_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
     security: SecurityTable = SecurityTable()
     faults: FaultsTable = FaultsTable()
@@ -162,6 +165,7 @@ class DeviceTable(_Table):
             version=self.version,
             queue_awake=self.queue_awake,
             packet_loss=self.packet_loss,
+            decoders=DecoderLimits(self.decoder_memory_bytes, self.staging_bytes),
             security=self.security.security(endpoint),
         )
 

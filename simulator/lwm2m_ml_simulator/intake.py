@@ -41,7 +41,7 @@ class Intake:
         self.on_change: Callable[[], None] = lambda: None
         self._modules = modules
         self._staging = staging
-        self._reception = Reception(staging, modules.verifier)
+        self._reception = Reception(staging, modules.verifier, modules.profile.decoders)
         self._download = download
         self._task: asyncio.Task[None] | None = None
         self._log = _log.bind(endpoint=modules.profile.endpoint, slot=self.number)
@@ -128,6 +128,9 @@ class Intake:
         except DownloadFailed as failure:
             self._log.warning("download_failed", reason=failure.message)
             self._failed(failure.problem)
+        except StorageFull as error:
+            self._log.warning("slot_full", reason=error.message)
+            self._failed(DownloadProblem.STORAGE)
         except SimulatorError as error:
             self._log.error("download_broke", reason=error.message)
             self._failed(DownloadProblem.DEVICE_ERROR)
@@ -138,6 +141,8 @@ class Intake:
         """All of the package was in flash when the power failed."""
         try:
             self._take_over()
+        except StorageFull:
+            self._failed(DownloadProblem.STORAGE)
         except ModuleRejected as rejection:
             self._failed(rejection.result)
 
@@ -145,8 +150,7 @@ class Intake:
         """The package is here: if it is good, the slot is staged."""
         verified = self._reception.finish()
         self.on_change()
-        source = self._staging.source
-        self._modules.stage(self.number, verified, source.start if source else 0, self._staging.received)
+        self._modules.stage(self.number, self._reception.staged(), verified.descriptor)
         self.on_change()
         self._staging.forget()
 

@@ -11,13 +11,14 @@ from lwm2m_ml.module.errors import ModuleRejected
 from lwm2m_ml.module.recipient import Recipient
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.module.signing import VerificationKey
-from lwm2m_ml.module.streaming import StreamingVerifier, VerifiedModule
+from lwm2m_ml.module.streaming import StreamingVerifier
 from lwm2m_ml_simulator.errors import IllegalTransition
 from lwm2m_ml_simulator.flash import FlashRegion
 from lwm2m_ml_simulator.journal import Journal
 from lwm2m_ml_simulator.machine import ModuleMachine
 from lwm2m_ml_simulator.profile import RUNTIME_VERSION, DeviceProfile
 from lwm2m_ml_simulator.slots import IN_USE, Slot, SlotBank, StagedModule
+from lwm2m_ml_simulator.unpacking import verify_unpacked
 
 _log = structlog.get_logger(__name__)
 
@@ -98,18 +99,10 @@ class ModuleManager:
         """Return a verifier for a package that arrives now."""
         return self._verifier(self.bank.sequence_floor)
 
-    def stage(self, number: int, verified: VerifiedModule, start: int, package_bytes: int) -> None:
-        """Take over a verified package that lies in a slot, from `start` on."""
-        staged = StagedModule(
-            start,
-            package_bytes,
-            start + verified.payload_offset,
-            verified.payload_size,
-            verified.sequence_number,
-            verified.digest,
-        )
+    def stage(self, number: int, staged: StagedModule, descriptor: Descriptor) -> None:
+        """Take over a verified package that lies in a slot."""
         self.bank.stage(number, staged)
-        self._loaded[number] = _loaded(number, staged, verified.descriptor)
+        self._loaded[number] = _loaded(number, staged, descriptor)
         self._changed(number)
 
     def reject(self, number: int, result: ModuleResult) -> None:
@@ -193,6 +186,8 @@ class ModuleManager:
     def _verify(self, number: int, staged: StagedModule) -> LoadedModule:
         """Verify what lies in a slot once more; raises ModuleRejected."""
         verifier = self._verifier(staged.sequence_number - 1)
+        if staged.is_unpacked:
+            return _loaded(number, staged, verify_unpacked(verifier, self._regions[number], staged))
         verifier.feed(self._regions[number].read(staged.package_start, staged.package_bytes))
         verifier.finish()
         return _loaded(number, staged, verifier.verified.descriptor)
@@ -208,6 +203,9 @@ class ModuleManager:
             sequence_floor=sequence_floor,
             abi=RUNTIME_VERSION,
             isa=profile.target.isa,
+            encodings=profile.decoders.encodings,
+            base=self.payload(self.in_use) if self.in_use is not None else None,
+            decryption_key=profile.decryption_key,
         )
         return StreamingVerifier(recipient, early=True)
 

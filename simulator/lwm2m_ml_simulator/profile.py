@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.module.encryption import DecryptionKey
+from lwm2m_ml_simulator.decoders import DecoderLimits
 from lwm2m_ml_simulator.device_security import DeviceSecurity
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
@@ -57,6 +59,8 @@ class DeviceProfile:
     queue_awake: float | None = None
     packet_loss: float = 0.0
     security: DeviceSecurity = field(default_factory=DeviceSecurity)
+    decoders: DecoderLimits = field(default_factory=DecoderLimits)
+    decryption_key: DecryptionKey | None = None
 
     def __post_init__(self) -> None:
         if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:
@@ -84,8 +88,18 @@ class DeviceProfile:
     @property
     def geometry(self) -> FlashGeometry:
         """The part of the flash that holds journal and slots; the firmware's own part is not simulated."""
-        total = self.journal_bytes + self.slots * self.region_bytes
+        total = self.staging_start + self.staging_bytes
         return FlashGeometry(total, self.erase_block_bytes, self.write_bytes)
+
+    @property
+    def staging_start(self) -> int:
+        """Where the staging area begins: behind the last slot."""
+        return self.journal_bytes + self.slots * self.region_bytes
+
+    @property
+    def staging_bytes(self) -> int:
+        """The flash of the staging area, in whole erase blocks."""
+        return -(-self.decoders.staging_bytes // self.erase_block_bytes) * self.erase_block_bytes
 
     @property
     def journal_bytes(self) -> int:

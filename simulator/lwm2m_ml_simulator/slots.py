@@ -21,7 +21,10 @@ _BANK_KEY = 0
 
 @dataclass(frozen=True, slots=True)
 class StagedModule:
-    """Where in the slot's flash the verified package lies, and which one it is."""
+    """Where in the slot's flash the verified package lies, and which one it is.
+
+    `is_unpacked`: the image lies behind the package's head in place of the payload that was sent.
+    """
 
     package_start: int
     package_bytes: int
@@ -29,6 +32,7 @@ class StagedModule:
     payload_bytes: int
     sequence_number: int
     digest: bytes
+    is_unpacked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,4 +198,5 @@ def _module_row(module: StagedModule | None) -> list[int | bytes] | None:
         module.payload_bytes,
         module.sequence_number,
         module.digest,
+        module.is_unpacked,
     ]

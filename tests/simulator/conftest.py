@@ -238,10 +238,20 @@ class ModuleMaker:
             self.blobs[blob_key] = compile_blob({"module.c": source}, profile.target, entry="module_entry").code
         return self.blobs[blob_key]
 
+    def image(self, profile: DeviceProfile, bias: int = 0, filler: int = 1500) -> bytes:
+        return self.payload(profile, bias) + bytes(range(256)) * (filler // 256) + bytes(filler % 256)
+
     def package(
-        self, profile: DeviceProfile, sequence_number: int, *, bias: int = 0, filler: int = 1500, **changes: Any
+        self,
+        profile: DeviceProfile,
+        sequence_number: int,
+        *,
+        bias: int = 0,
+        filler: int = 1500,
+        build: dict[str, Any] | None = None,
+        **changes: Any,
     ) -> bytes:
-        payload = self.payload(profile, bias) + bytes(range(256)) * (filler // 256) + bytes(filler % 256)
+        payload = self.image(profile, bias, filler)
         vector = [1, 2, 3, 4]
         facts: dict[str, Any] = {
             "model_id": bytes(16),
@@ -258,15 +268,14 @@ class ModuleMaker:
             "labels": ("low", "middle", "high"),
             "vectors": ((bytes(vector), answer(vector, bias)),),
         }
-        return build_package(
-            payload,
-            Descriptor(**(facts | changes)),
-            key=self.key,
-            vendor_id=profile.vendor_id,
-            class_id=profile.class_id,
-            component=(b"module",),
-            sequence_number=sequence_number,
-        )
+        manifest: dict[str, Any] = {
+            "key": self.key,
+            "vendor_id": profile.vendor_id,
+            "class_id": profile.class_id,
+            "component": (b"module",),
+            "sequence_number": sequence_number,
+        }
+        return build_package(payload, Descriptor(**(facts | changes)), **(manifest | (build or {})))
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,9 @@ from lwm2m_ml.module.streaming import StreamingVerifier
 from lwm2m_ml_simulator.flash import Flash, FlashGeometry, FlashRegion
 from lwm2m_ml_simulator.journal import Journal
 from lwm2m_ml_simulator.profile import DeviceProfile
-from lwm2m_ml_simulator.reception import IMAGE_ALIGNMENT, Reception
+from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.staging import Source, Staging
+from lwm2m_ml_simulator.unpacking import IMAGE_ALIGNMENT
 
 MakeReception = Callable[[], Reception]
 BLOCK = 256

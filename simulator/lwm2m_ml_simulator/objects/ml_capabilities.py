@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lwm2m_ml.module.encryption import A128KW, ECDH_ES_A128KW
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.modules import ModuleManager
 from lwm2m_ml_simulator.object_ids import ML_CAPABILITIES
@@ -11,7 +12,6 @@ from lwm2m_ml_simulator.profile import RUNTIME_NAME, RUNTIME_VERSION
 NATIVE_MODULE = 2
 BRINGS_ITS_OWN_CODE = "native"
 INT8_PER_TENSOR, INT8_PER_CHANNEL = 2, 3
-NO_ENCODING = 0
 EDDSA, ES256 = -8, -7
 
 
@@ -110,13 +110,18 @@ class MlCapabilities(ObjectInstance):
 
     @readable(21)
     def payload_encodings(self) -> dict[int, int]:
-        """Payload Encodings: the code runs where it lies, so it must come as it is."""
-        return {0: NO_ENCODING}
+        """Payload Encodings: what the decoders and the staging area have room for."""
+        return {index: int(encoding) for index, encoding in enumerate(self._profile.decoders.encodings)}
 
     @readable(22)
     def signature_algorithms(self) -> dict[int, int]:
         """Signature Algorithms (COSE)."""
         return {0: EDDSA, 1: ES256}
+
+    @readable(23)
+    def encryption_algorithms(self) -> dict[int, int] | None:
+        """Encryption Algorithms (COSE): how keys of payloads may be wrapped, for a device that has a key."""
+        return {0: A128KW, 1: ECDH_ES_A128KW} if self._profile.decryption_key is not None else None
 
     @readable(24)
     def trust_anchors(self) -> dict[int, bytes]:
@@ -137,6 +142,16 @@ class MlCapabilities(ObjectInstance):
     def instruction_set(self) -> dict[int, str]:
         """Instruction Set."""
         return dict(enumerate(self._profile.target.isa))
+
+    @readable(33)
+    def decoder_window(self) -> int:
+        """Decoder Window."""
+        return self._profile.decoders.window_bytes
+
+    @readable(34)
+    def decoder_memory(self) -> int:
+        """Decoder Memory."""
+        return self._profile.decoders.memory_bytes
 
     @readable(35)
     def trust_list_version(self) -> int:
