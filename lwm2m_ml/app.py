@@ -16,8 +16,7 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import ObjectIds, Settings
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
-from lwm2m_ml.lwm2m.own_definitions import OBJECTS_DIRECTORY
-from lwm2m_ml.lwm2m.shipped import read_definitions
+from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens
 from lwm2m_ml.service.service import TinyMLService
@@ -73,15 +72,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
 
 def object_catalogue(settings: Settings) -> Catalogue:
     """The object definitions: ours, under the numbers that the operator chose, and the operator's own."""
-    catalogue = Catalogue.shipped()
-    shipped = ObjectIds()
-    for name, number in settings.objects:
-        definition = catalogue.get(getattr(shipped, name))
-        if definition is not None and definition.object_id != number:
-            catalogue.add(definition.renumbered(number))
-    for definition in read_definitions(settings.data_directory / OBJECTS_DIRECTORY):
-        catalogue.add(definition)
-    return catalogue
+    numbers = {field.default: getattr(settings.objects, name) for name, field in ObjectIds.model_fields.items()}
+    return whole_catalogue(settings.data_directory / FOLDER, numbers)
 
 
 def listen(host: str, port: int) -> socket.socket:
