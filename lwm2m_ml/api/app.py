@@ -4,7 +4,7 @@ from fastapi import FastAPI
 
 from lwm2m_ml import __version__
 from lwm2m_ml.api.problems import add_problem_handlers
-from lwm2m_ml.api.routes import deployments, devices, health, models, trust
+from lwm2m_ml.api.routes import deployments, device_operations, devices, health, models, trust
 from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.service.access import AccessTokens
 from lwm2m_ml.service.service import TinyMLService
@@ -15,7 +15,8 @@ def create_api(service: TinyMLService, access_tokens: AccessTokens) -> FastAPI:
     api = FastAPI(title="lwm2m-ml", version=__version__, summary="TinyML as a Service over LwM2M", docs_url=None)
     api.state.service = service
     api.state.access_tokens = access_tokens
-    for router in (health.router, trust.router, devices.router, models.router, deployments.router):
+    routes = (health, trust, devices, device_operations, models, deployments)
+    for router in (module.router for module in routes):
         api.include_router(router, prefix=API_ROOT)
     add_problem_handlers(api)
     return api

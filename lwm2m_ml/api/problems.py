@@ -18,10 +18,12 @@ from lwm2m_ml.errors import (
     NotFoundError,
     UsageError,
 )
+from lwm2m_ml.server.errors import DeviceError, DeviceTimeout
 
 log = structlog.get_logger(__name__)
 
 STATUS_OF_ERROR: tuple[tuple[type[Lwm2mMlError], HTTPStatus], ...] = (
+    (DeviceTimeout, HTTPStatus.GATEWAY_TIMEOUT),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
     (InvalidInputError, HTTPStatus.UNPROCESSABLE_ENTITY),
@@ -32,9 +34,10 @@ STATUS_OF_ERROR: tuple[tuple[type[Lwm2mMlError], HTTPStatus], ...] = (
 )
 
 
-def problem(status: int, detail: str, hint: str = "") -> JSONResponse:
+def problem(status: int, detail: str, hint: str = "", device_code: str = "") -> JSONResponse:
     """A problem details response."""
-    body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, hint=hint)
+    title = HTTPStatus(status).phrase
+    body = Problem(title=title, status=status, detail=detail, hint=hint, device_code=device_code)
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return JSONResponse(body.model_dump(), status, headers, media_type="application/problem+json")
 
@@ -45,7 +48,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(Lwm2mMlError)
     async def known(_: Request, error: Lwm2mMlError) -> JSONResponse:
         status = next(status for kind, status in STATUS_OF_ERROR if isinstance(error, kind))
-        return problem(status, f"{error.message}.", error.hint)
+        device_code = f"{error.code >> 5}.{error.code & 0x1F:02d}" if isinstance(error, DeviceError) else ""
+        return problem(status, f"{error.message}.", error.hint, device_code)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:

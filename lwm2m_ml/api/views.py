@@ -1,6 +1,7 @@
 """From the service's facts to the API's schemas."""
 
 import base64
+from collections.abc import Iterable, Mapping
 
 from lwm2m_ml.client import schemas
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -71,6 +72,16 @@ def resource_value(record: Record, catalogue: Catalogue) -> schemas.ResourceValu
         value=str(plain) if isinstance(plain, ObjectLink) else plain,
         timestamp=record.timestamp,
     )
+
+
+def resource_values(records: Iterable[Record], catalogue: Catalogue) -> list[schemas.ResourceValue]:
+    """Values in the order the device gave them."""
+    return [resource_value(record, catalogue) for record in records]
+
+
+def attribute_options(attributes: Mapping[str, int | float | bool]) -> list[str]:
+    """Attributes as the query options of a Write-Attributes request."""
+    return [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in attributes.items()]
 
 
 def model(fact: Model) -> schemas.Model:

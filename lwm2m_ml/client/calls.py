@@ -1,6 +1,6 @@
 """The API's calls as data: what to send, and what comes back. The sync and the async client share them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -8,8 +8,11 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client import schemas
+from lwm2m_ml.client.schemas import Plain
 
 Answer = TypeVar("Answer")
+
+NOTHING: TypeAdapter[None] = TypeAdapter(type(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +28,28 @@ class Call(Generic[Answer]):
 
 
 def _segment(text: str) -> str:
-    return quote(text, safe="")
+    # A slash within a name is escaped twice: servers decode once before they look for the slashes of the path.
+    return quote(text.replace("/", "%2F"), safe="")
 
 
 def _device(endpoint: str, tail: str = "") -> str:
     return f"/devices/{_segment(endpoint)}{tail}"
 
 
-def _resource(endpoint: str, path: str) -> str:
-    return _device(endpoint, f"/lwm2m/{quote(path.lstrip('/'))}")
+def _operation(
+    method: str,
+    endpoint: str,
+    path: str,
+    answer: TypeAdapter[Answer],
+    body: schemas.Schema | None = None,
+    *,
+    query: tuple[tuple[str, str], ...] = (),
+    behind: str = "",
+) -> Call[Answer]:
+    """An LwM2M operation on a device, or on one behind it; devices may take their time."""
+    where = _device(endpoint, f"/lwm2m/{quote(path.lstrip('/'))}")
+    query = (*query, ("behind", behind)) if behind else query
+    return Call(method, where, answer, json=None if body is None else body.model_dump(), query=query, timeout=120.0)
 
 
 def health() -> Call[schemas.Health]:
@@ -56,21 +72,71 @@ def device(endpoint: str) -> Call[schemas.Device]:
     return Call("GET", _device(endpoint), TypeAdapter(schemas.Device))
 
 
-def read(endpoint: str, path: str) -> Call[list[schemas.ResourceValue]]:
+def read(endpoint: str, path: str, behind: str = "") -> Call[list[schemas.ResourceValue]]:
     """LwM2M Read of an object, object instance, resource or resource instance."""
-    return Call("GET", _resource(endpoint, path), TypeAdapter(list[schemas.ResourceValue]), timeout=120.0)
+    return _operation("GET", endpoint, path, TypeAdapter(list[schemas.ResourceValue]), behind=behind)
 
 
-def write(endpoint: str, path: str, value: str | int | float | bool) -> Call[None]:
-    """LwM2M Write of one resource."""
-    body = schemas.ValueToWrite(value=value).model_dump()
-    return Call("PUT", _resource(endpoint, path), TypeAdapter(type(None)), json=body, timeout=120.0)
+def write(
+    endpoint: str, path: str, value: Plain | Mapping[str, Plain], *, replace: bool = True, behind: str = ""
+) -> Call[None]:
+    """LwM2M Write of one value, or of values by path."""
+    body: schemas.Schema = (
+        schemas.ValuesToWrite(values=dict(value)) if isinstance(value, Mapping) else schemas.ValueToWrite(value=value)
+    )
+    return _operation("PUT" if replace else "PATCH", endpoint, path, NOTHING, body, behind=behind)
 
 
-def execute(endpoint: str, path: str, arguments: str) -> Call[None]:
+def execute(endpoint: str, path: str, arguments: str, behind: str = "") -> Call[None]:
     """LwM2M Execute of one resource."""
-    body = schemas.ExecuteArguments(arguments=arguments).model_dump()
-    return Call("POST", _resource(endpoint, path), TypeAdapter(type(None)), json=body, timeout=120.0)
+    return _operation("POST", endpoint, path, NOTHING, schemas.ExecuteArguments(arguments=arguments), behind=behind)
+
+
+def discover(endpoint: str, path: str, depth: int | None = None, behind: str = "") -> Call[list[schemas.Link]]:
+    """LwM2M Discover."""
+    query = () if depth is None else (("depth", str(depth)),)
+    answer = TypeAdapter(list[schemas.Link])
+    return _operation("GET", endpoint, f"{path.rstrip('/')}/links", answer, query=query, behind=behind)
+
+
+def create(
+    endpoint: str, path: str, values: Mapping[str, Plain], instance: int | None = None, behind: str = ""
+) -> Call[schemas.Created]:
+    """LwM2M Create of an object instance."""
+    body = schemas.InstanceToCreate(instance=instance, values=dict(values))
+    return _operation("POST", endpoint, path, TypeAdapter(schemas.Created), body, behind=behind)
+
+
+def delete(endpoint: str, path: str, behind: str = "") -> Call[None]:
+    """LwM2M Delete of an object instance."""
+    return _operation("DELETE", endpoint, path, NOTHING, behind=behind)
+
+
+def write_attributes(
+    endpoint: str, path: str, attributes: Mapping[str, float | bool], clear: Sequence[str] = (), behind: str = ""
+) -> Call[None]:
+    """LwM2M Write-Attributes."""
+    body = schemas.AttributesToWrite(set=dict(attributes), clear=list(clear))
+    return _operation("PATCH", endpoint, f"{path.rstrip('/')}/attributes", NOTHING, body, behind=behind)
+
+
+def read_composite(endpoint: str, paths: Sequence[str]) -> Call[list[schemas.ResourceValue]]:
+    """LwM2M Read-Composite."""
+    body = schemas.PathsToRead(paths=list(paths))
+    return _operation("POST", endpoint, "/read", TypeAdapter(list[schemas.ResourceValue]), body)
+
+
+def write_composite(endpoint: str, values: Mapping[str, Plain]) -> Call[None]:
+    """LwM2M Write-Composite."""
+    return _operation("POST", endpoint, "/write", NOTHING, schemas.ValuesToWrite(values=dict(values)))
+
+
+def observe(endpoint: str, paths: Sequence[str], behind: str = "") -> Call[list[schemas.ResourceValue]]:
+    """LwM2M Observe of one path or Observe-Composite of several, as a stream of events of the answer's type."""
+    answer = TypeAdapter(list[schemas.ResourceValue])
+    if len(paths) == 1:
+        return _operation("GET", endpoint, f"{paths[0].rstrip('/')}/events", answer, behind=behind)
+    return _operation("GET", endpoint, "/events", answer, query=tuple(("path", path) for path in paths))
 
 
 def models() -> Call[list[schemas.Model]]:

@@ -1,6 +1,6 @@
 """The two clients of the operator's API: `Client` blocks, `AsyncClient` awaits; both speak the same calls."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -10,9 +10,14 @@ from lwm2m_ml.client import calls, schemas
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.client.calls import Call
 from lwm2m_ml.client.errors import ServerUnreachableError
+from lwm2m_ml.client.events import EventReader
+from lwm2m_ml.client.schemas import Plain
 from lwm2m_ml.client.transport import answer_of, base_url, headers
 
 Answer = TypeVar("Answer")
+
+STREAM_TIMEOUT = httpx.Timeout(30.0, read=60.0)
+"""The server sends something, if only a comment, more often than a stream may be silent."""
 
 
 class Client:
@@ -60,17 +65,81 @@ class Client:
         """One device."""
         return self.send(calls.device(endpoint))
 
-    def read(self, endpoint: str, path: str) -> list[schemas.ResourceValue]:
+    def read(self, endpoint: str, path: str, *, behind: str = "") -> list[schemas.ResourceValue]:
         """LwM2M Read."""
-        return self.send(calls.read(endpoint, path))
+        return self.send(calls.read(endpoint, path, behind))
 
-    def write(self, endpoint: str, path: str, value: str | int | float | bool) -> None:
-        """LwM2M Write of one resource."""
-        self.send(calls.write(endpoint, path, value))
+    def write(
+        self,
+        endpoint: str,
+        path: str,
+        value: Plain | Mapping[str, Plain],
+        *,
+        replace: bool = True,
+        behind: str = "",
+    ) -> None:
+        """LwM2M Write of one value, or of values by path; unless `replace`, what is not named stays."""
+        self.send(calls.write(endpoint, path, value, replace=replace, behind=behind))
 
-    def execute(self, endpoint: str, path: str, arguments: str = "") -> None:
+    def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
         """LwM2M Execute."""
-        self.send(calls.execute(endpoint, path, arguments))
+        self.send(calls.execute(endpoint, path, arguments, behind))
+
+    def discover(self, endpoint: str, path: str, *, depth: int | None = None, behind: str = "") -> list[schemas.Link]:
+        """LwM2M Discover; `depth` needs a device that speaks 1.2."""
+        return self.send(calls.discover(endpoint, path, depth, behind))
+
+    def create(
+        self,
+        endpoint: str,
+        path: str,
+        values: Mapping[str, Plain] | None = None,
+        *,
+        instance: int | None = None,
+        behind: str = "",
+    ) -> str:
+        """LwM2M Create of an object instance, with values by resource (`1`, `10/0`); returns its path."""
+        return self.send(calls.create(endpoint, path, values or {}, instance, behind)).path
+
+    def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
+        """LwM2M Delete."""
+        self.send(calls.delete(endpoint, path, behind))
+
+    def write_attributes(
+        self,
+        endpoint: str,
+        path: str,
+        attributes: Mapping[str, float | bool] | None = None,
+        *,
+        clear: Sequence[str] = (),
+        behind: str = "",
+    ) -> None:
+        """LwM2M Write-Attributes, such as `{"pmin": 10}`."""
+        self.send(calls.write_attributes(endpoint, path, attributes or {}, clear, behind))
+
+    def read_composite(self, endpoint: str, paths: Sequence[str]) -> list[schemas.ResourceValue]:
+        """LwM2M Read-Composite."""
+        return self.send(calls.read_composite(endpoint, paths))
+
+    def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
+        """LwM2M Write-Composite."""
+        self.send(calls.write_composite(endpoint, values))
+
+    def observe(self, endpoint: str, *paths: str, behind: str = "") -> Iterator[list[schemas.ResourceValue]]:
+        """LwM2M Observe of a path, or of several at once: the present values, then news until the device leaves."""
+        call = calls.observe(endpoint, paths, behind)
+        try:
+            with self._http.stream(call.method, call.path, params=call.query, timeout=STREAM_TIMEOUT) as response:
+                if not response.is_success:
+                    response.read()
+                    answer_of(call, response)
+                events = EventReader(call)
+                for line in response.iter_lines():
+                    values = events.feed(line)
+                    if values is not None:
+                        yield values
+        except httpx.TransportError as error:
+            raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
 
     def models(self) -> list[schemas.Model]:
         """The zoo."""
@@ -142,17 +211,83 @@ class AsyncClient:
         """One device."""
         return await self.send(calls.device(endpoint))
 
-    async def read(self, endpoint: str, path: str) -> list[schemas.ResourceValue]:
+    async def read(self, endpoint: str, path: str, *, behind: str = "") -> list[schemas.ResourceValue]:
         """LwM2M Read."""
-        return await self.send(calls.read(endpoint, path))
+        return await self.send(calls.read(endpoint, path, behind))
 
-    async def write(self, endpoint: str, path: str, value: str | int | float | bool) -> None:
-        """LwM2M Write of one resource."""
-        await self.send(calls.write(endpoint, path, value))
+    async def write(
+        self,
+        endpoint: str,
+        path: str,
+        value: Plain | Mapping[str, Plain],
+        *,
+        replace: bool = True,
+        behind: str = "",
+    ) -> None:
+        """LwM2M Write of one value, or of values by path; unless `replace`, what is not named stays."""
+        await self.send(calls.write(endpoint, path, value, replace=replace, behind=behind))
 
-    async def execute(self, endpoint: str, path: str, arguments: str = "") -> None:
+    async def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
         """LwM2M Execute."""
-        await self.send(calls.execute(endpoint, path, arguments))
+        await self.send(calls.execute(endpoint, path, arguments, behind))
+
+    async def discover(
+        self, endpoint: str, path: str, *, depth: int | None = None, behind: str = ""
+    ) -> list[schemas.Link]:
+        """LwM2M Discover; `depth` needs a device that speaks 1.2."""
+        return await self.send(calls.discover(endpoint, path, depth, behind))
+
+    async def create(
+        self,
+        endpoint: str,
+        path: str,
+        values: Mapping[str, Plain] | None = None,
+        *,
+        instance: int | None = None,
+        behind: str = "",
+    ) -> str:
+        """LwM2M Create of an object instance, with values by resource (`1`, `10/0`); returns its path."""
+        return (await self.send(calls.create(endpoint, path, values or {}, instance, behind))).path
+
+    async def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
+        """LwM2M Delete."""
+        await self.send(calls.delete(endpoint, path, behind))
+
+    async def write_attributes(
+        self,
+        endpoint: str,
+        path: str,
+        attributes: Mapping[str, float | bool] | None = None,
+        *,
+        clear: Sequence[str] = (),
+        behind: str = "",
+    ) -> None:
+        """LwM2M Write-Attributes, such as `{"pmin": 10}`."""
+        await self.send(calls.write_attributes(endpoint, path, attributes or {}, clear, behind))
+
+    async def read_composite(self, endpoint: str, paths: Sequence[str]) -> list[schemas.ResourceValue]:
+        """LwM2M Read-Composite."""
+        return await self.send(calls.read_composite(endpoint, paths))
+
+    async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
+        """LwM2M Write-Composite."""
+        await self.send(calls.write_composite(endpoint, values))
+
+    async def observe(self, endpoint: str, *paths: str, behind: str = "") -> AsyncIterator[list[schemas.ResourceValue]]:
+        """LwM2M Observe of a path, or of several at once: the present values, then news until the device leaves."""
+        call = calls.observe(endpoint, paths, behind)
+        try:
+            async with self._http.stream(call.method, call.path, params=call.query, timeout=STREAM_TIMEOUT) as response:
+                if not response.is_success:
+                    await response.aread()
+                    answer_of(call, response)
+                events = EventReader(call)
+                async for line in response.aiter_lines():
+                    values = events.feed(line)
+                    if values is not None:
+                        yield values
+        except httpx.TransportError as error:
+            raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
 
     async def models(self) -> list[schemas.Model]:
         """The zoo."""

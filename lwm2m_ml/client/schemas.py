@@ -1,8 +1,8 @@
 """What travels between the operator's API and its clients, as JSON: one frozen model per noun."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Schema(BaseModel):
@@ -12,13 +12,14 @@ class Schema(BaseModel):
 
 
 class Problem(Schema):
-    """An error as RFC 9457 problem details."""
+    """An error as RFC 9457 problem details; `device_code` is what a device answered, such as `4.04`."""
 
     type: str = "about:blank"
     title: str
     status: int
     detail: str
     hint: str = ""
+    device_code: str = ""
 
 
 class Health(Schema):
@@ -73,10 +74,53 @@ class ResourceValue(Schema):
     timestamp: float | None = None
 
 
-class ValueToWrite(Schema):
-    """One value to write; opaque values are base64, object links `"3:0"`."""
+Plain = str | int | float | bool
+"""A value in JSON: opaque in base64, links `"3:0"`, times Unix seconds. Any value may also be given as its text."""
 
-    value: str | int | float | bool
+
+class ValueToWrite(Schema):
+    """The value of one resource or resource instance."""
+
+    value: Plain
+
+
+class ValuesToWrite(Schema):
+    """Values by path, such as `{"/1/0/1": 300, "/32770/0/10/0": "one"}`."""
+
+    values: Annotated[dict[str, Plain], Field(min_length=1, max_length=1024)]
+
+
+class InstanceToCreate(Schema):
+    """Values of a new object instance by resource (`"1"`, `"10/0"`); without a number the device chooses one."""
+
+    instance: int | None = Field(default=None, ge=0, lt=65535)
+    values: Annotated[dict[str, Plain], Field(max_length=1024)] = Field(default_factory=dict)
+
+
+class Created(Schema):
+    """Where a new object instance is."""
+
+    path: str
+
+
+class Link(Schema):
+    """A path that a device told of in a Discover, with its attributes; one without a value is None."""
+
+    path: str
+    attributes: dict[str, str | None]
+
+
+class AttributesToWrite(Schema):
+    """Notification attributes to set, by the names of the specification (`pmin`, `gt`, …), and to clear."""
+
+    set: dict[str, int | float | bool] = Field(default_factory=dict)
+    clear: list[str] = Field(default_factory=list)
+
+
+class PathsToRead(Schema):
+    """Paths for a Read-Composite."""
+
+    paths: Annotated[list[str], Field(min_length=1, max_length=1024)]
 
 
 class ExecuteArguments(Schema):

@@ -1,17 +1,20 @@
 """Devices as operators see them: the registration, the profile, and single operations by path and plain value."""
 
-import base64
-import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lwm2m_ml.errors import UsageError
-from lwm2m_ml.lwm2m.definitions import Catalogue, ResourceType
+from lwm2m_ml.lwm2m.attributes import parse_attributes
+from lwm2m_ml.lwm2m.conformance import Operation, check_operation, check_records
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.execute_arguments import parse_arguments
+from lwm2m_ml.lwm2m.link_format import Link
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.lwm2m.value import ObjectLink, Value
+from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.service.plain_values import Plain, records_of
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
 
@@ -47,30 +50,70 @@ class Devices:
         """Return one device; raises `UnknownDevice`."""
         return self._device(self._server.registry.get(endpoint))
 
-    async def read(self, endpoint: str, path: str) -> tuple[Record, ...]:
+    async def read(self, endpoint: str, path: str, *, behind: str = "") -> tuple[Record, ...]:
         """Read an object, object instance, resource or resource instance."""
-        return await self._server.devices.read(endpoint, ObjectPath.parse(path))
+        return await self._at(behind).read(endpoint, ObjectPath.parse(path))
 
-    async def write(self, endpoint: str, path: str, value: str | float | bool) -> None:
-        """Write a resource; opaque values are given in base64, links as `3:0`."""
-        parsed = ObjectPath.parse(path)
-        await self._server.devices.write(endpoint, parsed, self._typed(parsed, value))
+    async def write(
+        self, endpoint: str, path: str, value: Plain | Mapping[str, Plain], *, replace: bool = True, behind: str = ""
+    ) -> None:
+        """Write a resource, or values by path at or below an instance or a resource."""
+        parsed, catalogue = ObjectPath.parse(path), self._catalogue_of(endpoint)
+        values = value if isinstance(value, Mapping) else {path: value}
+        records = check_records(records_of(values, catalogue), Operation.WRITE, catalogue)
+        if any(not parsed.contains(record.path) for record in records):
+            raise UsageError(f"A value to write is not part of {parsed}", hint="Name paths at or below it")
+        await self._at(behind).write(endpoint, parsed, records, replace=replace)
 
-    async def execute(self, endpoint: str, path: str, arguments: str = "") -> None:
+    async def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
         """Execute a resource."""
-        await self._server.devices.execute(endpoint, ObjectPath.parse(path), arguments)
+        parsed = ObjectPath.parse(path)
+        parse_arguments(arguments.encode())
+        check_operation(parsed, Operation.EXECUTE, self._catalogue_of(endpoint))
+        await self._at(behind).execute(endpoint, parsed, arguments)
 
-    def _typed(self, path: ObjectPath, value: str | float | bool) -> Value:
-        definition = self._catalogue.resource(path)
-        kind = None if definition is None else definition.type
-        if kind is ResourceType.OPAQUE:
-            try:
-                return base64.b64decode(str(value), validate=True)
-            except binascii.Error as error:
-                raise UsageError(f"The value for {path} is not base64", hint="Opaque values are written so") from error
-        if kind is ResourceType.OBJECT_LINK:
-            return ObjectLink.parse(str(value))
-        return value
+    async def discover(
+        self, endpoint: str, path: str, *, depth: int | None = None, behind: str = ""
+    ) -> tuple[Link, ...]:
+        """List what is below a path, with attributes."""
+        return await self._at(behind).discover(endpoint, ObjectPath.parse(path), depth=depth)
+
+    async def create(
+        self, endpoint: str, path: str, values: Mapping[str, Plain], *, instance: int | None = None, behind: str = ""
+    ) -> ObjectPath:
+        """Create an instance of an object; `values` by resource (`1`, `10/0`). Without a number the device chooses."""
+        made = ObjectPath.parse(path).child(instance or 0)
+        by_path = {f"{made}/{resource}": value for resource, value in values.items()}
+        records = records_of(by_path, self._catalogue_of(endpoint))
+        if instance is not None and not records:
+            records = (Record(made, None),)
+        return await self._at(behind).create(endpoint, made.parent, records, numbered=instance is not None)
+
+    async def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
+        """Delete an object instance, or a resource instance of a device that speaks 1.2."""
+        await self._at(behind).delete(endpoint, ObjectPath.parse(path))
+
+    async def write_attributes(self, endpoint: str, path: str, change: Sequence[str], *, behind: str = "") -> None:
+        """Set (`pmin=10`) and clear (`pmin`) notification attributes of a path."""
+        await self._at(behind).write_attributes(endpoint, ObjectPath.parse(path), parse_attributes(change))
+
+    async def read_composite(self, endpoint: str, paths: Sequence[str]) -> tuple[Record, ...]:
+        """Read several paths at once, whatever of them is readable."""
+        return await self._server.devices.read_composite(endpoint, [ObjectPath.parse(path) for path in paths])
+
+    async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
+        """Write several resources at once, all or nothing."""
+        catalogue = self._catalogue_of(endpoint)
+        records = check_records(records_of(values, catalogue), Operation.WRITE, catalogue)
+        await self._server.devices.write_composite(endpoint, records)
+
+    def _at(self, behind: str) -> DeviceOperations:
+        """Operations on devices, or on those behind a gateway with this prefix (object 25)."""
+        return self._server.devices.behind(behind) if behind else self._server.devices
+
+    def _catalogue_of(self, endpoint: str) -> Catalogue:
+        """The definitions in the versions that the device registered."""
+        return self._catalogue.for_versions(self._server.registry.get(endpoint).parameters.object_versions)
 
     def _device(self, registration: Registration) -> Device:
         parameters = registration.parameters

@@ -8,7 +8,7 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
-from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.builds import Builder
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
@@ -26,6 +26,7 @@ from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.result_log import ResultLog
 from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.watches import Watch, Watches
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import ReferenceAnswers
 from lwm2m_ml.service.zoo.model import Model
@@ -58,9 +59,10 @@ class TinyMLService:
         bus: Bus,
         settings: Settings,
         *,
+        catalogue: Catalogue | None = None,
         timing: DeliveryTiming | None = None,
     ) -> None:
-        self.catalogue = Catalogue.shipped()
+        self.catalogue = catalogue or Catalogue.shipped()
         self._server = server
         self._store = store
         objects = settings.objects
@@ -69,6 +71,7 @@ class TinyMLService:
         self._zoo = Zoo(store, self._workers)
         self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities)
         self._devices = Devices(server, self._keeper, self.catalogue)
+        self._watches = Watches(server.devices, bus)
         self._builder = Builder(store, self._zoo, self._workers)
         self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)
@@ -90,6 +93,7 @@ class TinyMLService:
         await self._keeper.start()
         self._results.start()
         self._server.add_keeper(self._results.keep)
+        self._watches.start()
         await self._deployments.start()
 
     async def stop(self) -> None:
@@ -133,17 +137,14 @@ class TinyMLService:
         """Return what a device can do; raises `NotFoundError` when it never told."""
         return await self._keeper.profile(endpoint)
 
-    async def read(self, endpoint: str, path: str) -> tuple[Record, ...]:
-        """Read a path of a device."""
-        return await self._devices.read(endpoint, path)
+    @property
+    def operations(self) -> Devices:
+        """Single LwM2M operations on devices."""
+        return self._devices
 
-    async def write(self, endpoint: str, path: str, value: str | float | bool) -> None:
-        """Write a resource of a device; opaque values in base64, links as `3:0`."""
-        await self._devices.write(endpoint, path, value)
-
-    async def execute(self, endpoint: str, path: str, arguments: str = "") -> None:
-        """Execute a resource of a device."""
-        await self._devices.execute(endpoint, path, arguments)
+    async def watch(self, endpoint: str, paths: Sequence[str], *, behind: str = "") -> Watch:
+        """Observe one path, or several at once; the watch yields values until it is closed or the device leaves."""
+        return await self._watches.add(endpoint, [ObjectPath.parse(path) for path in paths], behind)
 
     async def deploy(self, model: str, endpoints: Sequence[str] | str) -> Deployment:
         """Start to bring a model to devices: a list of endpoints, or `"all"` for every registered one."""

@@ -55,7 +55,7 @@ def test_a_read_becomes_typed_values(server: ScriptedServer) -> None:
     with Client(server.url, "secret") as client:
         (value,) = client.read("node 1/a", "/3/0")
     assert (value.path, value.value) == ("/3/0/0", "Acme")
-    assert server.requests == [("GET", "/api/v1/devices/node%201%2Fa/lwm2m/3/0", "Bearer secret", b"")]
+    assert server.requests == [("GET", "/api/v1/devices/node%201%252Fa/lwm2m/3/0", "Bearer secret", b"")]
 
 
 def test_a_write_sends_the_value_and_needs_no_body_back(server: ScriptedServer) -> None:

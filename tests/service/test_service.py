@@ -163,13 +163,13 @@ async def test_a_deployment_outlives_the_server(tmp_path: Path, service: TinyMLS
 
 async def test_operators_read_and_write_by_path(service: TinyMLService, join: Join) -> None:
     await join("live")
-    (record,) = await service.read("live", "/3/0/0")
+    (record,) = await service.operations.read("live", "/3/0/0")
     assert isinstance(record.value, str)
     device = service.device("live")
     assert "/42769/0" in device.objects
     assert (await service.profile("live")).runtime is not None
     with pytest.raises(UsageError, match="not base64"):
-        await service.write("live", "/9/0/2", "***")
+        await service.operations.write("live", "/9/0/2", "***")
 
 
 async def test_a_module_is_found_with_its_facts(service: TinyMLService, join: Join) -> None:
