@@ -14,7 +14,8 @@ from lwm2m_ml.compiler.errors import CalibrationError, UnsupportedTarget
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
 from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
-from lwm2m_ml.compiler.ir import Array, DataType, Graph
+from lwm2m_ml.compiler.ir import Array, DataType, Graph, Tensor
+from lwm2m_ml.compiler.ir.limits import check_graph
 from lwm2m_ml.compiler.passes.manager import run_passes
 from lwm2m_ml.compiler.passes.pipeline import prune, simplify
 from lwm2m_ml.compiler.passes.tflm_rounding import RoundAsTflm
@@ -26,6 +27,7 @@ from lwm2m_ml.errors import UsageError
 
 OPTIMIZE = ("size", "balanced", "speed")
 REFERENCES = ("litert", "tflm")
+PRECISIONS = ("int8", "float32")
 _BACKENDS: Sequence[Backend] = (NativeBackend(),)
 # Samples of the calibration data that prove a module when the caller gives no inputs.
 _PROOF_SAMPLES = 8
@@ -39,22 +41,25 @@ def compile(
     optimize: str = "balanced",
     reference: str = "litert",
     inputs: Array | Mapping[str, Array] | None = None,
+    precision: str = "int8",
 ) -> CompiledModule:
     """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
 
     `calibration` and `inputs` are float32 samples of the model's input, axis 0 counting them; `inputs` may give each
     input's by name. `reference` tells whose rounding the module has; with `litert` a quantised TFLite model is also
-    compared with LiteRT itself. The same arguments give the same bytes. Raises a subclass of `InvalidInputError` for a
-    model or data that cannot be used.
+    compared with LiteRT itself. With `precision` float32 a float model stays one: larger and slower, without
+    calibration, and proved within a tolerance instead of bit for bit. The same arguments give the same bytes. Raises a
+    subclass of `InvalidInputError` for a model or data that cannot be used.
     """
     _check_choice("optimisation", optimize, OPTIMIZE)
     _check_choice("reference", reference, REFERENCES)
+    _check_choice("precision", precision, PRECISIONS)
     backend = backend_for(target)
     content = model if isinstance(model, bytes) else read_model(model)
-    graph, was_quantized = integer_graph(content, calibration, reference)
+    graph, was_quantized = integer_graph(content, calibration, reference, precision=precision)
     payload = backend.build(graph, target, optimize)
     samples = _proof_inputs(graph, calibration, inputs)
-    by_litert = was_quantized and reference == "litert" and is_tflite(content)
+    by_litert = was_quantized and is_integer(graph) and reference == "litert" and is_tflite(content)
     proof = prove(graph, payload, target, samples, tflite=content if by_litert else None)
     return _module(graph, target, _Made(backend, payload, proof), reference, optimize)
 
@@ -83,11 +88,27 @@ def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
         raise UsageError(f"Unknown {what} {value!r}", hint=f"Choose {', '.join(choices)}")
 
 
-def integer_graph(model: bytes | pathlib.Path, calibration: Array | None, reference: str) -> tuple[Graph, bool]:
-    """The int8 graph that is compiled, and whether the model came quantised."""
+def is_integer(graph: Graph) -> bool:
+    """Whether all that goes in and comes out is int8."""
+    return all(graph.tensor(name).dtype is DataType.INT8 for name in (*graph.inputs, *graph.outputs))
+
+
+def integer_graph(
+    model: bytes | pathlib.Path, calibration: Array | None, reference: str, *, precision: str = "int8"
+) -> tuple[Graph, bool]:
+    """The graph that is compiled, and whether the model came quantised.
+
+    It is an int8 graph, but for a model that stays in float32, or that came with float32 in parts of it.
+    """
     graph = simplify(load_model(model))
-    was_quantized = all(graph.tensor(name).dtype is DataType.INT8 for name in graph.outputs)
-    if not was_quantized:
+    check_graph(graph)
+    was_quantized = any(
+        graph.tensor(name).quantization is not None and graph.tensor(name).dtype is not DataType.FLOAT32
+        for name in (*graph.inputs, *(operation.output for operation in graph.operations))
+    )
+    if was_quantized and precision != "int8":
+        raise UsageError("The model is quantised to int8 already", hint="Give the float model, or leave out float32")
+    if not was_quantized and precision == "int8":
         graph = quantize(graph, calibration)
     if reference == "tflm":
         graph = run_passes(graph, (RoundAsTflm(),))
@@ -108,15 +129,26 @@ def _proof_inputs(
 
 
 def _quantized(graph: Graph, samples: Array) -> dict[str, Array]:
-    """Int8 samples of the first input; further inputs get seeded random ones."""
+    """Samples of the first input as the module takes them; further inputs get seeded random ones."""
     values = {}
     for number, name in enumerate(graph.inputs):
-        quantization = graph.tensor(name).quantization
-        assert quantization is not None  # noqa: S101 - every tensor of an int8 graph has one
         single = Graph(graph.tensors, (), (name,), ())
         given = samples if number == 0 else random_samples(single, len(samples))
-        values[name] = quantize_values(given, quantization.scale, quantization.zero_point)
+        values[name] = encoded(graph.tensor(name), given)
     return values
+
+
+def encoded(tensor: Tensor, values: Array) -> Array:
+    """Real values in a tensor's element type."""
+    quantization = tensor.quantization
+    if tensor.dtype is DataType.FLOAT32 or quantization is None:
+        return values.astype(tensor.dtype.numpy)
+    if tensor.dtype is DataType.INT8:
+        return quantize_values(values, quantization.scale, quantization.zero_point)
+    limits = numpy.iinfo(tensor.dtype.value)
+    codes = numpy.rint(values / quantization.scale) + quantization.zero_point
+    limited: Array = numpy.clip(codes, limits.min, limits.max).astype(tensor.dtype.numpy)
+    return limited
 
 
 def _named(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -175,13 +207,13 @@ def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize:
 
 def _fact(graph: Graph, name: str, payload: Payload) -> TensorFact:
     tensor = graph.tensor(name)
-    assert tensor.quantization is not None  # noqa: S101 - every tensor of an int8 graph has one
+    quantization = tensor.quantization if tensor.dtype is not DataType.FLOAT32 else None
     return TensorFact(
         name=name,
         shape=tensor.shape,
         dtype=tensor.dtype.value,
-        scale=tensor.quantization.scale,
-        zero_point=tensor.quantization.zero_point,
+        scale=quantization.scale if quantization is not None else 1.0,
+        zero_point=quantization.zero_point if quantization is not None else 0,
         offset=payload.offsets[name],
         bytes=tensor.bytes,
     )

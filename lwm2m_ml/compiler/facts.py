@@ -13,7 +13,10 @@ from lwm2m_ml.compiler.targets import Target
 
 @dataclass(frozen=True, slots=True)
 class TensorFact:
-    """An input or output: real = scale × (integer − zero point), at `offset` in the arena, rows first."""
+    """An input or output: real = scale × (integer − zero point), at `offset` in the arena, rows first.
+
+    Float32 tensors hold the real numbers themselves: scale 1, zero point 0.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -23,8 +26,10 @@ class TensorFact:
     offset: int
     bytes: int
 
-    def quantize(self, values: Array) -> NDArray[numpy.int8]:
+    def quantize(self, values: Array) -> Array:
         """Real values as the module takes them: divided in float32, rounded to nearest even, limited to int8."""
+        if self.dtype == "float32":
+            return numpy.asarray(values, numpy.float32)
         return quantize_values(numpy.asarray(values), self.scale, self.zero_point)
 
     def dequantize(self, values: Array) -> NDArray[numpy.float32]:
@@ -58,7 +63,7 @@ class CompiledModule:
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
     vectors: tuple[tuple[bytes, bytes], ...]
-    max_abs_diff: int
+    max_abs_diff: float
     exact: bool
     reference: str
     optimize: str

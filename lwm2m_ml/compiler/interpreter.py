@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import numpy
 
+from lwm2m_ml.compiler.arithmetic import dequantize_values
 from lwm2m_ml.compiler.errors import UnsupportedOperator, WrongShape
-from lwm2m_ml.compiler.ir import Array, DataType, Graph, Operation
+from lwm2m_ml.compiler.ir import Array, DataType, Graph, Operation, kinds
 from lwm2m_ml.compiler.reference import float_kernels, integer_kernels
 
 # Samples are run in portions of about so many elements of the largest tensor, to bound memory.
@@ -57,10 +58,18 @@ def _run_portion(graph: Graph, inputs: Mapping[str, Array], wanted: tuple[str, .
 
 def compute(graph: Graph, operation: Operation, operands: list[Array]) -> Array:
     """The result of one operation on operands with an axis of samples."""
-    integer = graph.result(operation).dtype is DataType.INT8
+    if isinstance(operation.kind, kinds.Dequantize):
+        return _dequantized(graph, operation, operands[0])
+    integer = graph.result(operation).dtype is not DataType.FLOAT32
     table = integer_kernels.KERNELS if integer else float_kernels.KERNELS
     if type(operation.kind) not in table:
         raise UnsupportedOperator(operation.kind_name, operation.name, why=f"not in {graph.result(operation).dtype}")
     if integer:
         return integer_kernels.KERNELS[type(operation.kind)](graph, operation, operands)
     return numpy.asarray(float_kernels.KERNELS[type(operation.kind)](operation.kind, operands), numpy.float32)
+
+
+def _dequantized(graph: Graph, operation: Operation, codes: Array) -> Array:
+    quantization = graph.operands(operation)[0].quantization
+    assert quantization is not None  # noqa: S101 - the verifier saw to it
+    return dequantize_values(codes, quantization.scale, quantization.zero_point)

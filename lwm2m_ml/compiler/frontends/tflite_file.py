@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy
 import tflite
@@ -16,6 +17,8 @@ _MAXIMUM_RANK = 8
 _MAXIMUM_OPERANDS = 256
 _TYPES: Mapping[int, DataType] = {
     tflite.TensorType.FLOAT32: DataType.FLOAT32,
+    # Weights only: they are unpacked when they are read.
+    tflite.TensorType.FLOAT16: DataType.FLOAT32,
     tflite.TensorType.INT8: DataType.INT8,
     tflite.TensorType.UINT8: DataType.UINT8,
     tflite.TensorType.INT16: DataType.INT16,
@@ -120,7 +123,9 @@ def _tensor(model: tflite.Model, tensor: tflite.Tensor) -> FileTensor:
         raise UnsupportedOperator("tensor", f"'{name}'", why="it is stored sparse", hint="Convert without sparsity")
     dtype = _TYPES[tensor.Type()]
     quantization = _quantization(name, shape, tensor.Quantization())
-    return FileTensor(name, shape, dtype, quantization, _data(model, tensor.Buffer(), name, shape, dtype))
+    stored = numpy.dtype(numpy.float16) if tensor.Type() == tflite.TensorType.FLOAT16 else dtype.numpy
+    data = _data(model, tensor.Buffer(), name, shape, stored)
+    return FileTensor(name, shape, dtype, quantization, None if data is None else data.astype(dtype.numpy, copy=False))
 
 
 def _quantization(name: str, shape: tuple[int, ...], parameters: tflite.QuantizationParameters) -> Quantization | None:
@@ -136,10 +141,12 @@ def _quantization(name: str, shape: tuple[int, ...], parameters: tflite.Quantiza
     return Quantization(scales, zero_points, axis)
 
 
-def _data(model: tflite.Model, buffer: int, name: str, shape: tuple[int, ...], dtype: DataType) -> Array | None:
+def _data(
+    model: tflite.Model, buffer: int, name: str, shape: tuple[int, ...], stored: "numpy.dtype[Any]"
+) -> Array | None:
     if buffer == 0 or buffer >= model.BuffersLength() or not model.Buffers(buffer).DataLength():
         return None
-    values = numpy.frombuffer(model.Buffers(buffer).DataAsNumpy().tobytes(), dtype.numpy)
+    values = numpy.frombuffer(model.Buffers(buffer).DataAsNumpy().tobytes(), stored)
     expected = int(numpy.prod(shape, dtype=numpy.int64))
     if values.size != expected:
         raise UnreadableModel(f"Tensor {name} holds {values.size:,} values for {expected:,} places")

@@ -27,6 +27,7 @@ class TfliteImporter:
     file: TfliteFile
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     names: dict[int, str] = field(default_factory=dict)
+    unpacked: dict[int, FileTensor] = field(default_factory=dict)
 
     def is_float_border(self, index: int) -> bool:
         """Whether a float input only feeds QUANTIZE: the module then takes the int8 tensor behind it."""
@@ -54,7 +55,7 @@ class TfliteImporter:
         """The graph's tensor for a number of the file, which may stand for a constant."""
         if index in self.names:
             return self.names[index]
-        tensor = self.file.tensors[index]
+        tensor = self.unpacked.get(index, self.file.tensors[index])
         if tensor.data is None:
             if any(index in operator.outputs for operator in self.file.operators):
                 raise CyclicModel(f"{place} needs tensor {tensor.name} before it is computed")
@@ -75,10 +76,21 @@ class TfliteImporter:
 
     def constant(self, operator: FileOperator, position: int) -> FileTensor:
         """An operand that must be constant."""
-        tensor = self.file.tensors[operator.inputs[position]]
+        index = operator.inputs[position]
+        tensor = self.unpacked.get(index, self.file.tensors[index])
         if tensor.data is None:
             raise UnsupportedOperator(operator.name, operator.place, why=f"operand {position} is not constant")
         return tensor
+
+    def unpack(self, packed: int, result: int) -> None:
+        """Weights kept in int8 or float16 and dequantised by the model are float constants."""
+        tensor = self.file.tensors[packed]
+        assert tensor.data is not None  # noqa: S101 - see the caller
+        data = tensor.data
+        if tensor.dtype is not DataType.FLOAT32:
+            axis = tensor.quantization.axis if tensor.quantization is not None else None
+            data = _dequantized(tensor, data, axis or 0)
+        self.unpacked[result] = FileTensor(tensor.name, tensor.shape, DataType.FLOAT32, None, data)
 
     def integers(self, operator: FileOperator, position: int) -> tuple[int, ...]:
         """The values of a constant operand of integers."""

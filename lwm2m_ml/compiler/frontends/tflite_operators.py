@@ -183,8 +183,11 @@ def _split(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _quantize(importer: TfliteImporter, operator: FileOperator) -> None:
-    """From float the quantised tensor is already an input; from int8 it is a change of scale."""
+    """At the border the quantised tensor is already an input; from int8 it is a change of scale."""
     if operator.outputs[0] in importer.names:
+        return
+    if importer.operand_type(operator) is DataType.FLOAT32:
+        importer.add(operator, kinds.Quantize(), [importer.operand(operator, 0)])
         return
     if importer.operand_type(operator) is not DataType.INT8:
         raise UnsupportedOperator(
@@ -194,10 +197,15 @@ def _quantize(importer: TfliteImporter, operator: FileOperator) -> None:
 
 
 def _dequantize(importer: TfliteImporter, operator: FileOperator) -> None:
-    """At the end of the model the module gives the int8 tensor before it; weights in float models are unpacked."""
-    if operator.outputs[0] not in importer.file.outputs:
-        raise UnsupportedOperator(operator.name, operator.place, why="it is inside the model", hint="Quantise it all")
-    importer.names[operator.outputs[0]] = importer.operand(operator, 0)
+    """At the end of the model the module gives the int8 tensor before it; packed weights become float constants."""
+    tensor, result = importer.file.tensors[operator.inputs[0]], operator.outputs[0]
+    read = any(result in other.inputs for other in importer.file.operators)
+    if tensor.data is not None:
+        importer.unpack(operator.inputs[0], result)
+    elif (result in importer.file.outputs and not read) or tensor.dtype is DataType.FLOAT32:
+        importer.names[result] = importer.operand(operator, 0)
+    else:
+        importer.add(operator, kinds.Dequantize(), [importer.operand(operator, 0)])
 
 
 IMPORTERS: Mapping[str, Callable[[TfliteImporter, FileOperator], None]] = {

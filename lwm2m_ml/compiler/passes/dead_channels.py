@@ -21,7 +21,8 @@ class EliminateDeadChannels:
 
     def apply(self, graph: Graph) -> Graph:
         """The graph with fewer channels; the same object when all are needed."""
-        if any(graph.tensor(name).dtype is not DataType.INT8 for name in (*graph.inputs, *graph.outputs)):
+        moving = (*graph.inputs, *(operation.output for operation in graph.operations), *graph.outputs)
+        if any(graph.tensor(name).dtype is not DataType.INT8 for name in moving):
             return graph
         elimination = _Elimination(graph)
         return elimination.rebuilt() if elimination.removes_any else graph

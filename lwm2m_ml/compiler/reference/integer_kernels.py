@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from lwm2m_ml.compiler.arithmetic import clamp_int8, quantize_values
+from lwm2m_ml.compiler.arithmetic import clamp_int8, round_half_away
 from lwm2m_ml.compiler.ir import Graph, Operation, kinds
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
@@ -147,7 +147,8 @@ def _resize_bilinear(_: Graph, operation: Operation, operands: Sequence[Array]) 
 
 def _quantize(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:
     result = graph.result(operation)
-    return quantize_values(operands[0], scale_of(result), zero_point_of(result))
+    scaled = operands[0].astype(numpy.float32) / numpy.float32(scale_of(result))
+    return clamp_int8(numpy.nan_to_num(round_half_away(scaled)).astype(numpy.float64) + zero_point_of(result))
 
 
 def _softmax(graph: Graph, operation: Operation, operands: Sequence[Array]) -> Array:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import flatbuffers  # type: ignore[import-untyped]
+import flatbuffers
 import numpy
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -56,6 +56,11 @@ class FileStep:
 def code(shape: Sequence[int], scale: float = 0.05, zero_point: int = -7) -> FileTensor:
     """An int8 tensor that is given or computed."""
     return FileTensor(tuple(shape), "int8", (scale,), (zero_point,))
+
+
+def real(shape: Sequence[int]) -> FileTensor:
+    """A float32 tensor that is given or computed."""
+    return FileTensor(tuple(shape), "float32")
 
 
 def constant(values: Any, dtype: str, scales: Sequence[float] = (), axis: int = 0, zero_point: int = 0) -> FileTensor:
@@ -190,6 +195,7 @@ class Workbench:
     """What a test of operators needs."""
 
     code: Callable[..., FileTensor] = code
+    real: Callable[..., FileTensor] = real
     constant: Callable[..., FileTensor] = constant
     options: Callable[..., Any] = options
     step: Callable[..., FileStep] = FileStep

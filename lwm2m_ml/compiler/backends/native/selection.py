@@ -8,6 +8,7 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     convolution,
     depthwise,
     elementwise,
+    floating,
     fully_connected,
     mean,
     movement,
@@ -22,7 +23,7 @@ from lwm2m_ml.compiler.backends.native.kernels.armv7em import depthwise as armv7
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import fully_connected as armv7em_fully_connected
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.errors import UnsupportedOperator
-from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.ir import DataType, Graph
 from lwm2m_ml.compiler.targets import Target
 
 KERNELS: Sequence[Kernel] = (
@@ -45,7 +46,8 @@ KERNELS: Sequence[Kernel] = (
 
 def candidates(layer: Layer) -> Iterator[Kernel]:
     """The kernels that can compute a layer, the preferred ones first."""
-    return (kernel for kernel in KERNELS if kernel.accepts(layer))
+    real = DataType.FLOAT32 in (layer.result.dtype, layer.operands[0].dtype)
+    return (kernel for kernel in (floating.KERNELS if real else KERNELS) if kernel.accepts(layer))
 
 
 def select(graph: Graph, target: Target, optimize: str) -> tuple[Step, ...]:
@@ -56,5 +58,6 @@ def select(graph: Graph, target: Target, optimize: str) -> tuple[Step, ...]:
 def _step(layer: Layer) -> Step:
     kernel = next(candidates(layer), None)
     if kernel is None:
-        raise UnsupportedOperator(layer.operation.kind_name, layer.operation.name, why="no kernel computes it in int8")
+        why = f"no kernel computes it in {layer.result.dtype.value}"
+        raise UnsupportedOperator(layer.operation.kind_name, layer.operation.name, why=why)
     return Step(layer, kernel)

@@ -1,0 +1,18 @@
+"""Kernels on float32 in plain C, for models that are not quantised, and the ways between float32 and int8."""
+
+from collections.abc import Sequence
+
+from lwm2m_ml.compiler.backends.native.kernel import Kernel
+from lwm2m_ml.compiler.backends.native.kernels import movement, resizing
+from lwm2m_ml.compiler.backends.native.kernels.floating import conversion, elementwise, layers, pooling, softmax
+
+KERNELS: Sequence[Kernel] = (
+    *layers.KERNELS,
+    *pooling.KERNELS,
+    *elementwise.KERNELS,
+    *softmax.KERNELS,
+    *conversion.KERNELS,
+    # These move elements or look at the element type themselves.
+    *resizing.KERNELS,
+    *movement.KERNELS,
+)
