@@ -1,7 +1,7 @@
 // CoAP over DTLS 1.2 with pre-shared keys: first SESSIONS handshakes, `together` of them at a time, then one GET after
 // the other in each session. Prints one JSON object. Needs OpenSSL's headers and libraries.
 //
-//   dtls_load HOST PORT SESSIONS TOGETHER SECONDS PATH       identity "device-N", key "key-of-device-N"
+//   dtls_load HOST PORT SESSIONS TOGETHER SECONDS PATH       identity "device-N", key "the-key-of-device-N"
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -46,7 +46,7 @@ static unsigned show_key(SSL *ssl, const char *hint, char *identity, unsigned id
     int index = (int)(intptr_t)SSL_get_ex_data(ssl, own_data);
     (void)hint;
     snprintf(identity, identity_room, "device-%d", index);
-    return snprintf((char *)key, room, "key-of-device-%d", index);
+    return snprintf((char *)key, room, "the-key-of-device-%d", index);
 }
 
 static void begin_handshake(SSL_CTX *context, int index, struct sockaddr_in *server) {

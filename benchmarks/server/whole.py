@@ -1,7 +1,7 @@
 """Our whole server, as `lwm2m-ml serve` runs it but for its API: `python whole.py PORT [uvloop] [batches]`.
 
 Registry, store (SQLite in a temporary directory), bus and log (to standard error) are on. What devices notify and send
-is decoded and published, and a subscriber stores a result for each, as the service does.
+is decoded and published, and a result is stored for each, as the service does: Sends are answered after that.
 """
 
 import asyncio
@@ -13,15 +13,16 @@ from typing import Any
 
 from conversation import ask_for, converse
 
-import lwm2m_ml.server.server as server_module
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap import CoapEndpoint, CoapSettings
-from lwm2m_ml.coap.dtls.credentials import Granted, NoCredentials
 from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
 from lwm2m_ml.logs import configure_logging
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server import listening
+from lwm2m_ml.server.credentials.credential import CredentialKind
+from lwm2m_ml.server.credentials.credentials import WantedCredential
 from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.server.settings import ServerLimits
@@ -32,43 +33,57 @@ PACKAGE = bytes(range(256)) * 400
 RESULT = ObjectPath.parse("/42771/0")
 RESOURCES = tuple(ObjectPath.parse(f"/42771/0/{number}") for number in (1, 3, 5))
 EVENTS_WAITING = 100_000
-
-
-class KeysByName(NoCredentials):
-    """The keys that the load generator has."""
-
-    def pre_shared_key(self, identity: str) -> Granted:
-        return Granted(identity, f"key-of-{identity}".encode())
-
-    def is_valid(self, identity: str) -> bool:
-        return True
+SESSIONS = 1_000
 
 
 class Results:
-    """Stores what devices report."""
+    """Stores what devices report, as the service does."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self.stored = 0
 
-    async def take(self, event: Notified | DataSent) -> None:
+    def keep(self, event: Notified | DataSent) -> asyncio.Future[None]:
+        """Write one result; the server thanks for a Send when that is done."""
         values = {record.path.resource_id: record.value for record in event.records}
         result = ResultRecord(event.endpoint, "digits", values[5], values[1], confidence=values[3])
-        self._store.results.add(result)
-        self.stored += 1
+        future = self._store.results.add(result)
+        future.add_done_callback(self._count)
+        return future
+
+    def _count(self, future: asyncio.Future[None]) -> None:
+        self.stored += future.exception() is None
+
+    async def take(self, event: Notified) -> None:
+        """Nobody waits for a notification to be on disk."""
+        self.keep(event)
+
+
+def keys() -> list[WantedCredential]:
+    """What the load generator for DTLS has."""
+    return [
+        WantedCredential(
+            f"secure-{number}",
+            CredentialKind.PSK,
+            {"identity": f"device-{number}", "key": f"the-key-of-device-{number}".encode().hex()},
+        )
+        for number in range(SESSIONS)
+    ]
 
 
 async def main(port: int, directory: str) -> None:
     configure_logging()
-    settings = Settings(data_directory=Path(directory), coap_host="127.0.0.1", coap_port=port)
+    settings = Settings(data_directory=Path(directory), coap_port=port, coaps_port=0, insecure=True)
     store = await Store.open(settings.database_url)
     bus = Bus()
     results = Results(store)
     bus.subscribe(Notified, results.take, queue_size=EVENTS_WAITING)
-    bus.subscribe(DataSent, results.take, queue_size=EVENTS_WAITING)
-    server = Lwm2mServer(store, bus, Catalogue.shipped(), settings, limits=ServerLimits())
+    # All devices here have one address, which alone may not register so often.
+    limits = ServerLimits(registrations_per_peer=0)
+    server = Lwm2mServer(store, bus, Catalogue.shipped(), settings, limits=limits)
     await server.start()
-    secure = await server._exchange.coap.listen_dtls("127.0.0.1", 0, KeysByName())
+    await server.credentials.add_all(keys())
+    server.add_keeper(results.keep)
 
     def path_of(content: bytes) -> str:
         return server.downloads.publish(content, endpoint="device-0").uri.split("/", 3)[3]
@@ -94,7 +109,11 @@ async def main(port: int, directory: str) -> None:
 
     orders = {"observe": observe, "read": read, "read composite": read_composite, "stored": stored}
     prepare_for_load()
-    facts = {"hello": path_of(b"hello"), "package": path_of(PACKAGE), "secure_port": secure[1]}
+    facts = {
+        "hello": path_of(b"hello"),
+        "package": path_of(PACKAGE),
+        "secure_port": int(server.uris["coaps"].rpartition(":")[2]),
+    }
     await converse(facts, orders)
     await server.stop()
     await bus.close()
@@ -103,9 +122,7 @@ async def main(port: int, directory: str) -> None:
 
 def use_batches() -> None:
     """Let the server's endpoint move many datagrams per system call."""
-    settings = CoapSettings(batches=True)
-    server_module.CoapEndpoint = functools.partial(CoapEndpoint, settings=settings)
-    server_module.CoapEndpoint.bind = functools.partial(CoapEndpoint.bind, settings=settings)
+    listening.CoapEndpoint = functools.partial(CoapEndpoint, settings=CoapSettings(batches=True))
 
 
 if __name__ == "__main__":
