@@ -21,6 +21,8 @@ from lwm2m_ml.compiler.backends.native.kernels import (
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import depthwise as armv7em_depthwise
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import fully_connected as armv7em_fully_connected
+from lwm2m_ml.compiler.backends.native.kernels.scalar import convolution as scalar_convolution
+from lwm2m_ml.compiler.backends.native.kernels.scalar import depthwise as scalar_depthwise
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.ir import DataType, Graph
@@ -30,6 +32,8 @@ KERNELS: Sequence[Kernel] = (
     *armv7em_convolution.KERNELS,
     *armv7em_depthwise.KERNELS,
     *armv7em_fully_connected.KERNELS,
+    *scalar_convolution.KERNELS,
+    *scalar_depthwise.KERNELS,
     *convolution.KERNELS,
     *depthwise.KERNELS,
     *fully_connected.KERNELS,

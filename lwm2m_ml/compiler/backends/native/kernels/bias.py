@@ -6,7 +6,7 @@ from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference.requantization import zero_point_of
 
-_LIMIT = (1 << 31) - 1
+LARGEST_BIAS = (1 << 31) - 1
 
 
 def folded_bias(layer: Layer, sums_of_weights: Array) -> Array | None:
@@ -16,6 +16,6 @@ def folded_bias(layer: Layer, sums_of_weights: Array) -> Array | None:
     """
     zero_point = zero_point_of(layer.operands[0])
     folded = layer.operands[2].values.astype(numpy.int64) - zero_point * sums_of_weights.astype(numpy.int64)
-    if numpy.abs(folded).max(initial=0) > _LIMIT:
+    if numpy.abs(folded).max(initial=0) > LARGEST_BIAS:
         return None
     return folded.astype(numpy.int32)

@@ -1,0 +1,73 @@
+"""What drivers read from flash beside their code: the lengths of a layer, parameters of channels, weights.
+
+A driver that reads its lengths serves all layers of its kind; one that has them as literals is longer and faster.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy
+from numpy.typing import NDArray
+
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.ir.tensor import Array
+
+Words = NDArray[numpy.uint32]
+
+# Lengths take 16 bits.
+LARGEST_LENGTH = 1 << 15
+
+
+def channel_parameters(layer: Layer, bias: Array) -> Words:
+    """Two words per channel: bias × 32 + shift, then the multiplier."""
+    requantization = layer.requantization
+    shifts = -numpy.array(requantization.shifts, numpy.int64)
+    biases = bias.astype(numpy.int64) * 32 + shifts
+    return numpy.stack([biases, numpy.array(requantization.multipliers)], axis=1).astype(numpy.uint32)
+
+
+def byte_words(values: Array) -> Words:
+    """Bytes in their order, filled up to whole words."""
+    flat = numpy.asarray(values, numpy.int8).reshape(-1)
+    filled = numpy.zeros(-(-len(flat) // 4) * 4, numpy.int8)
+    filled[: len(flat)] = flat
+    return filled.view(numpy.uint32)
+
+
+def driver(text: str, shape: Mapping[str, int], words: Words, *, specialised: bool = False) -> tuple[str, Words]:
+    """The driver's C text with its lengths, and the constants it reads; `$REST` becomes the address of `words`.
+
+    A length is read where it is used, for registers are worth more than loads. Those that the text does not name are
+    left out.
+    """
+    used = {name: length for name, length in shape.items() if re.search(rf"\b{name}\b", text)}
+    if specialised:
+        for name, length in used.items():
+            text = re.sub(rf"\b{name}\b", f"({length})", text)
+        return text.replace("$REST", "constants"), words
+    for index, name in enumerate(used):
+        text = re.sub(rf"\b{name}\b", f"((const int16_t *)constants)[{index}]", text)
+    head = numpy.array([*used.values(), *[0] * (len(used) % 2)], numpy.int16).view(numpy.uint32)
+    return text.replace("$REST", f"(constants + {len(head)})"), numpy.concatenate([head, words])
+
+
+def specialises(layer: Layer) -> bool:
+    """Whether a layer is to have a driver of its own."""
+    return layer.optimize == "speed"
+
+
+def first_reads(layer: Layer, stride: Sequence[int], top: int, left: int) -> Array:
+    """For each pixel of a windowed layer's result the offset of the first operand that it, or a later one, reads."""
+    _, _, width, channels = layer.operands[0].shape
+    _, rows, columns, _ = layer.result.shape
+    first_row = numpy.maximum(numpy.arange(rows) * stride[0] - top, 0)
+    first_column = numpy.maximum(numpy.arange(columns) * stride[1] - left, 0)
+    reads = ((first_row[:, None] * width + first_column[None, :]) * channels).reshape(-1)
+    return numpy.minimum.accumulate(reads[::-1])[::-1]
+
+
+def block_lead(layer: Layer, reads: Array, pixels: int) -> int:
+    """How far writing runs ahead of reading when `pixels` results at a time are read for, then written."""
+    ends = numpy.arange(pixels, len(reads), pixels)
+    ahead: Array = ends * layer.result.shape[-1] - reads[ends]
+    return int(max(0, ahead.max(initial=0)))

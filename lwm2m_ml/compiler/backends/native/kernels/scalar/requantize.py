@@ -1,0 +1,79 @@
+"""C text that scales a sum to int8 with two words of parameters per channel, without 64-bit products on small cores.
+
+The words are bias × 32 + shift, and the multiplier. With p = sum × multiplier, rounding twice gives
+h = (p + 2³⁰) >> 31, then (h − [h < 0] + 2^(shift − 1)) >> shift; rounding once leaves out 2³⁰ and [h < 0], because
+h = p >> 31 loses only bits that the last shift loses too. The zero point joins the last rounding.
+"""
+
+import numpy
+
+from lwm2m_ml.compiler.arithmetic import Rounding
+from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline
+from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.backends.native.program import Program, fill
+from lwm2m_ml.compiler.backends.native.scaling import clamp_function
+from lwm2m_ml.compiler.ir.tensor import Array
+
+# Sums below this keep every partial product of 16-bit halves within 32 bits.
+_LARGEST_SUM = 1 << 28
+# Biases share a word with their shift.
+_LARGEST_BIAS = 1 << 26
+# The zero point is added before the last shift: it must not run out of 32 bits.
+_LARGEST_SHIFT = 20
+_LARGEST_OPERAND = 255
+
+# sum = 2¹⁶·upper + lower with a signed lower half, so that no partial product and no sum of them leaves 32 bits.
+_HALVES = """
+static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier)
+{
+  int32_t lower = (int16_t)sum, upper = (sum - lower) >> 16;
+  int32_t low = (uint16_t)multiplier, high = (int32_t)((uint32_t)multiplier >> 16);
+  int32_t middle = ((lower * low) >> 16) + lower * high + upper * low$NUDGE;
+  return upper * high * 2 + (middle >> 15);
+}
+"""
+_LONG = """
+static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier)
+{
+  return (int32_t)(((int64_t)sum * multiplier$NUDGE) >> 31);
+}
+"""
+_SCALE = """
+static __attribute__((always_inline)) inline int8_t @NAME@(int32_t sum, const int32_t *parameters, int32_t rounding,
+  int32_t low, int32_t high)
+{
+  int32_t shift = parameters[0] & 31;
+  int32_t value = $PRODUCT(sum + (parameters[0] >> 5), parameters[1]);
+  value += $AWAY((int32_t)((uint32_t)rounding << shift) >> 1);
+  return $CLAMP(value >> shift, low, high);
+}
+"""
+
+
+def scalable(layer: Layer, filters: Array, bias: Array) -> bool:
+    """Whether the sums of a layer with filters (O, K) stay within the bounds that make the short form exact."""
+    weights = numpy.abs(filters.astype(numpy.int64)).sum(axis=1) * _LARGEST_OPERAND
+    biases = numpy.abs(bias.astype(numpy.int64))
+    return bool(
+        (weights + biases).max(initial=0) < _LARGEST_SUM
+        and biases.max(initial=0) < _LARGEST_BIAS
+        and all(-_LARGEST_SHIFT <= shift < 0 for shift in layer.requantization.shifts)
+    )
+
+
+def scale_function(program: Program, layer: Layer) -> str:
+    """The symbol of the function that makes a result of a sum, its channel's parameters, rounding and limits."""
+    twice = layer.requantization.rounding is Rounding.DOUBLE
+    if is_baseline(layer.target):
+        product = fill(_HALVES, NUDGE=" + (1 << 14)" if twice else "")
+    else:
+        product = fill(_LONG, NUDGE=" + (1 << 30)" if twice else "")
+    return program.function(
+        "scale",
+        fill(
+            _SCALE,
+            PRODUCT=program.function("high_product", product),
+            AWAY="(value >> 31) + " if twice else "",
+            CLAMP=clamp_function(program),
+        ),
+    )
