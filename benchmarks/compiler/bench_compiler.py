@@ -107,10 +107,8 @@ def print_peers(target: str) -> None:
             cost = [f"{facts['seconds']:.1f}", f"{facts['peak_kib'] / 1024:.0f}"]
             row([subject.name, f"lwm2m-ml, {optimize}", *figures, verdict(facts), *cost])
         for peer in RECORDED[subject.name]:
-            row(
-                [subject.name, peer.name, f"{peer.flash:,}", f"{peer.ram:,}", millions(peer.instructions)]
-                + [peer.output, "", ""]
-            )
+            figures = [f"{peer.flash:,}", f"{peer.ram:,}", millions(peer.instructions)]
+            row([subject.name, peer.name, *figures, peer.output, "", ""])
 
 
 def print_targets(targets: list[str]) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Sequence
 
 from lwm2m_ml.compiler.errors import ModelTooLarge
 from lwm2m_ml.compiler.ir import kinds
+from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.kinds import Kind
 
 MAXIMUM_ELEMENTS = 1 << 24
 MAXIMUM_OPERATIONS = 10_000
 # Results times operands of each: a second of a fast microcontroller is a hundredth of this.
 _MAXIMUM_WORK = 1 << 31
+# Of a whole model: everything that it computes for one sample, and everything that it brings.
+MAXIMUM_COMPUTED_ELEMENTS = 1 << 25
+MAXIMUM_CONSTANT_BYTES = 1 << 24
 
 
 def check_elements(shape: Sequence[int], what: str) -> None:
@@ -21,6 +25,24 @@ def check_elements(shape: Sequence[int], what: str) -> None:
             f"{what} has the shape {'×'.join(map(str, shape))}, {elements:,} elements",
             hint=f"At most {MAXIMUM_ELEMENTS:,} elements are possible",
         )
+
+
+def check_graph(graph: Graph) -> None:
+    """Raise ModelTooLarge for a model that computes or brings more than any microcontroller could hold in turn."""
+    computed = sum(tensor.elements for tensor in graph.tensors.values() if not tensor.is_constant)
+    constant = sum(tensor.bytes for tensor in graph.tensors.values() if tensor.is_constant)
+    work = sum(
+        graph.result(operation).elements
+        * _operands_per_result(operation.kind, [operand.shape for operand in graph.operands(operation)])
+        for operation in graph.operations
+    )
+    for what, found, most in (
+        ("would take {:,} multiplications", work, _MAXIMUM_WORK),
+        ("computes {:,} elements for a sample", computed, MAXIMUM_COMPUTED_ELEMENTS),
+        ("holds {:,} bytes of constants", constant, MAXIMUM_CONSTANT_BYTES),
+    ):
+        if found > most:
+            raise ModelTooLarge(f"The model {what.format(found)}", hint=f"At most {most:,} are possible")
 
 
 def check_work(kind: Kind, shapes: Sequence[Sequence[int]], result: Sequence[int]) -> None:

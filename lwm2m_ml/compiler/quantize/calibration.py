@@ -11,6 +11,8 @@ from lwm2m_ml.compiler.interpreter import run_all
 from lwm2m_ml.compiler.ir import Array, Graph
 
 _RANDOM_SAMPLES = 16
+# All tensors of a portion of the samples are in memory together; so many elements take a quarter of a gigabyte.
+_PORTION_ELEMENTS = 1 << 26
 _RANDOM_SEED = 20_240_501
 
 
@@ -80,9 +82,15 @@ def random_samples(graph: Graph, count: int = _RANDOM_SAMPLES) -> Array:
 
 
 def observe_ranges(graph: Graph, inputs: Mapping[str, Array], observer: Observer) -> dict[str, Range]:
-    """The range of every tensor that is given or computed."""
-    values = run_all(graph, inputs)
-    ranges = {name: observer.observe(array) for name, array in values.items()}
+    """The range of every tensor that is given or computed; many samples are observed in portions."""
+    elements = sum(tensor.elements for tensor in graph.tensors.values() if not tensor.is_constant)
+    portion = max(1, _PORTION_ELEMENTS // elements)
+    ranges: dict[str, Range] = {}
+    for start in range(0, len(next(iter(inputs.values()))), portion):
+        values = run_all(graph, {name: array[start : start + portion] for name, array in inputs.items()})
+        for name, array in values.items():
+            found = observer.observe(array)
+            ranges[name] = ranges[name].joined(found) if name in ranges else found
     for name, found in ranges.items():
         if not (numpy.isfinite(found.low) and numpy.isfinite(found.high)):
             raise CalibrationError(f"Tensor {name} takes infinite or undefined values on the calibration data")
