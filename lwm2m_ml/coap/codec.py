@@ -118,9 +118,14 @@ def encode_tail(options: Iterable[Option], payload: bytes) -> bytes:
 
 def encode_options(options: Iterable[Option]) -> bytes:
     """Encode options; the order among options of one number is kept."""
+    return encode_ordered(sorted(options, key=_number))
+
+
+def encode_ordered(options: Iterable[Option]) -> bytes:
+    """Encode options that come in the order of their numbers."""
     encoded = bytearray()
     previous = 0
-    for number, value in sorted(options, key=_number):
+    for number, value in options:
         delta = number - previous
         length = len(value)
         previous = number

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap import numbers
-from lwm2m_ml.coap.codec import encode_options
+from lwm2m_ml.coap.codec import encode_ordered
 from lwm2m_ml.coap.errors import UnusableOption
 from lwm2m_ml.coap.options import Block, Option, Options, encode_uint, first, first_block, first_uint
 
@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 class FastRequest:
     """A request whose options are decoded when they are asked for."""
 
-    __slots__ = ("_block2", "block1", "code", "options", "path", "payload", "remote")
+    __slots__ = (
+        "_block2",
+        "block1",
+        "code",
+        "in_q_blocks",
+        "options",
+        "path",
+        "payload",
+        "remote",
+        "whole_answer",
+    )
 
     def __init__(self, remote: Remote, code: int, options: Options, payload: bytes) -> None:
         self.remote = remote
@@ -30,6 +40,10 @@ class FastRequest:
         self.block1: Block | None = None
         """The last block of a body that arrived in blocks; `payload` is the whole body."""
         self._block2: Block | EllipsisType | None = ...
+        self.in_q_blocks = False
+        """Part of a transfer that is not answered block by block (RFC 9177)."""
+        self.whole_answer = False
+        """The answer is cut somewhere else."""
         try:
             self.path = tuple([value.decode() for number, value in options if number == 11])
         except UnicodeDecodeError:
@@ -101,6 +115,7 @@ class FastResponse:
     size1: int | None = None
     size2: int | None = None
     echo: bytes | None = None
+    _tail: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def options(self) -> Options:
         """The options in the order of their numbers."""
@@ -127,9 +142,11 @@ class FastResponse:
         return options
 
     def tail(self) -> bytes:
-        """Options and payload as they follow the token."""
-        encoded = encode_options(self.options())
-        return b"%b\xff%b" % (encoded, self.payload) if self.payload else encoded
+        """Options and payload as they follow the token; encoded once, so change nothing after the first call."""
+        if self._tail is None:
+            encoded = encode_ordered(self.options())
+            self._tail = b"%b\xff%b" % (encoded, self.payload) if self.payload else encoded
+        return self._tail
 
 
 FastAnswer = FastResponse | asyncio.Future[FastResponse] | None

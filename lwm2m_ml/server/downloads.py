@@ -19,6 +19,8 @@ from lwm2m_ml.lwm2m.response_codes import ResponseCode
 SEGMENT = "packages"
 LARGEST_BLOCK_EXPONENT = 6
 COAP_HEADER_BYTES = 4
+WHOLE = Block(0, False, LARGEST_BLOCK_EXPONENT)
+"""What is asked for when no block is named."""
 
 log = structlog.get_logger(__name__)
 
@@ -59,27 +61,30 @@ class Download:
 
     def serve(self, asked: Block | None) -> FastResponse:
         """The answer that holds the block asked for (RFC 7959 §2.4), or 4.00 when there is no such block."""
-        block = asked or Block(0, False, LARGEST_BLOCK_EXPONENT)
-        block = block.resized(LARGEST_BLOCK_EXPONENT)
-        if block.start >= len(self.content) and block.number:
+        number, _, exponent = block = (asked or WHOLE).resized(LARGEST_BLOCK_EXPONENT)
+        start = block.start
+        if start >= len(self.content) and number:
             return FastResponse(ResponseCode.BAD_REQUEST, b"there is no such block")
-        end = block.start + block.size
+        end = start + block.size
         more = end < len(self.content)
         response = FastResponse(
             ResponseCode.CONTENT,
-            self.content[block.start : end],
+            self.content[start:end],
             content_format=ContentFormat.OPAQUE,
             etag=self.etag,
-            block2=Block(block.number, more, block.size_exponent) if asked or more else None,
-            size2=len(self.content) if block.number == 0 else None,
+            block2=Block(number, more, exponent) if asked or more else None,
+            size2=len(self.content) if number == 0 else None,
         )
-        self._count(response, block.start, min(end, len(self.content)))
+        self._count(response, start, min(end, len(self.content)))
         return response
 
     def _count(self, response: FastResponse, start: int, end: int) -> None:
         self.bytes_served += COAP_HEADER_BYTES + len(response.tail())
         self.blocks_served += 1
         self.last_served_at = time.time()
+        if not self._ahead and start <= self._served_upto:
+            self._served_upto = max(self._served_upto, end)
+            return
         # Stretches that were served out of order wait in `_ahead` until what is before them has been served, too.
         self._ahead[start] = max(end, self._ahead.get(start, 0))
         while ready := [first for first in self._ahead if first <= self._served_upto]:
@@ -143,7 +148,7 @@ class Downloads:
         request.remote.proven = True
         if request.accept not in {None, ContentFormat.OPAQUE}:
             return FastResponse(ResponseCode.NOT_ACCEPTABLE)
-        if download.etag in request.etags and request.block2 in {None, Block(0, False, LARGEST_BLOCK_EXPONENT)}:
+        if request.etag is not None and download.etag in request.etags and request.block2 in {None, WHOLE}:
             return FastResponse(ResponseCode.VALID, etag=download.etag)
         was_finished = download.finished
         response = download.serve(request.block2)
