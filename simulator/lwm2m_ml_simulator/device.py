@@ -34,6 +34,7 @@ class SimulatedDevice:
         *,
         catalogue: Catalogue | None = None,
         flash: Flash | None = None,
+        trust_roots: Sequence[VerificationKey] = (),
     ) -> None:
         self.profile = profile
         self.flash = flash if flash is not None else Flash(profile.geometry, seed=profile.seed)
@@ -47,6 +48,7 @@ class SimulatedDevice:
             FaultInjector(profile.faults, self.flash),
             self.inferences,
             tuple(trust_anchors),
+            tuple(trust_roots),
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()

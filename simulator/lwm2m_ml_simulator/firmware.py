@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from lwm2m_ml_simulator.machine import ModuleMachine
 from lwm2m_ml_simulator.modules import ModuleManager
 from lwm2m_ml_simulator.object_ids import FIRMWARE_UPDATE, ML_CAPABILITIES, ML_MODEL, ML_RESULT, SOFTWARE_MANAGEMENT
 from lwm2m_ml_simulator.objects.base import ObjectInstance
+from lwm2m_ml_simulator.objects.binary_app_data import BinaryAppData
 from lwm2m_ml_simulator.objects.device import Device
 from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
 from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
@@ -36,6 +38,7 @@ from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.staging import Staging, StagingArea
 from lwm2m_ml_simulator.trial import TrialSupervisor
+from lwm2m_ml_simulator.trust import TrustStore
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +53,7 @@ class Board:
     faults: FaultInjector
     inferences: list[InferenceRecord]
     trust_anchors: Sequence[VerificationKey]
+    trust_roots: Sequence[VerificationKey] = ()
 
 
 class Firmware:
@@ -64,7 +68,8 @@ class Firmware:
         journal = Journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz)
-        self.modules = ModuleManager(profile, journal, regions, machine, board.trust_anchors)
+        trust = TrustStore(journal, board.trust_anchors, board.trust_roots, time.time)
+        self.modules = ModuleManager(profile, journal, regions, machine, trust)
         settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
         self.supervisor = TrialSupervisor(self.modules, settings)
         self.engine = InferenceEngine(
@@ -92,7 +97,7 @@ class Firmware:
             profile.security.account(server_uri, profile.lifetime),
             [
                 device,
-                MlCapabilities(self.modules, board.trust_anchors),
+                MlCapabilities(self.modules, trust),
                 *self._delivery_objects(journal, on_reboot),
                 *(
                     MlModel(
@@ -116,6 +121,7 @@ class Firmware:
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed
         self.engine.on_result = self._result_made
+        self.engine.on_capture = self._captured
 
     async def start(self) -> None:
         """Bring the modules into order, register, go on with what was under way, infer."""
@@ -212,3 +218,15 @@ class Firmware:
         if figures.last is not None:
             records.append(Record(model.child(27), figures.last))
         self._outbox.put(records)
+
+    def _captured(self, slot: int, data: bytes) -> None:
+        module = self.modules.loaded(slot)
+        if module is None:
+            return
+        tensor = module.descriptor.inputs[0]
+        name = f"{module.descriptor.model_name} {module.descriptor.model_version}: {tensor.name}"
+        container = BinaryAppData.of(slot, data, name, tensor.dtype)
+        self.client.tree.add(container)
+        self.results[slot].captured = ObjectLink(BinaryAppData.object_id, slot)
+        self.client.update()
+        self.client.notify(ObjectPath(ML_RESULT, slot, 12), ObjectPath(BinaryAppData.object_id, slot))

@@ -8,6 +8,7 @@ import numpy
 import structlog
 
 from lwm2m_ml_simulator.bit_rot import influential_offset
+from lwm2m_ml_simulator.drift import DriftMonitor
 from lwm2m_ml_simulator.errors import MachineFailure
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.flash import PowerCut
@@ -67,6 +68,22 @@ class SlotFigures:
     results: ResultStatistics = field(default_factory=ResultStatistics)
     last: Result | None = None
     next_number: int = 1
+    drift: DriftMonitor | None = None
+
+    @classmethod
+    def of(cls, module: LoadedModule | None) -> "SlotFigures":
+        """Return the figures of a module that has not run yet."""
+        reference = module.descriptor.drift if module is not None else None
+        return cls(module.digest if module else b"", drift=DriftMonitor(reference) if reference else None)
+
+    def reset(self) -> None:
+        """Forget counts, latencies and what inputs looked like."""
+        self.latency, self.results = LatencyStatistics(), ResultStatistics()
+        self.reset_drift()
+
+    def reset_drift(self) -> None:
+        """Begin the histogram anew."""
+        self.drift = self.drift.emptied() if self.drift is not None else None
 
 
 class InferenceEngine:
@@ -84,6 +101,8 @@ class InferenceEngine:
         faults: FaultInjector,
     ) -> None:
         self.on_result: Callable[[int, Result], None] = lambda slot, result: None
+        self.on_capture: Callable[[int, bytes], None] = lambda slot, data: None
+        self._captures: set[int] = set()
         self._modules = modules
         self._machine = machine
         self._sensor = sensor
@@ -100,8 +119,12 @@ class InferenceEngine:
         module = self._modules.loaded(slot)
         digest = module.digest if module else b""
         if slot not in self._figures or self._figures[slot].digest != digest:
-            self._figures[slot] = SlotFigures(digest)
+            self._figures[slot] = SlotFigures.of(module)
         return self._figures[slot]
+
+    def capture_next(self, slot: int) -> None:
+        """Hand the next input of a slot's module to `on_capture`."""
+        self._captures.add(slot)
 
     def slots_changed(self) -> None:
         """Wake the loop when there is a module to run."""
@@ -138,12 +161,16 @@ class InferenceEngine:
         try:
             inputs = (quantise(image, module.descriptor.inputs[0]),)
             await self._rot(module, inputs, figures.latency.inferences)
+            if module.slot in self._captures:
+                self._captures.discard(module.slot)
+                self.on_capture(module.slot, inputs[0])
             inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
             self._keep(module, index, image, inference, figures)
         except MachineFailure as failure:
             figures.latency.failures += 1
             self._log.warning("inference_failed", slot=module.slot, reason=failure.message)
-        self._supervisor.judge(module.slot, figures.latency)
+        drift = figures.drift.score if figures.drift is not None else None
+        self._supervisor.judge(module.slot, figures.latency, drift)
         return True
 
     async def _rot(self, module: LoadedModule, inputs: Sequence[bytes], inferences: int) -> None:
@@ -165,6 +192,8 @@ class InferenceEngine:
         figures.latency.add(inference.latency_ms)
         figures.next_number += 1
         figures.results.add(result.decided, image)
+        if figures.drift is not None:
+            figures.drift.add(image)
         figures.last = result
         self.on_result(module.slot, result)
 

@@ -46,7 +46,7 @@ class ModuleMachine:
     async def infer(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
         """Execute the module on raw input tensors; raises MachineFailure when it faults or says that it failed."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_workers(), self.infer_now, payload, descriptor, tuple(inputs))
+        return await loop.run_in_executor(workers(), self.infer_now, payload, descriptor, tuple(inputs))
 
     def infer_now(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
         """Execute the module in this thread."""
@@ -79,7 +79,8 @@ class ModuleMachine:
 
 
 @cache
-def _workers() -> ThreadPoolExecutor:
+def workers() -> ThreadPoolExecutor:
+    """Return the threads that emulate the CPUs of all devices of this process."""
     # One pool for all devices of the process: more threads than processors would only wait for each other.
     return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="simulated-cpu")
 

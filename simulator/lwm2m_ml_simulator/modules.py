@@ -18,6 +18,7 @@ from lwm2m_ml_simulator.journal import Journal
 from lwm2m_ml_simulator.machine import ModuleMachine
 from lwm2m_ml_simulator.profile import RUNTIME_VERSION, DeviceProfile
 from lwm2m_ml_simulator.slots import IN_USE, Slot, SlotBank, StagedModule
+from lwm2m_ml_simulator.trust import TrustStore
 from lwm2m_ml_simulator.unpacking import verify_unpacked
 
 _log = structlog.get_logger(__name__)
@@ -44,7 +45,7 @@ class ModuleManager:
         journal: Journal,
         regions: Sequence[FlashRegion],
         machine: ModuleMachine,
-        trust_anchors: Sequence[VerificationKey],
+        trust: TrustStore,
     ) -> None:
         self.profile = profile
         self.bank = SlotBank(journal, regions, time.time)
@@ -52,7 +53,7 @@ class ModuleManager:
         self.self_test_scores: dict[int, float] = {}
         self._regions = regions
         self._machine = machine
-        self._trust_anchors = tuple(trust_anchors)
+        self._trust = trust
         self._loaded: dict[int, LoadedModule] = {}
         self._log = _log.bind(endpoint=profile.endpoint)
 
@@ -97,7 +98,7 @@ class ModuleManager:
 
     def verifier(self) -> StreamingVerifier:
         """Return a verifier for a package that arrives now."""
-        return self._verifier(self.bank.sequence_floor)
+        return self._verifier(self.bank.sequence_floor, self._trust.keys)
 
     def stage(self, number: int, staged: StagedModule, descriptor: Descriptor) -> None:
         """Take over a verified package that lies in a slot."""
@@ -185,17 +186,17 @@ class ModuleManager:
 
     def _verify(self, number: int, staged: StagedModule) -> LoadedModule:
         """Verify what lies in a slot once more; raises ModuleRejected."""
-        verifier = self._verifier(staged.sequence_number - 1)
+        verifier = self._verifier(staged.sequence_number - 1, self._trust.keys_of_installed)
         if staged.is_unpacked:
             return _loaded(number, staged, verify_unpacked(verifier, self._regions[number], staged))
         verifier.feed(self._regions[number].read(staged.package_start, staged.package_bytes))
         verifier.finish()
         return _loaded(number, staged, verifier.verified.descriptor)
 
-    def _verifier(self, sequence_floor: int) -> StreamingVerifier:
+    def _verifier(self, sequence_floor: int, keys: Sequence[VerificationKey]) -> StreamingVerifier:
         profile = self.profile
         recipient = Recipient(
-            trust_anchors=self._trust_anchors,
+            trust_anchors=tuple(keys),
             vendor_id=profile.vendor_id,
             class_id=profile.class_id,
             storage_bytes=profile.slot_bytes,

@@ -6,7 +6,7 @@ from contextlib import suppress
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.flash import PowerCut
 from lwm2m_ml_simulator.modules import ModuleManager
-from lwm2m_ml_simulator.settings import SettingsStore
+from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.slots import IN_USE
 from lwm2m_ml_simulator.statistics import LatencyStatistics
 
@@ -44,14 +44,9 @@ class TrialSupervisor:
             self.stop()
             self.slots_changed()
 
-    def judge(self, number: int, statistics: LatencyStatistics) -> bool:
+    def judge(self, number: int, statistics: LatencyStatistics, drift_score: float | None = None) -> bool:
         """Take a module out of use that passed a limit; True when it may stay."""
-        limits = self._settings.get(number)
-        result = None
-        if limits.latency_limit_ms is not None and (statistics.last or 0.0) > limits.latency_limit_ms:
-            result = ModuleResult.LATENCY_LIMIT_PASSED
-        elif limits.failure_limit is not None and statistics.failures > limits.failure_limit:
-            result = ModuleResult.DRIFT_OR_FAILURE_LIMIT_PASSED
+        result = _limit_passed(self._settings.get(number), statistics, drift_score)
         if result is None or self._modules.slot(number).state not in IN_USE:
             return True
         self._modules.fail(number, result)
@@ -68,3 +63,13 @@ class TrialSupervisor:
         with suppress(PowerCut):
             if self._modules.slot(number).state is ModuleState.TRIAL:
                 self._modules.fail(number, ModuleResult.TRIAL_UNCONFIRMED)
+
+
+def _limit_passed(
+    limits: SlotSettings, statistics: LatencyStatistics, drift_score: float | None
+) -> ModuleResult | None:
+    if limits.latency_limit_ms is not None and (statistics.last or 0.0) > limits.latency_limit_ms:
+        return ModuleResult.LATENCY_LIMIT_PASSED
+    failed = limits.failure_limit is not None and statistics.failures > limits.failure_limit
+    drifted = limits.drift_limit is not None and (drift_score or 0.0) > limits.drift_limit
+    return ModuleResult.DRIFT_OR_FAILURE_LIMIT_PASSED if failed or drifted else None

@@ -92,6 +92,15 @@ class ScriptedServer:
                     return value
                 await asyncio.sleep(0.01)
 
+    async def poll_any(self, path: str) -> Value:
+        """Read until there is a value."""
+        async with asyncio.timeout(self.patience):
+            while True:
+                try:
+                    return await self.value(path)
+                except AssertionError:
+                    await asyncio.sleep(0.01)
+
     async def ask(
         self,
         code: CodeNumber,

@@ -1,13 +1,26 @@
 """Object 42769, ML Device Capabilities: what modules this device can take (objects.md)."""
 
-from collections.abc import Sequence
+import asyncio
+from functools import partial
+
+from aiocoap import Code
 
 from lwm2m_ml.module.encryption import A128KW, ECDH_ES_A128KW
-from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.benchmark import multiply_accumulates_per_second
+from lwm2m_ml_simulator.machine import workers
 from lwm2m_ml_simulator.modules import ModuleManager
 from lwm2m_ml_simulator.object_ids import ML_CAPABILITIES
-from lwm2m_ml_simulator.objects.base import ObjectInstance, readable
+from lwm2m_ml_simulator.objects.base import (
+    Arguments,
+    ObjectInstance,
+    OperationRefused,
+    ResourceValue,
+    executable,
+    readable,
+    writable,
+)
 from lwm2m_ml_simulator.profile import RUNTIME_NAME, RUNTIME_VERSION
+from lwm2m_ml_simulator.trust import TrustStore
 
 NATIVE_MODULE = 2
 BRINGS_ITS_OWN_CODE = "native"
@@ -20,11 +33,12 @@ class MlCapabilities(ObjectInstance):
 
     object_id = ML_CAPABILITIES
 
-    def __init__(self, modules: ModuleManager, trust_anchors: Sequence[VerificationKey]) -> None:
+    def __init__(self, modules: ModuleManager, trust: TrustStore) -> None:
         super().__init__(0)
         self._modules = modules
         self._profile = modules.profile
-        self._trust_anchors = tuple(key.key_id for key in trust_anchors)
+        self._trust = trust
+        self._benchmark_rate: float | None = None
 
     @readable(0)
     def runtime_name(self) -> str:
@@ -126,7 +140,7 @@ class MlCapabilities(ObjectInstance):
     @readable(24)
     def trust_anchors(self) -> dict[int, bytes]:
         """Trust Anchors: thumbprints of the keys whose signatures are accepted."""
-        return dict(enumerate(self._trust_anchors))
+        return dict(enumerate(key.key_id for key in self._trust.keys))
 
     @readable(25)
     def vendor_identifier(self) -> bytes:
@@ -137,6 +151,17 @@ class MlCapabilities(ObjectInstance):
     def class_identifier(self) -> bytes:
         """Class Identifier."""
         return self._profile.class_id
+
+    @executable(29)
+    async def benchmark(self, arguments: Arguments) -> None:
+        """Benchmark: a loop of multiply-accumulates."""
+        measure = partial(multiply_accumulates_per_second, self._profile.target, self._profile.clock_hz)
+        self._benchmark_rate = await asyncio.get_running_loop().run_in_executor(workers(), measure)
+
+    @readable(30)
+    def benchmark_rate(self) -> float | None:
+        """Benchmark Rate in multiply-accumulates per second."""
+        return self._benchmark_rate
 
     @readable(32)
     def instruction_set(self) -> dict[int, str]:
@@ -155,8 +180,20 @@ class MlCapabilities(ObjectInstance):
 
     @readable(35)
     def trust_list_version(self) -> int:
-        """Trust List Version: 0, the keys are those that were provisioned."""
-        return 0
+        """Trust List Version: 0 while the keys are those that were provisioned."""
+        return self._trust.version
+
+    @readable(36)
+    def trust_list(self) -> bytes:
+        """Trust List as it was sent; empty without one."""
+        return self._trust.document
+
+    @writable(36)
+    def write_trust_list(self, value: ResourceValue) -> None:
+        """Replace the list, as a whole or not at all."""
+        if not isinstance(value, bytes):
+            raise OperationRefused(Code.BAD_REQUEST, "a trust list is opaque")
+        self._trust.install(value)
 
     @readable(37)
     def sequence_floor(self) -> int:

@@ -227,6 +227,11 @@ class MlModel(ObjectInstance):
         """Maximum Latency in ms."""
         return self._figures.latency.maximum
 
+    @readable(31)
+    def drift_score(self) -> float | None:
+        """Drift Score: the population stability index of the inputs."""
+        return self._figures.drift.score if self._figures.drift is not None else None
+
     @readable(32)
     def latency_limit(self) -> float | None:
         """Latency Limit in ms."""
@@ -236,6 +241,16 @@ class MlModel(ObjectInstance):
     def write_latency_limit(self, value: ResourceValue) -> None:
         """Set the latency above which the module is taken back; 0 for none."""
         self._settings.change(self.instance_id, latency_limit_ms=_limit(value) or None)
+
+    @readable(33)
+    def drift_limit(self) -> float | None:
+        """Drift Limit."""
+        return self._settings.get(self.instance_id).drift_limit
+
+    @writable(33)
+    def write_drift_limit(self, value: ResourceValue) -> None:
+        """Set the drift score above which the module is taken back; 0 for none."""
+        self._settings.change(self.instance_id, drift_limit=_limit(value) or None)
 
     @readable(34)
     def failure_limit(self) -> int | None:
@@ -250,9 +265,7 @@ class MlModel(ObjectInstance):
     @executable(35)
     def reset_statistics(self, arguments: Arguments) -> None:
         """Reset Statistics."""
-        figures = self._figures
-        figures.latency = type(figures.latency)()
-        figures.results = type(figures.results)()
+        self._figures.reset()
 
     @readable(36)
     def last_state_change(self) -> int | None:

@@ -18,6 +18,7 @@ class MlResult(ObjectInstance):
     def __init__(self, slot: int, engine: InferenceEngine) -> None:
         super().__init__(slot)
         self._engine = engine
+        self.captured: ObjectLink | None = None
         self._decided: dict[int, int] = {}
         self._agreed = 0
         self._judged = 0
@@ -94,13 +95,30 @@ class MlResult(ObjectInstance):
         self._judged += 1
         self._agreed += self._decided.pop(number) == true_class
 
+    @executable(11)
+    def capture(self, arguments: Arguments) -> None:
+        """Capture the next input into object 19."""
+        self._engine.capture_next(self.instance_id)
+
+    @readable(12)
+    def captured_input(self) -> ObjectLink | None:
+        """Captured Input."""
+        return self.captured
+
     @executable(13)
     def reset(self, arguments: Arguments) -> None:
         """Reset counts and moments."""
         self._figures.results = type(self._figures.results)()
+        self._figures.reset_drift()
         self._agreed = self._judged = 0
 
     @readable(14)
     def agreement(self) -> float | None:
         """Agreement in percent of the results that got feedback."""
         return 100.0 * self._agreed / self._judged if self._judged else None
+
+    @readable(15)
+    def input_histogram(self) -> dict[int, int] | None:
+        """Input Histogram: all bins of the first channel, then those of the next; edges are in the descriptor."""
+        drift = self._figures.drift
+        return dict(enumerate(drift.histogram)) if drift is not None else None
