@@ -1,6 +1,7 @@
 """The bootstrap server (OMA-TS-LightweightM2M_Core-V1_2 §6.1): Request, Delete, Write, Finish, and the pack of 1.2."""
 
 import asyncio
+import base64
 from collections.abc import Sequence
 
 import aiocoap
@@ -9,7 +10,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import GET, POST
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError
@@ -20,7 +21,11 @@ from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationError, parse_bootstrap_request
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
-from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration, BootstrapConfigurations
+from lwm2m_ml.server.bootstrap_accounts import SECURITY, beside, bootstrap_accounts, with_key
+from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration, BootstrapConfigurations, by_instance
+from lwm2m_ml.server.credentials.credential import CredentialKind
+from lwm2m_ml.server.credentials.credentials import Credentials
+from lwm2m_ml.server.credentials.vault import Vault
 from lwm2m_ml.server.errors import describe
 from lwm2m_ml.server.events import BootstrapFailed, DeviceBootstrapped
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
@@ -31,6 +36,10 @@ FORMATS = (ContentFormat.TLV, ContentFormat.SENML_CBOR, ContentFormat.LWM2M_CBOR
 """To write in when the device does not tell what it prefers (`pct`): every version's devices know one of them."""
 PACK_FORMATS = frozenset({ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON, ContentFormat.LWM2M_CBOR})
 MAXIMUM_SESSIONS = 10_000
+ORIGIN = "bootstrap"
+"""Of the credentials that are issued here."""
+UNUSED_KEYS = 3
+"""Keys issued to a device that it has not used yet; it may have stored any of them before a session broke."""
 REFUSALS_OF_A_FORMAT = frozenset({ResponseCode.UNSUPPORTED_CONTENT_FORMAT, ResponseCode.NOT_ACCEPTABLE})
 
 log = structlog.get_logger(__name__)
@@ -44,9 +53,18 @@ class BootstrapServer:
     """Hands out configurations, one session per device at a time; a new request ends the device's earlier session."""
 
     def __init__(
-        self, repository: BootstrapConfigurationRepository, catalogue: Catalogue, bus: Bus, *, timeout: float
+        self,
+        repository: BootstrapConfigurationRepository,
+        credentials: Credentials,
+        vault: Vault,
+        catalogue: Catalogue,
+        bus: Bus,
+        *,
+        timeout: float,
     ) -> None:
         self._repository = repository
+        self._credentials = credentials
+        self._vault = vault
         self._catalogue = catalogue
         self._bus = bus
         self._timeout = timeout
@@ -61,7 +79,10 @@ class BootstrapServer:
 
     async def configure(self, pattern: str, configuration: BootstrapConfiguration) -> None:
         """Use a configuration for an endpoint name or a pattern such as `sensor-*`, from now on and after a restart."""
-        await self._repository.put(pattern, configuration.to_document())
+        document = configuration.to_document()
+        # The values hold keys, often.
+        sealed = self._vault.seal(document.pop("records").encode(), _context(pattern))
+        await self._repository.put(pattern, {**document, "sealed": base64.b64encode(sealed).decode()})
         self._configurations.put(pattern, configuration)
 
     async def remove(self, pattern: str) -> None:
@@ -69,10 +90,18 @@ class BootstrapServer:
         await self._repository.delete(pattern)
         self._configurations.delete(pattern)
 
+    def configurations(self) -> tuple[tuple[str, BootstrapConfiguration], ...]:
+        """Every name or pattern with its configuration."""
+        return self._configurations.all()
+
     async def load(self) -> None:
         """Take over the configurations of an earlier run."""
         for pattern, document in await self._repository.all():
-            self._configurations.put(pattern, BootstrapConfiguration.from_document(document))
+            opened = dict(document)
+            if "sealed" in document:
+                sealed = base64.b64decode(document["sealed"])
+                opened["records"] = self._vault.unseal(sealed, _context(pattern)).decode()
+            self._configurations.put(pattern, BootstrapConfiguration.from_document(opened))
 
     def attach(self, coap: CoapEndpoint) -> None:
         """Speak to devices through this endpoint."""
@@ -104,7 +133,7 @@ class BootstrapServer:
         session.add_done_callback(lambda done: self._forget(endpoint, done))
         return FastResponse(ResponseCode.CHANGED)
 
-    def _pack(self, request: FastRequest) -> FastResponse:
+    def _pack(self, request: FastRequest) -> FastAnswer:
         """Bootstrap-Pack-Request (§6.1.7.6): everything in one answer."""
         try:
             asked = parse_bootstrap_request(request.query)
@@ -114,18 +143,36 @@ class BootstrapServer:
         content_format = ContentFormat.SENML_CBOR if request.accept is None else request.accept
         if content_format not in PACK_FORMATS:
             return FastResponse(ResponseCode.NOT_ACCEPTABLE)
-        payload = encode(configuration.records, content_format, ROOT, self._catalogue)
-        log.info("bootstrap pack given", endpoint=endpoint, remote=request.remote.hostinfo)
+        return asyncio.get_running_loop().create_task(
+            self._packed(endpoint, request.remote, configuration, content_format)
+        )
+
+    async def _packed(
+        self, endpoint: str, remote: Remote, configuration: BootstrapConfiguration, content_format: int
+    ) -> FastResponse:
+        try:
+            records, _ = await self._keyed(endpoint, configuration)
+        except Lwm2mMlError as error:
+            log.error("bootstrap put off", endpoint=endpoint, reason=error.message)
+            return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=30)
+        payload = encode(records, content_format, ROOT, self._catalogue)
+        log.info("bootstrap pack given", endpoint=endpoint, remote=remote.hostinfo)
         self._bus.publish(DeviceBootstrapped(endpoint))
         return FastResponse(ResponseCode.CONTENT, payload, content_format=content_format)
 
     def _configuration(self, named: str | None, remote: Remote) -> tuple[str, BootstrapConfiguration]:
-        endpoint = named or remote.identity
+        endpoint = named
+        if endpoint is None and remote.identity is not None:
+            endpoint = self._credentials.endpoint_of(remote.identity)
         if endpoint is None:
             raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
+        if not self._credentials.may_speak_for(remote.identity, endpoint):
+            raise RegistrationError("The endpoint must use its credentials", code=ResponseCode.FORBIDDEN)
         configuration = self._configurations.of(endpoint)
         if configuration is None:
             raise RegistrationError(f"There is no bootstrap configuration for {endpoint}")
+        if configuration.issue and remote.identity is None:
+            raise RegistrationError("Keys are given over DTLS only", code=ResponseCode.FORBIDDEN)
         return endpoint, configuration
 
     def _refuse(self, request: FastRequest, error: RegistrationError) -> FastResponse:
@@ -142,18 +189,52 @@ class BootstrapServer:
         formats: Sequence[int] = (
             FORMATS if preferred is None else (preferred, *(one for one in FORMATS if one != preferred))
         )
+        key, security_written = "", False
         try:
+            taken = await self._discover(endpoint, remote) if configuration.discover else ()
+            records, key = await self._keyed(endpoint, configuration)
             for path in configuration.delete:
                 await self._step(remote, Code.DELETE, path)
-            for path, records in configuration.instances:
-                formats = await self._write(remote, path, records, formats)
+            for path, some in by_instance(beside(records, taken)):
+                security_written = security_written or path.object_id == SECURITY
+                formats = await self._write(remote, path, some, formats)
             await self._send(remote, aiocoap.Message(code=Code.POST, uri_path=(REQUEST_SEGMENT,)), "Bootstrap-Finish")
         except Lwm2mMlError as error:
             log.warning("bootstrap failed", endpoint=endpoint, remote=remote.hostinfo, reason=error.message)
+            if key and not security_written:
+                await self._credentials.forget(key)
             self._bus.publish(BootstrapFailed(endpoint, error.message))
         else:
             log.info("device bootstrapped", endpoint=endpoint, remote=remote.hostinfo)
             self._bus.publish(DeviceBootstrapped(endpoint))
+
+    async def _keyed(self, endpoint: str, configuration: BootstrapConfiguration) -> tuple[tuple[Record, ...], str]:
+        """What to write, and the id of the credential that was issued for it, if one was.
+
+        Earlier keys stay good until the device uses the new one: nobody knows which one a broken session left it with.
+        """
+        if not configuration.issue:
+            return configuration.records, ""
+        earlier = [one for one in self._credentials.list(endpoint) if one.facts.get("origin") == ORIGIN]
+        for superfluous in earlier[1:-UNUSED_KEYS]:  # the first may be the one in use
+            await self._credentials.forget(superfluous.id)
+        remaining = [one for one in earlier if one not in earlier[1:-UNUSED_KEYS]]
+        issued = await self._credentials.replace(remaining, endpoint, CredentialKind.PSK, grace=None, origin=ORIGIN)
+        secret = issued.secret
+        return with_key(configuration.records, secret["identity"], bytes.fromhex(secret["key"])), issued.credential.id
+
+    async def _discover(self, endpoint: str, remote: Remote) -> frozenset[int]:
+        """Bootstrap-Discover (§6.1.7.3): the instances of object 0 that are bootstrap accounts, if the device tells."""
+        message = aiocoap.Message(code=Code.GET)
+        message.opt.accept = ContentFormat.LINK
+        message.remote = remote
+        if self._coap is None:
+            raise RuntimeError("the server has not been started")
+        response = await self._coap.request(message, timeout=self._timeout)
+        if not response.code.is_successful():
+            log.info("bootstrap discover refused", endpoint=endpoint, code=describe(int(response.code)))
+            return frozenset()
+        return bootstrap_accounts(response.payload)
 
     async def _write(
         self, remote: Remote, path: ObjectPath, records: Sequence[Record], formats: Sequence[int]
@@ -188,3 +269,7 @@ class BootstrapServer:
         if not response.code.is_successful() and int(response.code) not in tolerated:
             raise BootstrapRefused(f"{step} was answered with {describe(int(response.code))}")
         return int(response.code)
+
+
+def _context(pattern: str) -> str:
+    return f"bootstrap configuration of {pattern}"

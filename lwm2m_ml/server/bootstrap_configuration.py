@@ -1,7 +1,7 @@
 """What a device gets from the bootstrap server."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import Any
@@ -16,11 +16,15 @@ from lwm2m_ml.server.senml_documents import from_senml, to_senml
 class BootstrapConfiguration:
     """Paths to delete first, then the values of objects 0 (Security), 1 (Server) and others to write.
 
-    Deleting the root removes everything but the bootstrap account itself (Core TS V1_2 §6.1.7.5).
+    Deleting the root removes everything but the bootstrap account itself (Core TS V1_2 §6.1.7.5). With `issue`, each
+    device gets a pre-shared key of its own in its accounts. With `discover`, the server asks first which instance of
+    object 0 the bootstrap account has, and writes beside it.
     """
 
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] = field(repr=False)
     delete: tuple[ObjectPath, ...] = (ROOT,)
+    issue: bool = False
+    discover: bool = False
 
     def __post_init__(self) -> None:
         if any(record.path.level < 3 or record.value is None for record in self.records):
@@ -31,19 +35,30 @@ class BootstrapConfiguration:
     @property
     def instances(self) -> tuple[tuple[ObjectPath, tuple[Record, ...]], ...]:
         """The values by object instance; Security comes before Server, as devices expect it."""
-        ordered = sorted(self.records, key=lambda record: record.path.segments)
-        grouped = groupby(ordered, key=lambda record: record.path.ancestor(2))
-        return tuple((path, tuple(records)) for path, records in grouped)
+        return by_instance(self.records)
 
     def to_document(self) -> dict[str, Any]:
         """The configuration as JSON; values are SenML JSON."""
-        return {"delete": [str(path) for path in self.delete], "records": to_senml(self.records)}
+        return {
+            "delete": [str(path) for path in self.delete],
+            "records": to_senml(self.records),
+            "issue": self.issue,
+            "discover": self.discover,
+        }
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "BootstrapConfiguration":
         """The configuration that `to_document` wrote."""
         delete = tuple(ObjectPath.parse(path) for path in document["delete"])
-        return cls(from_senml(document["records"]), delete)
+        issue, discover = document.get("issue", False), document.get("discover", False)
+        return cls(from_senml(document["records"]), delete, issue, discover)
+
+
+def by_instance(records: Iterable[Record]) -> tuple[tuple[ObjectPath, tuple[Record, ...]], ...]:
+    """Values grouped by object instance; Security comes before Server, as devices expect it."""
+    ordered = sorted(records, key=lambda record: record.path.segments)
+    grouped = groupby(ordered, key=lambda record: record.path.ancestor(2))
+    return tuple((path, tuple(some)) for path, some in grouped)
 
 
 class BootstrapConfigurations:
@@ -59,6 +74,10 @@ class BootstrapConfigurations:
     def delete(self, pattern: str) -> None:
         """Forget a name or pattern."""
         self._configurations.pop(pattern, None)
+
+    def all(self) -> tuple[tuple[str, BootstrapConfiguration], ...]:
+        """Every name or pattern with its configuration."""
+        return tuple(sorted(self._configurations.items(), key=lambda entry: entry[0]))
 
     def of(self, endpoint: str) -> BootstrapConfiguration | None:
         """The configuration of an endpoint, or None."""

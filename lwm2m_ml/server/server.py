@@ -54,9 +54,8 @@ class Lwm2mServer:
         self._coap: CoapEndpoint | None = None
         self._addresses: Addresses = {}
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
-        self.credentials = Credentials(
-            store.credentials, Vault.open(settings.data_directory, settings.secret.get_secret_value())
-        )
+        vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
+        self.credentials = Credentials(store.credentials, vault)
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
@@ -87,7 +86,9 @@ class Lwm2mServer:
             on_heard=self._heard,
             on_left=self._left,
         )
-        self.bootstrap = BootstrapServer(store.bootstrap_configurations, catalogue, bus, timeout=limits.request_timeout)
+        self.bootstrap = BootstrapServer(
+            store.bootstrap_configurations, self.credentials, vault, catalogue, bus, timeout=limits.request_timeout
+        )
         self._sends = Sends(
             self._registrations.speaker,
             self._catalogues,

@@ -1,5 +1,7 @@
 """Bootstrapping a device: Request, Delete, Write, Finish; and the pack."""
 
+import base64
+from dataclasses import replace
 from typing import Any
 
 import cbor2
@@ -10,6 +12,7 @@ from aiocoap.numbers.codes import Code
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration
+from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.events import BootstrapFailed, DeviceBootstrapped
 
 CONFIGURATION = BootstrapConfiguration(
@@ -91,3 +94,53 @@ async def test_configurations_survive_a_restart(running: Any, device: Any, start
     await start_server(port=port)
     assert (await device.ask(Code.GET, ["bspack"], ["ep=dev"])).code is Code.CONTENT
     assert (await device.ask(Code.GET, ["bspack"], ["ep=gone"])).code is Code.BAD_REQUEST
+
+
+async def test_discover_leaves_the_bootstrap_account_where_it_is(running: Any, device: Any) -> None:
+    async def script(request: Message) -> Message:
+        if request.code is not Code.GET:
+            return Message(code=Code.CHANGED)
+        response = Message(code=Code.CONTENT, payload=b"</0/1>,</1/0>;ssid=1")
+        response.opt.content_format = 40
+        return response
+
+    device.site.script = script
+    await running.server.bootstrap.configure("dev", replace(CONFIGURATION, discover=True))
+    await device.ask(Code.POST, ["bs"], ["ep=dev"])
+    await running.events.wait(DeviceBootstrapped)
+    assert steps(device)[:3] == [(Code.GET, "/"), (Code.DELETE, "/"), (Code.PUT, "/0/0")]
+
+
+async def test_a_device_that_refuses_discover_is_bootstrapped_all_the_same(running: Any, device: Any) -> None:
+    async def script(request: Message) -> Message:
+        return Message(code=Code.METHOD_NOT_ALLOWED if request.code is Code.GET else Code.CHANGED)
+
+    device.site.script = script
+    await running.server.bootstrap.configure("dev", replace(CONFIGURATION, discover=True))
+    await device.ask(Code.POST, ["bs"], ["ep=dev"])
+    await running.events.wait(DeviceBootstrapped)
+    assert (Code.PUT, "/0/1") in steps(device)
+
+
+async def test_a_device_with_credentials_is_not_bootstrapped_in_plain(running: Any, device: Any) -> None:
+    await running.server.bootstrap.configure("dev", CONFIGURATION)
+    await running.server.credentials.add("dev", CredentialKind.PSK)
+    assert (await device.ask(Code.POST, ["bs"], ["ep=dev"])).code is Code.FORBIDDEN
+    assert (await device.ask(Code.GET, ["bspack"], ["ep=dev"])).code is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize("segment", ["bs", "bspack"])
+async def test_keys_are_not_issued_in_plain(running: Any, device: Any, segment: str) -> None:
+    await running.server.bootstrap.configure("dev", replace(CONFIGURATION, issue=True))
+    code = Code.POST if segment == "bs" else Code.GET
+    assert (await device.ask(code, [segment], ["ep=dev"])).code is Code.FORBIDDEN
+    assert running.server.credentials.list() == ()
+
+
+async def test_keys_in_configurations_are_sealed_on_disk(running: Any, settings: Any) -> None:
+    secret = Record(ObjectPath(0, 1, 5), b"not for the disk")
+    await running.server.bootstrap.configure("dev", BootstrapConfiguration((*CONFIGURATION.records, secret)))
+    ((_, document),) = await running.store.bootstrap_configurations.all()
+    assert base64.b64encode(b"not for the disk").decode().rstrip("=") not in str(document)
+    assert "server:5683" not in str(document)
+    assert "not for the disk" not in repr(running.server.bootstrap.configurations())

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
+import cbor2
 import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
@@ -14,9 +15,11 @@ from lwm2m_ml.coap import CoapEndpoint, CoapSettings, HandshakeFailed
 from lwm2m_ml.coap.dtls import NoCredentials, OwnCertificate, PreSharedKey, ServerCredential, TrustedPeer
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration
 from lwm2m_ml.server.credentials.credential import CredentialKind, IssuedCredential
 from lwm2m_ml.server.errors import DeviceUnreachable
-from lwm2m_ml.server.events import DataSent, DeviceDeregistered, DeviceExcluded
+from lwm2m_ml.server.events import DataSent, DeviceBootstrapped, DeviceDeregistered, DeviceExcluded
 
 OBJECTS = b'</>;rt="oma.lwm2m";ct="112 110",</1/0>,</3/0>'
 MANUFACTURER = ObjectPath(3, 0, 0)
@@ -74,7 +77,16 @@ class SecureDevice:
 
 
 class AnswerSite:
+    """Reads are answered, writes are kept."""
+
+    def __init__(self) -> None:
+        self.written: dict[tuple[str, ...], bytes] = {}
+
     async def render_to_pipe(self, pipe: Any) -> None:
+        if pipe.request.code is not Code.GET:
+            self.written[tuple(pipe.request.opt.uri_path)] = pipe.request.payload
+            pipe.add_response(Message(code=Code.CHANGED), is_last=True)
+            return
         response = Message(code=Code.CONTENT, payload=b"ACME")
         response.opt.content_format = 0
         pipe.add_response(response, is_last=True)
@@ -252,3 +264,61 @@ async def test_a_server_that_nobody_can_reach_is_not_started(start_server: Any, 
     settings.insecure = settings.coaps = False
     with pytest.raises(UsageError, match="No device can come in"):
         await start_server()
+
+
+# Bootstrap
+
+ACCOUNT = BootstrapConfiguration(
+    (
+        Record(ObjectPath(0, 1, 0), "coaps://127.0.0.1"),
+        Record(ObjectPath(0, 1, 10), 101),
+        Record(ObjectPath(1, 0, 1), 60),
+    ),
+    issue=True,
+)
+
+
+def key_in(senml: bytes) -> ServerCredential:
+    entries = {entry.get(0, ""): entry for entry in cbor2.loads(senml)}
+    base = next(entry[-2] for entry in entries.values() if -2 in entry)
+    assert base.startswith("/0/1")
+    found = {name.rpartition("/")[2]: entry for name, entry in entries.items()}
+    assert found["2"][2] == 0
+    return ServerCredential(PreSharedKey(found["3"][8].decode(), found["5"][8]))
+
+
+@pytest.mark.usefixtures("credential")
+async def test_bootstrap_hands_out_a_key_and_rotates_it(running: Any, secure: Secure) -> None:
+    await running.server.bootstrap.configure("dev", ACCOUNT)
+    keys = []
+    for number in (1, 2, 3):
+        factory = await secure()
+        assert (await factory.ask(Code.POST, ["bs"], ["ep=dev", "pct=112"])).code is Code.CHANGED
+        await running.events.wait(DeviceBootstrapped, number)
+        keys.append(key_in(factory.site.written["0", "1"]))
+        device = await secure(keys[-1])
+        assert await device.register(None) is Code.CREATED
+        # The factory's key stays, the last rotated one ends with the first use of the new one.
+        assert len(running.server.credentials.list("dev")) == 2
+    with pytest.raises(HandshakeFailed):
+        await (await secure(keys[0])).register(None)
+
+
+@pytest.mark.usefixtures("credential")
+async def test_keys_that_never_arrive_do_not_pile_up(running: Any, secure: Secure) -> None:
+    await running.server.bootstrap.configure("dev", ACCOUNT)
+    factory = await secure()
+    for number in range(1, 12):
+        await factory.ask(Code.POST, ["bs"], ["ep=dev"])
+        await running.events.wait(DeviceBootstrapped, number)
+    assert len(running.server.credentials.list("dev")) <= 6
+    assert await factory.register() is Code.CREATED
+
+
+@pytest.mark.usefixtures("credential")
+async def test_the_pack_has_a_key_of_its_own(running: Any, secure: Secure) -> None:
+    await running.server.bootstrap.configure("dev", ACCOUNT)
+    response = await (await secure()).ask(Code.GET, ["bspack"], ["ep=dev"])
+    assert response.code is Code.CONTENT
+    assert any(entry.get(8) for entry in cbor2.loads(response.payload))
+    assert len(running.server.credentials.list("dev")) == 2

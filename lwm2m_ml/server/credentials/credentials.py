@@ -146,15 +146,20 @@ class Credentials:
         return await self.replace((earlier,), earlier.endpoint, earlier.kind, grace=grace)
 
     async def replace(
-        self, earlier: Sequence[Credential], endpoint: str, kind: CredentialKind, *, grace: float, origin: str = ""
+        self,
+        earlier: Sequence[Credential],
+        endpoint: str,
+        kind: CredentialKind,
+        *,
+        grace: float | None,
+        origin: str = "",
     ) -> IssuedCredential:
-        """Make a credential that ends `earlier` ones when it is first used, or after `grace` seconds."""
+        """Make a credential that ends `earlier` ones when it is first used, or after `grace` seconds (None: never)."""
         wanted = WantedCredential(endpoint, kind)
         async with self._changing:
             extra = {"replaces": [one.id for one in earlier], **({"origin": origin} if origin else {})}
             issued = self._issue(wanted, wanted.draft(), extra)
-            until = time.time() + grace
-            ending = [replace(one, expires_at=min(one.expires_at or until, until)) for one in earlier]
+            ending = () if grace is None else _ending(earlier, time.time() + grace)
             self._check([issued.credential], leaving=len(earlier))
             await self._commit([*ending, issued.credential])
         return issued
@@ -248,6 +253,10 @@ class Credentials:
         timer = self._timers.pop(credential.id, None)
         if timer is not None:
             timer.cancel()
+
+
+def _ending(credentials: Sequence[Credential], until: float) -> Sequence[Credential]:
+    return [replace(one, expires_at=min(one.expires_at or until, until)) for one in credentials]
 
 
 def _nobody(_: Credential) -> None:
