@@ -16,9 +16,9 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     first_reads,
     specialises,
 )
-from lwm2m_ml.compiler.backends.native.kernels.scalar import is_scalar
-from lwm2m_ml.compiler.backends.native.kernels.scalar.dot import FILTERS, columns_at_once, dot_function
-from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import scalable, scale_function
+from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline, is_scalar
+from lwm2m_ml.compiler.backends.native.kernels.scalar.dot import FILTERS, dot_function
+from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import UNPACKED, limits, scalable, scale_function
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import Convolution, FullyConnected
@@ -42,16 +42,16 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
       int8_t *place = output + first;
 #pragma clang loop unroll(disable)
       for (int32_t i = 0; i < 4; ++i, own += 2, ++place) {
-        $STORE
+        $UNPACKED
+        *place = $SCALE(sums[i] + bias, multiplier, shift, term, $LIMITS);$STORE_SECOND
       }
     }
     output += $COLUMNS * CHANNELS;
   }
 }
 """
-_STORE_ONE = "*place = $SCALE(sums[i], own, ROUNDING, LOW, HIGH);"
-_STORE_TWO = """*place = $SCALE(sums[i], own, ROUNDING, LOW, HIGH);
-        if (step) place[CHANNELS] = $SCALE(sums[4 + i], own, ROUNDING, LOW, HIGH);"""
+_STORE_SECOND = """
+        if (step) place[CHANNELS] = $SCALE(sums[4 + i] + bias, multiplier, shift, term, $LIMITS);"""
 # Columns lie in the operand as they are needed.
 _IN_PLACE = """
     const int8_t *column = input;
@@ -102,12 +102,22 @@ def _in_place(layer: Layer) -> bool:
 class ColumnProducts:
     """One driver for convolutions, and for fully connected layers, whose rows are pixels of one position."""
 
-    name: str = "products of columns, 4 filters"
+    columns: int = 2
+
+    @property
+    def name(self) -> str:
+        """Tells how many sums are computed at a time."""
+        return f"products, 4 filters × {self.columns}"
 
     def accepts(self, layer: Layer) -> bool:
-        """One group, windows without gaps in a row, four channels or more, sums within bounds."""
+        """One group, windows without gaps in a row, four channels or more, sums within bounds.
+
+        Two columns need more than one pixel, and more registers than the smallest cores have.
+        """
         kind = layer.kind
         if not is_scalar(layer.target):
+            return False
+        if self.columns > 1 and (is_baseline(layer.target) or layer.result.elements == layer.result.shape[-1]):
             return False
         if isinstance(kind, Convolution):
             if kind.groups != 1 or kind.dilation[1] != 1 or (layer.operands[0].shape[0] != 1 and not _in_place(layer)):
@@ -124,19 +134,19 @@ class ColumnProducts:
 
     def scratch_bytes(self, layer: Layer) -> int:
         """The columns that one call takes, unless they lie in the operand."""
-        return 0 if _in_place(layer) else columns_at_once(layer.target) * int(_filters(layer).shape[1])
+        return 0 if _in_place(layer) else self.columns * int(_filters(layer).shape[1])
 
     def overlaps(self, layer: Layer) -> Mapping[int, int]:
         """Columns are read, if not gathered before, until the last of their results is written."""
-        at_once, channels = columns_at_once(layer.target), layer.result.shape[-1]
+        channels = layer.result.shape[-1]
         kind = layer.kind
         if not _in_place(layer):
             assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
             reads = first_reads(layer, kind.stride, kind.padding.top, kind.padding.left)
-            return {0: block_lead(layer, reads, at_once)}
+            return {0: block_lead(layer, reads, self.columns)}
         pixels = layer.result.elements // channels
-        begins = numpy.arange(0, pixels, at_once)
-        ends = numpy.minimum(begins + at_once, pixels)
+        begins = numpy.arange(0, pixels, self.columns)
+        ends = numpy.minimum(begins + self.columns, pixels)
         return {0: int(max(0, (ends * channels - begins * _filters(layer).shape[1]).max()))}
 
     def replaces(self, layer: Layer) -> int | None:
@@ -147,15 +157,15 @@ class ColumnProducts:
         """A driver; the products are shared by all layers."""
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
-        at_once = columns_at_once(layer.target)
         text = _DRIVER.replace("$FILL", _IN_PLACE if _in_place(layer) else _GATHER)
-        text = text.replace("$STORE", _STORE_ONE if at_once == 1 else _STORE_TWO)
+        text = text.replace("$STORE_SECOND", _STORE_SECOND if self.columns == 2 else "")
+        text = text.replace("$UNPACKED", UNPACKED.replace("PARAMETERS", "own")).replace("$LIMITS", limits(layer))
         words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
         text, words = driver(text, self._shape(layer), words, specialised=specialises(layer))
         text = fill(
             text,
-            COLUMNS=at_once,
-            DOT=dot_function(program, layer.target),
+            COLUMNS=self.columns,
+            DOT=dot_function(program, layer.target, self.columns),
             SCALE=scale_function(program, layer),
             COPY="" if _in_place(layer) else program.function("copy_row", _COPY),
         )
@@ -193,4 +203,4 @@ class ColumnProducts:
         return shape
 
 
-KERNELS: tuple[Kernel, ...] = (ColumnProducts(),)
+KERNELS: tuple[Kernel, ...] = (ColumnProducts(2), ColumnProducts(1))

@@ -15,7 +15,7 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     specialises,
 )
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_scalar
-from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import scalable, scale_function
+from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import UNPACKED, limits, scalable, scale_function
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import DepthwiseConvolution
@@ -37,6 +37,7 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
     for (int32_t row = 0; row < IN_HEIGHT; ++row, target += PITCH - IN_WIDTH)
       for (int32_t column = 0; column < IN_WIDTH; ++column, source += CHANNELS) *target++ = (uint8_t)(*source ^ 0x80);
     int8_t *place = output++;
+    $UNPACKED
     const uint8_t *line = plane;
     int32_t a = weight[0], b = weight[1], c = weight[2], d = weight[3], e = weight[4], f = weight[5];
     int32_t g = weight[6], h = weight[7], i = weight[8];
@@ -45,7 +46,7 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
       for (int32_t column = 0; column < OUT_WIDTH; ++column, place += CHANNELS, p += STRIDE, q += STRIDE, r += STRIDE) {
         int32_t sum = p[0] * a + p[1] * b + p[2] * c + q[0] * d + q[1] * e + q[2] * f;
         sum += r[0] * g + r[1] * h + r[2] * i;
-        *place = $SCALE(sum, parameters, ROUNDING, LOW, HIGH);
+        *place = $SCALE(sum + bias, multiplier, shift, term, $LIMITS);
       }
     }
   }
@@ -129,8 +130,10 @@ class BytePlaneDepthwise:
         """A driver with all its loops."""
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
+        unpacked = UNPACKED.replace("PARAMETERS", "parameters")
+        text = _DRIVER.replace("$UNPACKED", unpacked).replace("$LIMITS", limits(layer))
         words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
-        text, words = driver(_DRIVER, _shape(layer), words, specialised=specialises(layer))
+        text, words = driver(text, _shape(layer), words, specialised=specialises(layer))
         function = program.function("depthwise", fill(text, SCALE=scale_function(program, layer)))
         constants = program.constant(words, alignment=4)
         return f"{function}({places.operands[0]}, {places.result}, (uint8_t *){places.scratch}, {constants});"

@@ -1,4 +1,7 @@
-"""Dot products of one or two columns of operands with four filters: assembly where C would spill, else portable C."""
+"""Dot products of one or two columns of operands with four filters: assembly where C would spill, else portable C.
+
+Two columns share the loads of weights; with a single pixel, or few registers, there is one.
+"""
 
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline
 from lwm2m_ml.compiler.backends.native.program import Program
@@ -7,7 +10,7 @@ from lwm2m_ml.compiler.targets import Architecture, Target
 FILTERS = 4
 # The sums of the first column with the four filters, then those of the column `step` bytes further.
 _SIGNATURE = "void @NAME@(const int8_t *column, const int8_t *weights, int32_t length, int32_t *sums, int32_t step)"
-_C = """
+_C_TWO = """
 static __attribute__((noinline)) $SIGNATURE
 {
   const int8_t *other = column + step, *second = weights + length, *third = second + length, *fourth = third + length;
@@ -21,6 +24,21 @@ static __attribute__((noinline)) $SIGNATURE
   }
   sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
   sums[4] = e, sums[5] = f, sums[6] = g, sums[7] = h;
+}
+"""
+_C_ONE = """
+static __attribute__((noinline)) $SIGNATURE
+{
+  const int8_t *second = weights + length, *third = second + length, *fourth = third + length;
+  int32_t a = 0, b = 0, c = 0, d = 0;
+  for (int32_t i = 0; i < length; ++i) {
+    int32_t x = column[i];
+    a += x * weights[i];
+    b += x * second[i];
+    c += x * third[i];
+    d += x * fourth[i];
+  }
+  sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 """
 _HEAD = """
@@ -83,52 +101,55 @@ _BASELINE = f"""
     mov     r9, r5
     pop     {{r3-r7, pc}}{_TAIL}"""
 _UNROLLED = 4
-_RISCV_POINTERS = ("a0", "a4", "a1", "a5", "a6", "a7")
-_RISCV_SUMS = (("t0", "s0"), ("t1", "s1"), ("t2", "s2"), ("t3", "s3"))
+_RISCV_FILTERS = ("a1", "a5", "a6", "a7")
+# Operand columns: pointer, the operand, its product, the sums with the four filters.
+_RISCV_COLUMNS = (
+    ("a0", "t4", "t6", ("t0", "t1", "t2", "t3")),
+    ("a4", "t5", "a2", ("s0", "s1", "s2", "s3")),
+)
+_RISCV_SAVED = ("s4", *_RISCV_COLUMNS[1][3])
 
 
-def _riscv_step(offset: int) -> str:
-    lines = [f"lb t4, {offset}(a0)", f"lb t5, {offset}(a4)"]
-    for pointer, (first, second) in zip(_RISCV_POINTERS[2:], _RISCV_SUMS, strict=True):
-        lines += [f"lb a2, {offset}({pointer})", "mul t6, a2, t4", "mul a2, a2, t5"]
-        lines += [f"add {first}, {first}, t6", f"add {second}, {second}, a2"]
+def _riscv_step(columns: int, offset: int) -> str:
+    used = _RISCV_COLUMNS[:columns]
+    lines = [f"lb {operand}, {offset}({pointer})" for pointer, operand, _, _ in used]
+    for number, pointer in enumerate(_RISCV_FILTERS):
+        lines += [f"lb a2, {offset}({pointer})"]
+        # The weight's register takes the last product.
+        lines += [f"mul {product}, a2, {operand}" for _, operand, product, _ in used]
+        lines += [f"add {sums[number]}, {sums[number]}, {product}" for _, _, product, sums in used]
+    return _lines(lines)
+
+
+def _riscv(columns: int) -> str:
+    """The loop is entered where the rest of the length begins, with pointers that lie so far in front."""
+    used, saved = _RISCV_COLUMNS[:columns], _RISCV_SAVED if columns > 1 else _RISCV_SAVED[:1]
+    pointers = [*(pointer for pointer, _, _, _ in used), *_RISCV_FILTERS]
+    sums = [register for _, _, _, registers in used for register in registers]
+    start = ["addi sp, sp, -32", *(f"sw {register}, {4 * index}(sp)" for index, register in enumerate(saved))]
+    start += ["add a4, a0, a4", "add a5, a1, a2", "add a6, a5, a2", "add a7, a6, a2", "add s4, a0, a2"]
+    start += [f"li {register}, 0" for register in sums]
+    start += ["neg t6, a2", f"andi t6, t6, {_UNROLLED - 1}", *(f"sub {pointer}, {pointer}, t6" for pointer in pointers)]
+    for skipped in range(1, _UNROLLED):
+        # With nothing to skip no branch is taken: the first place is next.
+        start += ["addi t6, t6, -1", f"beqz t6, {skipped + 1}f"]
+    places = "".join(f"{place + 1}:\n{_riscv_step(columns, place)}" for place in range(_UNROLLED))
+    end = [*(f"addi {pointer}, {pointer}, {_UNROLLED}" for pointer in pointers), "bne a0, s4, 1b"]
+    end += [f"sw {register}, {4 * index}(a3)" for index, register in enumerate(sums)]
+    end += [f"lw {register}, {4 * index}(sp)" for index, register in enumerate(saved)]
+    end += ["addi sp, sp, 32", "ret"]
+    return _HEAD + "@NAME@:\n" + _lines(start) + places + _lines(end) + _TAIL
+
+
+def _lines(lines: list[str]) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
-def _riscv() -> str:
-    """The loop is entered where the rest of the length begins, with pointers that lie so far in front."""
-    saved = [*(second for _, second in _RISCV_SUMS), "s4"]
-    lines = ["addi sp, sp, -32"]
-    lines += [f"sw {register}, {4 * index}(sp)" for index, register in enumerate(saved)]
-    lines += ["add a4, a0, a4", "add a5, a1, a2", "add a6, a5, a2", "add a7, a6, a2", "add s4, a0, a2"]
-    lines += [f"li {register}, 0" for pair in _RISCV_SUMS for register in pair]
-    lines += ["neg t6, a2", f"andi t6, t6, {_UNROLLED - 1}"]
-    lines += [f"sub {pointer}, {pointer}, t6" for pointer in _RISCV_POINTERS]
-    for skipped in range(1, _UNROLLED):
-        lines += ["addi t6, t6, -1", f"beqz t6, {skipped + 1}f"]
-    # With nothing to skip no branch is taken: the first place is next.
-    text = "".join(f"    {line}\n" for line in lines)
-    for place in range(_UNROLLED):
-        text += f"{place + 1}:\n{_riscv_step(place)}"
-    lines = [f"addi {pointer}, {pointer}, {_UNROLLED}" for pointer in _RISCV_POINTERS]
-    lines += ["bne a0, s4, 1b"]
-    lines += [f"sw {first}, {4 * index}(a3)" for index, (first, _) in enumerate(_RISCV_SUMS)]
-    lines += [f"sw {second}, {4 * (4 + index)}(a3)" for index, (_, second) in enumerate(_RISCV_SUMS)]
-    lines += [f"lw {register}, {4 * index}(sp)" for index, register in enumerate(saved)]
-    lines += ["addi sp, sp, 32", "ret"]
-    return _HEAD + "@NAME@:\n" + text + "".join(f"    {line}\n" for line in lines) + _TAIL
-
-
-def columns_at_once(target: Target) -> int:
-    """How many columns a call takes; a second one costs registers that the smallest cores do not have."""
-    return 1 if is_baseline(target) else 2
-
-
-def dot_function(program: Program, target: Target) -> str:
-    """The symbol of the dot products for a core."""
+def dot_function(program: Program, target: Target, columns: int) -> str:
+    """The symbol of the dot products of one or two columns for a core."""
     prototype = f"extern {_SIGNATURE};"
     if is_baseline(target):
         return program.assembly("dot", _BASELINE, prototype)
     if target.architecture is Architecture.RISCV32:
-        return program.assembly("dot", _riscv(), prototype)
-    return program.function("dot", _C.replace("$SIGNATURE", _SIGNATURE))
+        return program.assembly("dot", _riscv(columns), prototype)
+    return program.function("dot", (_C_ONE if columns == 1 else _C_TWO).replace("$SIGNATURE", _SIGNATURE))

@@ -39,15 +39,17 @@ static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t
 }
 """
 _SCALE = """
-static __attribute__((always_inline)) inline int8_t @NAME@(int32_t sum, const int32_t *parameters, int32_t rounding,
+static __attribute__((always_inline)) inline int8_t @NAME@(int32_t sum, int32_t multiplier, int32_t shift, int32_t term,
   int32_t low, int32_t high)
 {
-  int32_t shift = parameters[0] & 31;
-  int32_t value = $PRODUCT(sum + (parameters[0] >> 5), parameters[1]);
-  value += $AWAY((int32_t)((uint32_t)rounding << shift) >> 1);
+  int32_t value = $PRODUCT(sum, multiplier);
+  value += $AWAYterm;
   return $CLAMP(value >> shift, low, high);
 }
 """
+# What a channel's parameters say, for variables of these names.
+UNPACKED = """int32_t shift = PARAMETERS[0] & 31, bias = PARAMETERS[0] >> 5, multiplier = PARAMETERS[1];
+      int32_t term = (int32_t)((uint32_t)ROUNDING << shift) >> 1;"""
 
 
 def scalable(layer: Layer, filters: Array, bias: Array) -> bool:
@@ -62,18 +64,27 @@ def scalable(layer: Layer, filters: Array, bias: Array) -> bool:
 
 
 def scale_function(program: Program, layer: Layer) -> str:
-    """The symbol of the function that makes a result of a sum, its channel's parameters, rounding and limits."""
-    twice = layer.requantization.rounding is Rounding.DOUBLE
+    """The symbol of the function that makes a result of a sum with bias, multiplier, shift, term and limits."""
+    requantization = layer.requantization
+    twice = requantization.rounding is Rounding.DOUBLE
     if is_baseline(layer.target):
         product = fill(_HALVES, NUDGE=" + (1 << 14)" if twice else "")
     else:
         product = fill(_LONG, NUDGE=" + (1 << 30)" if twice else "")
+    # Halves round away from zero; below the zero point that makes no difference when all of it is clamped.
+    away = twice and requantization.low < requantization.zero_point
     return program.function(
         "scale",
         fill(
             _SCALE,
             PRODUCT=program.function("high_product", product),
-            AWAY="(value >> 31) + " if twice else "",
+            AWAY="(value >> 31) + " if away else "",
             CLAMP=clamp_function(program),
         ),
     )
+
+
+def limits(layer: Layer) -> str:
+    """The limits as arguments: literals where they are those of int8, which needs no registers."""
+    requantization = layer.requantization
+    return "-128, 127" if (requantization.low, requantization.high) == (-128, 127) else "LOW, HIGH"
