@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.remote import Remote
     from lwm2m_ml.coap.settings import CoapSettings
 
-NOT_PART_OF_THE_KEY = frozenset({numbers.BLOCK1, numbers.BLOCK2, numbers.OBSERVE, numbers.NO_RESPONSE})
+NOT_PART_OF_THE_KEY = frozenset(
+    {numbers.BLOCK1, numbers.BLOCK2, numbers.OBSERVE, numbers.NO_RESPONSE, numbers.Q_BLOCK1, numbers.Q_BLOCK2}
+)
 
 Key = tuple[int, tuple[tuple[int, bytes], ...]]
 

@@ -294,6 +294,7 @@ class CoapEndpoint:
             return
         self._closing = asyncio.get_running_loop().create_future()
         self._pipes.close()
+        self._responder.close()
         self._requester.close()
         for transport in self._all_transports():
             await transport.close()

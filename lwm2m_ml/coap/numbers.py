@@ -90,6 +90,8 @@ OPTION_FORMATS: Final[dict[int, OptionFormat]] = {
     BLOCK2: OptionFormat(False, 0, 3),
     BLOCK1: OptionFormat(False, 0, 3),
     SIZE2: OptionFormat(False, 0, 4),
+    Q_BLOCK1: OptionFormat(False, 0, 3),
+    Q_BLOCK2: OptionFormat(True, 0, 3),
     PROXY_URI: OptionFormat(False, 1, 1034),
     PROXY_SCHEME: OptionFormat(False, 1, 255),
     SIZE1: OptionFormat(False, 0, 4),
@@ -97,4 +99,4 @@ OPTION_FORMATS: Final[dict[int, OptionFormat]] = {
     NO_RESPONSE: OptionFormat(False, 0, 1),
     REQUEST_TAG: OptionFormat(True, 0, 8),
 }
-"""Every option this endpoint understands: RFC 7252 §5.10, 7641, 7959, 7967, 8613, 8768, 9175."""
+"""Every option this endpoint understands: RFC 7252 §5.10, 7641, 7959, 7967, 8613, 8768, 9175, 9177."""

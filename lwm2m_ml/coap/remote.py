@@ -36,6 +36,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         "identity",
         "in_flight",
         "in_progress",
+        "knows_q_block",
         "maximum_block_size_exp",
         "maximum_payload_size",
         "message_id",
@@ -71,6 +72,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         self.round_trip: RoundTrip | None = None
         self.in_flight = 0
         self.in_progress = 0
+        self.knows_q_block: bool | None = None
         self.backlog: deque[Callable[[], None]] | None = None
         self.proven = identity is not None
         self.bytes_in = 0

@@ -22,6 +22,7 @@ from lwm2m_ml.coap.responses import Response, suppressed
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Incoming
     from lwm2m_ml.coap.oscore.layer import OscoreLayer
+    from lwm2m_ml.coap.qblock.server import QBlockServer
     from lwm2m_ml.coap.settings import CoapSettings
 
 logger = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ Answer = Finished | asyncio.Future[FastResponse] | None
 LARGEST_COMMON_OPTION = numbers.ACCEPT
 """Options of an ordinary request are not above this number; block, echo and proxy options are."""
 SMALLEST_BLOCK = 16
+Q_BLOCKS = frozenset({numbers.Q_BLOCK1, numbers.Q_BLOCK2})
 RETRY_AFTER = 5
 """Max-Age of 5.03 in seconds."""
 
@@ -46,6 +48,7 @@ class Responder:
         "_guard",
         "_in_progress",
         "_loop",
+        "_q_blocks",
         "_request_bodies",
         "_response_bodies",
         "_settings",
@@ -61,6 +64,7 @@ class Responder:
         self._guard = AmplificationGuard(settings.amplification_factor) if settings.amplification_factor else None
         self._request_bodies: RequestBodies | None = None
         self._response_bodies: ResponseBodies | None = None
+        self._q_blocks: QBlockServer | None = None
         self._in_progress = 0
         self.protection: OscoreLayer | None = None
 
@@ -71,6 +75,8 @@ class Responder:
                 ready = self._prepare(request)
                 if ready is not None:
                     return self.finish(request, ready, size)
+                if request.in_q_blocks:
+                    return None
             if request.options and request.options[0][0] <= numbers.OSCORE and request.is_protected:
                 return self._refused_protection(request, size)
             handler = self._fast.get(request.code, request.path)
@@ -107,7 +113,19 @@ class Responder:
             if kept is not None:
                 return kept
         block = first_block(options, numbers.BLOCK1)
-        return None if block is None else self._assemble(request, block)
+        if block is not None:
+            return self._assemble(request, block)
+        return None if wanted is not None else self._look_for_q_blocks(request)
+
+    def _look_for_q_blocks(self, request: FastRequest) -> Response | None:
+        """Bursts are for unreliable transports, and for who is asked for them (RFC 9177 §3.1, §4.1)."""
+        found = [first_block([option], option[0]) for option in request.options if option[0] in Q_BLOCKS]
+        if not found:
+            return None
+        if not self._settings.q_block or request.remote.channel.ordered:
+            return Response(numbers.BAD_OPTION, payload=b"Q-Block is not supported here")
+        request.in_q_blocks = True
+        return None
 
     def _kept_body(self, request: FastRequest) -> Response | None:
         """The body of which a later block is asked for; GET can be asked again, others cannot."""
@@ -140,12 +158,15 @@ class Responder:
         if special and suppressed(first_uint(options, numbers.NO_RESPONSE), response.code):
             return numbers.EMPTY, b""
         sent = response
-        if len(response.payload) > SMALLEST_BLOCK or special:
+        if (len(response.payload) > SMALLEST_BLOCK or special) and not request.whole_answer:
             sent = self._in_blocks(request, response, again)
         tail = sent.tail()
         guard = self._guard
         if guard is not None and not request.remote.proven and not guard.allows(len(tail), size):
-            sent = self._reduced(guard, request, self._whole(request, response, again), size)
+            if request.whole_answer:
+                sent = guard.demand_proof(request.remote, self._loop.time())
+            else:
+                sent = self._reduced(guard, request, self._whole(request, response, again), size)
             tail = sent.tail()
         return sent.code, tail
 
@@ -185,6 +206,9 @@ class Responder:
         if self.protection is not None and request.is_protected:
             self.protection.receive_request(request, incoming)
             return
+        if request.in_q_blocks:
+            self._receive_q_blocks(request, incoming)
+            return
         remote = request.remote
         settings = self._settings
         if (
@@ -203,6 +227,18 @@ class Responder:
             self._slow(request, incoming)
         else:
             future.add_done_callback(partial(self._future_done, request, incoming))
+
+    def _receive_q_blocks(self, request: FastRequest, incoming: Incoming) -> None:
+        if self._q_blocks is None:
+            from lwm2m_ml.coap.qblock.server import QBlockServer  # noqa: PLC0415  # only loaded when it is used
+
+            self._q_blocks = QBlockServer(self._settings, self)
+        self._q_blocks.receive(request, incoming)
+
+    def close(self) -> None:
+        """Stop what goes by time."""
+        if self._q_blocks is not None:
+            self._q_blocks.close()
 
     def _future_done(self, request: FastRequest, incoming: Incoming, future: asyncio.Future[FastResponse]) -> None:
         self.done(request)

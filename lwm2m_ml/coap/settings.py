@@ -44,6 +44,19 @@ class CoapSettings:
     """All request bodies under assembly together."""
     assembly_lifetime: float = 93.0
 
+    q_block: bool = True
+    """Answer requests with Q-Block options over datagrams (RFC 9177)."""
+    q_block_requests: bool = False
+    """Try Q-Block with peers that have not shown that they do not know it; for paths that lose a lot."""
+    q_block_set: int = 10
+    """MAX_PAYLOADS: blocks sent without waiting (RFC 9177 §7.2)."""
+    q_block_timeout: float = 2.0
+    """NON_TIMEOUT: pause between sets when nothing is heard."""
+    q_block_receive_timeout: float = 4.0
+    """NON_RECEIVE_TIMEOUT: silence after which missing blocks are asked for."""
+    q_block_retransmit: int = 4
+    """NON_MAX_RETRANSMIT: how often in a row that is done."""
+
     requests_in_progress: int = 10_000
     """Requests whose handler has not finished; beyond that 5.03 is answered."""
     requests_in_progress_per_remote: int = 64

@@ -44,7 +44,29 @@ class Transfer:
         """Send the request and collect the whole response."""
         if any(number in RESPONSE_BLOCK_OPTIONS for number, _ in self._request.options):
             return await self._exchange(self._request.options, self._request.payload)
+        if self._settings.q_block_requests:
+            response = await self._in_bursts()
+            if response is not None:
+                return response
         return await self.complete(await self._send_body())
+
+    async def _in_bursts(self) -> RawMessage | None:
+        """The same by RFC 9177; None when the peer, or the way to it, does not know that."""
+        request = self._request
+        if request.remote.channel.ordered or request.remote.knows_q_block is False:
+            return None
+        exponent = min(request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
+        if len(request.payload) > 1 << (exponent + 4):
+            from lwm2m_ml.coap.qblock.upload import Upload  # noqa: PLC0415  # only loaded when it is used
+
+            response = await Upload(self._requester, self._settings, request).run()
+            return None if response is None else await self.complete(response)
+        if request.code not in numbers.SAFE_METHODS:
+            return None
+        from lwm2m_ml.coap.qblock.download import Download  # noqa: PLC0415  # only loaded when it is used
+
+        response = await Download(self._requester, self._settings, request).run()
+        return None if response is None else await self.complete(response)
 
     async def complete(self, response: RawMessage) -> RawMessage:
         """Fetch the blocks that follow a first one, beginning again when the content changes on the way."""
