@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from lwm2m_ml.api.app import create_api
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.config import ObjectIds, Settings
+from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
@@ -72,8 +72,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
 
 def object_catalogue(settings: Settings) -> Catalogue:
     """The object definitions: ours, under the numbers that the operator chose, and the operator's own."""
-    numbers = {field.default: getattr(settings.objects, name) for name, field in ObjectIds.model_fields.items()}
-    return whole_catalogue(settings.data_directory / FOLDER, numbers)
+    return whole_catalogue(settings.data_directory / FOLDER, settings.objects.chosen)
 
 
 def listen(host: str, port: int) -> socket.socket:

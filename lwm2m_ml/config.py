@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 
@@ -11,7 +11,7 @@ def default_data_directory() -> Path:
     return Path.home() / ".local" / "share" / "lwm2m-ml"
 
 
-class ObjectIds(BaseSettings):
+class ObjectIds(BaseModel):
     """Numbers of this project's own LwM2M objects.
 
     The defaults are in OMA's test range 42769-42800, which must not be used in production.
@@ -20,6 +20,11 @@ class ObjectIds(BaseSettings):
     capabilities: int = 42769
     model: int = 42770
     result: int = 42771
+
+    @property
+    def chosen(self) -> dict[int, int]:
+        """The number in use of each object, by its default."""
+        return {field.default: getattr(self, name) for name, field in type(self).model_fields.items()}
 
 
 class Settings(BaseSettings):

@@ -45,3 +45,9 @@ def test_a_port_out_of_range_is_refused() -> None:
 def test_the_database_is_sqlite_in_the_data_directory_unless_said_otherwise(tmp_path: Path) -> None:
     assert Settings(data_directory=tmp_path).database_url == f"sqlite+aiosqlite:///{tmp_path}/lwm2m-ml.sqlite3"
     assert Settings(database="sqlite+aiosqlite:///x").database_url == "sqlite+aiosqlite:///x"
+
+
+def test_object_numbers_come_from_this_programs_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL", "somebody else's")
+    monkeypatch.setenv("LWM2M_ML_OBJECTS__RESULT", "33001")
+    assert Settings().objects.chosen == {42769: 42769, 42770: 42770, 42771: 33001}

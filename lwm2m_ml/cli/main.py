@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from lwm2m_ml import __version__
-from lwm2m_ml.cli import compile, deployments, devices, explain, inspect, models, run, serve, targets
+from lwm2m_ml.cli import (
+    compile,
+    deployments,
+    device_operations,
+    devices,
+    explain,
+    inspect,
+    models,
+    objects,
+    run,
+    serve,
+    targets,
+)
 from lwm2m_ml.errors import Lwm2mMlError
 
 DEBUG_VARIABLE = "LWM2M_ML_DEBUG"
@@ -21,7 +33,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("serve")(serve.serve)
+devices.app.add_typer(device_operations.app)
 app.add_typer(devices.app, name="devices")
+app.add_typer(objects.app, name="objects")
 app.add_typer(models.app, name="models")
 app.add_typer(deployments.app, name="deployments")
 app.command("deploy")(deployments.deploy)

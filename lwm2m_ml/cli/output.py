@@ -17,6 +17,11 @@ def print_json(content: Any) -> None:
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
+def print_json_line(content: Any) -> None:
+    """One JSON value on one line of stdout, for streams."""
+    typer.echo(json.dumps(content, ensure_ascii=False))
+
+
 def print_models(items: "Sequence[BaseModel]") -> None:
     """A JSON list of API objects on stdout."""
     print_json([item.model_dump(mode="json") for item in items])

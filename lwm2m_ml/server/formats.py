@@ -43,8 +43,8 @@ class DeviceFormats:
         value goes as text to devices that can do that: those of 1.0, and later ones that do not say otherwise.
         """
         known = self._known(path, catalogue)
-        if not records:
-            # A Create that leaves the number of the instance to the device: only TLV can, the others name it (§6.3.6).
+        if all(record.value is None for record in records):
+            # A Create without values: only TLV can name an instance and nothing in it, or no instance (§6.3.6).
             return tuple(sorted(known, key=lambda one: one != ContentFormat.TLV))
         if len(records) != 1 or records[0].path != path or path.level < 3:
             return known

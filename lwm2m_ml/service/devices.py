@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.attributes import parse_attributes
-from lwm2m_ml.lwm2m.conformance import Operation, check_operation, check_records
+from lwm2m_ml.lwm2m.conformance import Operation, check_operation
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.execute_arguments import parse_arguments
 from lwm2m_ml.lwm2m.link_format import Link
@@ -60,7 +60,7 @@ class Devices:
         """Write a resource, or values by path at or below an instance or a resource."""
         parsed, catalogue = ObjectPath.parse(path), self._catalogue_of(endpoint)
         values = value if isinstance(value, Mapping) else {path: value}
-        records = check_records(records_of(values, catalogue), Operation.WRITE, catalogue)
+        records = _to_write(values, catalogue)
         if any(not parsed.contains(record.path) for record in records):
             raise UsageError(f"A value to write is not part of {parsed}", hint="Name paths at or below it")
         await self._at(behind).write(endpoint, parsed, records, replace=replace)
@@ -103,8 +103,7 @@ class Devices:
 
     async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
         """Write several resources at once, all or nothing."""
-        catalogue = self._catalogue_of(endpoint)
-        records = check_records(records_of(values, catalogue), Operation.WRITE, catalogue)
+        records = _to_write(values, self._catalogue_of(endpoint))
         await self._server.devices.write_composite(endpoint, records)
 
     def _at(self, behind: str) -> DeviceOperations:
@@ -129,6 +128,12 @@ class Devices:
             objects=_paths(tuple(parameters.objects)),
             profile=self._keeper.get(registration.endpoint),
         )
+
+
+def _to_write(values: Mapping[str, Plain], catalogue: Catalogue) -> tuple[Record, ...]:
+    for path in values:
+        check_operation(ObjectPath.parse(path), Operation.WRITE, catalogue)
+    return records_of(values, catalogue)
 
 
 def _paths(keys: Sequence[tuple[int, int | None]]) -> tuple[str, ...]:

@@ -10,11 +10,13 @@ import pytest
 from lwm2m_ml.app import ApiServer, Running, running
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.config import Settings
+from lwm2m_ml.lwm2m.own_definitions import FOLDER, add_file
 from lwm2m_ml.service.access import AccessTokens, Scope
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Running, ApiServer]]:
+    add_file(tmp_path / FOLDER, Path(__file__).with_name("notes.xml"))
     settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0, insecure=True)
     async with running(settings) as (where, http, listener):
         task = asyncio.create_task(http.serve(sockets=[listener]))

@@ -12,7 +12,7 @@ import pytest
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.server.server import Lwm2mServer
@@ -168,7 +168,7 @@ async def test_operators_read_and_write_by_path(service: TinyMLService, join: Jo
     device = service.device("live")
     assert "/42769/0" in device.objects
     assert (await service.profile("live")).runtime is not None
-    with pytest.raises(UsageError, match="not base64"):
+    with pytest.raises(InvalidInputError, match="/9/0/2"):
         await service.operations.write("live", "/9/0/2", "***")
 
 
