@@ -30,9 +30,14 @@ CalibrationOption = Annotated[
 
 def find_target(name: str) -> "Target":
     """A shipped target by name, or one of the user's own by file."""
-    from lwm2m_ml.compiler.targets import load_target, read_target_file
+    from lwm2m_ml.compiler.targets import UnknownTarget, load_target, read_target_file
 
-    return read_target_file(Path(name)) if name.endswith(".toml") else load_target(name)
+    if name.endswith(".toml"):
+        return read_target_file(Path(name))
+    try:
+        return load_target(name)
+    except UnknownTarget as error:
+        raise UsageError(error.message, hint=error.hint) from None
 
 
 def read_model_file(path: Path) -> bytes:

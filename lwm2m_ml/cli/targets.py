@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lwm2m_ml.cli.compiling import find_target
 from lwm2m_ml.cli.output import JsonOption, print_json, print_table
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def list_targets(as_json: JsonOption = False) -> None:
 @app.command("show")
 def show(name: Annotated[str, typer.Argument(help="The name of a target.")], as_json: JsonOption = False) -> None:
     """Show all that is known of a target."""
-    from lwm2m_ml.compiler.targets import load_target
-
-    _print(load_target(name), as_json)
+    _print(find_target(name), as_json)
 
 
 @app.command("check")

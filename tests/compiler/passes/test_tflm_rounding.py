@@ -2,6 +2,7 @@
 
 import numpy
 import pytest
+from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.compilation import evaluate, integer_graph
@@ -68,7 +69,7 @@ def test_graph_without_such_layers_stays_the_same_object() -> None:
 
 
 @pytest.mark.parametrize("target", ["cortex-m4f", "cortex-m0plus", "wasm32"])
-def test_module_rounds_as_asked(target: str, digits_network: bytes, digits_samples: numpy.ndarray) -> None:  # type: ignore[type-arg]
+def test_module_rounds_as_asked(target: str, digits_network: bytes, digits_samples: NDArray[numpy.float32]) -> None:
     module = compile_model(
         digits_network, load_target(target), calibration=digits_samples, inputs=digits_samples, reference="tflm"
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.compiler.backends.native import tuning
+from lwm2m_ml.compiler.backends.native.design import Design
 from lwm2m_ml.compiler.backends.native.tuning import NODE_BUDGET, Cost, best_design, measure
 from lwm2m_ml.compiler.ir import Graph, kinds
 from lwm2m_ml.compiler.targets import load_target
@@ -43,7 +44,7 @@ def test_search_builds_no_more_modules_than_its_budget(
 ) -> None:
     measured = []
 
-    def counted(design: tuning.Design) -> Cost:
+    def counted(design: Design) -> Cost:
         measured.append(design)
         # Ever better: the search would never stop by itself.
         return Cost(10_000 - len(measured), 10_000 - len(measured), 10_000 - len(measured))
