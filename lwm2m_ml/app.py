@@ -61,7 +61,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         host, port = listener.getsockname()[:2]
         token = await access_tokens.issue_first_admin()
         where = Running(f"http://{host}:{port}", server.uris, token)
-        yield where, api_server(create_api(service, access_tokens)), listener
+        yield where, api_server(create_api(service, access_tokens, server)), listener
     finally:
         listener.close()
         await service.stop()

@@ -9,7 +9,9 @@ import typer
 
 from lwm2m_ml import __version__
 from lwm2m_ml.cli import (
+    bootstrap,
     compile,
+    credentials,
     deployments,
     device_operations,
     devices,
@@ -37,6 +39,8 @@ devices.app.add_typer(device_operations.app)
 app.add_typer(devices.app, name="devices")
 app.add_typer(objects.app, name="objects")
 app.add_typer(models.app, name="models")
+app.add_typer(credentials.app, name="credentials")
+app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")
 app.command("deploy")(deployments.deploy)
 app.command("compile")(compile.compile_model)

@@ -1,0 +1,67 @@
+"""`lwm2m-ml bootstrap`: what the bootstrap server gives to whom."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_models, print_table
+from lwm2m_ml.client.address import DEFAULT_SERVER
+from lwm2m_ml.errors import UsageError
+
+app = typer.Typer(help="What devices get from the bootstrap server. Needs an admin token.", no_args_is_help=True)
+
+PatternArgument = Annotated[str, typer.Argument(metavar="PATTERN", help="An endpoint name, or one like 'sensor-*'.")]
+
+
+@app.command("list")
+def list_configurations(
+    server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """List the configurations, without keys."""
+    from lwm2m_ml.client.credential_calls import bootstrap_configurations
+
+    with connect(server, token) as client:
+        entries = client.send(bootstrap_configurations())
+    if as_json:
+        print_models(entries)
+        return
+    rows = [
+        (one.pattern, len(one.configuration.records), one.configuration.issue, " ".join(one.configuration.delete))
+        for one in entries
+    ]
+    print_table(("PATTERN", "VALUES", "ISSUES KEYS", "DELETES"), rows)
+
+
+@app.command("set")
+def configure(
+    pattern: PatternArgument,
+    file: Annotated[Path, typer.Argument(help='JSON: {"records": SenML JSON, "delete": ["/"], "issue": true}.')],
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+) -> None:
+    """Give the configuration in a file to an endpoint, or to all that match a pattern."""
+    from pydantic import ValidationError
+
+    from lwm2m_ml.client.credential_calls import configure_bootstrap
+    from lwm2m_ml.client.credential_schemas import BootstrapConfiguration
+
+    try:
+        configuration = BootstrapConfiguration.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    with connect(server, token) as client:
+        client.send(configure_bootstrap(pattern, configuration))
+
+
+@app.command("remove")
+def remove(pattern: PatternArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
+    """Give nothing to a name or pattern any more."""
+    from lwm2m_ml.client.credential_calls import remove_bootstrap
+
+    with connect(server, token) as client:
+        client.send(remove_bootstrap(pattern))
