@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -24,13 +25,18 @@ class Version(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Version:
         """Read `1.1`; a missing minor number is 0, a third number is ignored."""
-        match = _VERSION.fullmatch(text)
-        if match is None:
-            raise VersionError(f"{text[:20]!r} is not a version", hint="Write it like 1.1")
-        return cls(int(match[1]), int(match[2] or 0))
+        return _parsed(text)
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}"
+
+
+@functools.lru_cache(maxsize=1024)  # asked for with every message of a device
+def _parsed(text: str) -> Version:
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise VersionError(f"{text[:20]!r} is not a version", hint="Write it like 1.1")
+    return Version(int(match[1]), int(match[2] or 0))
 
 
 SUPPORTED_VERSIONS = (Version(1, 0), Version(1, 1), Version(1, 2))

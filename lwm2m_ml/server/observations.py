@@ -196,19 +196,21 @@ class Observations:
         return observation
 
     def _notified(self, observed: Observed, message: aiocoap.Message) -> None:
-        endpoint, path = observed.endpoint, str(observed.target)
+        endpoint = observed.endpoint
         registration = self._registry.find(endpoint)
         if registration is None:
             return
         self._exchange.heard(registration)
         if not message.code.is_successful():
-            log.warning("observation ended by the device", endpoint=endpoint, path=path, code=str(message.code))
+            path, code = str(observed.target), str(message.code)
+            log.warning("observation ended by the device", endpoint=endpoint, path=path, code=code)
             observed.forget()
             return
         try:
             records = decode_answer(registration, message, observed.target.path, self._catalogues)
         except UnusableAnswer as error:
-            log.warning("notification not understood", endpoint=endpoint, path=path, reason=str(error))
+            path, reason = str(observed.target), str(error)
+            log.warning("notification not understood", endpoint=endpoint, path=path, reason=reason)
             return
         self._accept(observed, records)
 

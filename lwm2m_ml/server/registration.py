@@ -22,6 +22,12 @@ class Registration:
     registered_at: float
     updated_at: float
 
+    def renewed(
+        self, parameters: RegistrationParameters, remote: Remote, identity: str | None, now: float
+    ) -> "Registration":
+        """The registration after an Update. Written out: `dataclasses.replace` takes as long as all the rest of one."""
+        return Registration(self.endpoint, self.location, parameters, identity, remote, self.registered_at, now)
+
     @property
     def address(self) -> tuple[str, int]:
         """Host and port the device was heard from last."""

@@ -174,22 +174,18 @@ class RegistrationInterface:
         parameters = updated(registration.parameters, update)
         moved = registration.remote is not request.remote or registration.identity != request.remote.identity
         remote = self._moved(registration.remote, request.remote)
-        renewed = replace(
-            registration,
-            parameters=parameters,
-            identity=request.remote.identity,
-            remote=remote,
-            updated_at=time.time(),
-        )
+        renewed = registration.renewed(parameters, remote, request.remote.identity, time.time())
         self._watch(renewed)
-        event = DeviceUpdated(registration.endpoint, parameters.objects != registration.parameters.objects)
+        says_more = parameters is not registration.parameters and parameters != registration.parameters
+        objects_changed = says_more and parameters.objects != registration.parameters.objects
+        event = DeviceUpdated(registration.endpoint, objects_changed)
         changed = FastResponse(ResponseCode.CHANGED)
 
         def announce() -> None:
             self._on_heard(renewed)
             self._bus.publish(event)
 
-        if moved or parameters != registration.parameters:
+        if moved or says_more:
             return self._store("update", renewed, changed, announce)
         self._registry.put(renewed)
         self._mirror.heard(renewed)
@@ -338,6 +334,8 @@ def updated(parameters: RegistrationParameters, update: UpdateParameters) -> Reg
         for name in ("lifetime", "binding", "queue_mode", "sms", "objects", "content_formats", "root_path")
         if (value := getattr(update, name)) is not None
     }
+    if not changes and not update.attributes:
+        return parameters
     return replace(parameters, attributes={**parameters.attributes, **update.attributes}, **changes)
 
 
