@@ -1,5 +1,6 @@
 """The inner loop of convolutions in assembly: two output channels × three pixels at a time."""
 
+from lwm2m_ml.compiler.backends.native.kernels.assembly import thumb_function
 from lwm2m_ml.compiler.backends.native.program import Program
 from lwm2m_ml.compiler.reference.requantization import Requantization
 
@@ -31,15 +32,6 @@ _HALF = """
     smlad   r9, r11, r12, r9
 """
 _PROLOGUE = """
-    .syntax unified
-    .thumb
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-    .thumb_func
-@NAME@:
     @ stack: columns, output, stride, saved registers; then groups 48, pairs 52, rounding 56, low 60, high 64
     push    {r1-r11, lr}
 1:  ldr     r1, [sp]
@@ -95,7 +87,6 @@ _EPILOGUE = """
     str     r2, [sp, #52]
     bne     1b
     pop     {r1-r11, pc}
-    .size   @NAME@, . - @NAME@
 """
 
 
@@ -122,7 +113,7 @@ def block_function(program: Program, requantization: Requantization) -> str:
     first = _scaled(("r4", "r5", "r6"), "asr #7", requantization)
     second = _scaled(("r7", "r8", "r9"), "lsl #1", requantization)
     text = _PROLOGUE + _HALF + _BETWEEN + _HALF + _FIRST_CHANNEL + first + _SECOND_CHANNEL + second + _EPILOGUE
-    return program.assembly("block", text, PROTOTYPE)
+    return program.assembly("block", thumb_function(text), PROTOTYPE)
 
 
 def rounding_term(requantization: Requantization) -> int:

@@ -1,6 +1,5 @@
 """Convolutions with SMLAD: the operands of three pixels are widened to 16 bits for the block kernel."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,13 +8,15 @@ import numpy
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import PIXELS, block_function, rounding_term
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import (
-    packable,
-    reading_shape,
-    weight_stream,
-    with_shape,
-)
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import packable, weight_stream
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
+from lwm2m_ml.compiler.backends.native.kernels.constants import (
+    LARGEST_LENGTH,
+    block_lead,
+    driver,
+    first_reads,
+    specialises,
+)
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import Convolution
@@ -37,8 +38,6 @@ static inline void @NAME@(const int8_t *source, uint32_t *target, int32_t groups
   } while (--groups);
 }
 """
-# Lengths are told to the driver in 16 bits.
-_LARGEST_LENGTH = 1 << 15
 # Constants begin with the shape, so that all layers share one driver; a driver reads only the lengths that it names.
 _POINTWISE = """
     $WIDEN(input, target, GROUPS);
@@ -132,7 +131,7 @@ class BlockConvolution:
         return (
             layer.operands[0].shape[0] == 1
             and layer.result.shape[3] >= 2
-            and layer.result.elements // layer.result.shape[3] < _LARGEST_LENGTH
+            and layer.result.elements // layer.result.shape[3] < LARGEST_LENGTH
             and bias is not None
             and packable(layer, _filters(layer), bias)
         )
@@ -147,15 +146,8 @@ class BlockConvolution:
         """Blocks are read before they are written: the lead is how far writing runs ahead of later reading."""
         kind = layer.kind
         assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
-        _, _, width, channels = layer.operands[0].shape
-        _, rows, columns, out_channels = layer.result.shape
-        top = numpy.maximum(numpy.arange(rows) * kind.stride[0] - kind.padding.top, 0)
-        left = numpy.maximum(numpy.arange(columns) * kind.stride[1] - kind.padding.left, 0)
-        first_read = ((top[:, None] * width + left[None, :]) * channels).reshape(-1)
-        still_read = numpy.minimum.accumulate(first_read[::-1])[::-1]
-        ends = numpy.arange(PIXELS, rows * columns, PIXELS)
-        ahead: Array = ends * out_channels - still_read[ends]
-        return {0: int(max(0, ahead.max(initial=0)))}
+        reads = first_reads(layer, kind.stride, kind.padding.top, kind.padding.left)
+        return {0: block_lead(layer, reads, PIXELS)}
 
     def replaces(self, layer: Layer) -> int | None:
         """None; see `overlaps`."""
@@ -177,13 +169,10 @@ class BlockConvolution:
             .replace("$NEXT", _NEXT)
             .replace("$LIMITS", "-128, 127" if plain else "LOW, HIGH")
         )
-        shape = {name: value for name, value in self._shape(layer).items() if re.search(rf"\b{name}\b", text)}
-        text = fill(
-            reading_shape(text, shape),
-            WIDEN=program.function("widen", _WIDEN) if _by_words(layer) else "",
-        )
-        stream = with_shape(list(shape.values()), weight_stream(layer, _filters(layer), bias, pairs))
-        constants = program.constant(stream, alignment=4)
+        stream = weight_stream(layer, _filters(layer), bias, pairs)
+        text, words = driver(text, self._shape(layer), stream, specialised=specialises(layer))
+        text = fill(text, WIDEN=program.function("widen", _WIDEN) if _by_words(layer) else "")
+        constants = program.constant(words, alignment=4)
         block = block_function(program, requantization)
         function = program.function("convolution", text)
         return f"{function}({places.operands[0]}, {places.result}, (uint32_t *){places.scratch}, {constants}, {block});"

@@ -9,14 +9,16 @@ from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.block import rounding_term
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.plane import STATE_WORDS, gather_function, plane_function
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import (
-    Words,
-    channel_parameters,
-    packable,
-    reading_shape,
-    with_shape,
-)
+from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import packable
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
+from lwm2m_ml.compiler.backends.native.kernels.constants import (
+    LARGEST_LENGTH,
+    Words,
+    byte_words,
+    channel_parameters,
+    driver,
+    specialises,
+)
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import DepthwiseConvolution
@@ -39,8 +41,6 @@ static __attribute__((noinline)) void @NAME@(uint32_t *state, const int8_t *weig
   state[3] = shift;
 }
 """
-# Lengths are told to the driver in 16 bits.
-_LARGEST_LENGTH = 1 << 15
 # Constants: the shape, so that all layers share one driver, two words of parameters per channel, nine weights each.
 _DRIVER = """
 static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output, int16_t *plane,
@@ -103,13 +103,10 @@ def plane_shape(layer: Layer) -> dict[str, int]:
     }
 
 
-def plane_constants(layer: Layer, shape: Mapping[str, int], bias: Array) -> Words:
-    """Shape, parameters and weights of a layer."""
-    weights = layer.operands[1].values.reshape(9, -1).T.reshape(-1)
-    filled = numpy.zeros(-(-len(weights) // 4) * 4, numpy.int8)
-    filled[: len(weights)] = weights
-    words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), filled.view(numpy.uint32)])
-    return with_shape(list(shape.values()), words)
+def _constants(layer: Layer, bias: Array) -> Words:
+    """Parameters and weights of a layer."""
+    weights = byte_words(layer.operands[1].values.reshape(9, -1).T)
+    return numpy.concatenate([channel_parameters(layer, bias).reshape(-1), weights])
 
 
 def depthwise_bias(layer: Layer) -> Array | None:
@@ -135,7 +132,7 @@ class PlaneDepthwise:
             and weights.shape == (3, 3, image.shape[3])
             and kind.stride in ((1, 1), (2, 2))
             and kind.dilation == (1, 1)
-            and _plane(layer).pitch * _plane(layer).rows < _LARGEST_LENGTH
+            and _plane(layer).pitch * _plane(layer).rows < LARGEST_LENGTH
             and bias is not None
             and packable(layer, weights.values.reshape(9, -1).T, bias)
         )
@@ -161,13 +158,14 @@ class PlaneDepthwise:
         assert bias is not None  # noqa: S101 - see accepts
         image = layer.operands[0]
         shape = plane_shape(layer) | {"CHANNELS": image.shape[3]}
+        text, words = driver(_DRIVER, shape, _constants(layer, bias), specialised=specialises(layer))
         text = fill(
-            reading_shape(_DRIVER, shape),
+            text,
             STATE_WORDS=STATE_WORDS,
             GATHER=gather_function(program),
             STATE=program.function("channel_state", STATE_TEXT),
         )
-        constants = program.constant(plane_constants(layer, shape, bias), alignment=4)
+        constants = program.constant(words, alignment=4)
         kernel = plane_function(program, layer.requantization, kind.stride[0])
         function = program.function("depthwise", text)
         return f"{function}({places.operands[0]}, {places.result}, (int16_t *){places.scratch}, {constants}, {kernel});"

@@ -7,6 +7,7 @@ import numpy
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import pack_pair
+from lwm2m_ml.compiler.backends.native.kernels.assembly import thumb_function
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
 from lwm2m_ml.compiler.backends.native.layer import Layer
@@ -38,15 +39,6 @@ _GROUP = """
     smlad   r7, lr, r8, r7
 """
 _TEXT = f"""
-    .syntax unified
-    .thumb
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-    .thumb_func
-@NAME@:
     push    {{r4-r11, lr}}
     movs    r4, #0
     movs    r5, #0
@@ -66,7 +58,6 @@ _TEXT = f"""
     asrs    r6, r6, #8
     stm     r3!, {{r4-r7}}
     pop     {{r4-r11, pc}}
-    .size   @NAME@, . - @NAME@
 """
 _TEMPLATE = """
 static void @NAME@(const int8_t *input, int8_t *output, const uint32_t *stream, const int32_t *bias$PARAMETERS)
@@ -128,7 +119,7 @@ class PackedFullyConnected(Portable):
             PARAMETERS=scale.parameters,
             OUTPUTS=weights.shape[0],
             GROUPS=weights.shape[1] // 4,
-            DOT=program.assembly("dot", _TEXT, PROTOTYPE),
+            DOT=program.assembly("dot", thumb_function(_TEXT), PROTOTYPE),
             SCALED=scale.expression("sum"),
         )
         constants = f"{program.constant(_stream(weights))}, {program.constant(bias)}{scale.arguments}"

@@ -1,5 +1,6 @@
 """Assembly for depthwise convolution of one channel: a plane of 16-bit operands in, two results per turn."""
 
+from lwm2m_ml.compiler.backends.native.kernels.assembly import thumb_function
 from lwm2m_ml.compiler.backends.native.program import Program
 from lwm2m_ml.compiler.reference.requantization import Requantization
 
@@ -10,15 +11,6 @@ PROTOTYPE = "extern void @NAME@(const int16_t *plane, int8_t *output, const uint
 # Stack: 0 bias, 4 multiplier, 8 rounding, 12 shift, 16 step of the output, 20 columns left, 24 rows left, 28 pitch,
 # 32 columns, 36 first row of the window.
 _PROLOGUE = """
-    .syntax unified
-    .thumb
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-    .thumb_func
-@NAME@:
     push    {r4-r11, lr}
     sub     sp, sp, #44
     add     lr, r2, #24
@@ -82,7 +74,6 @@ _SCALE = """
     bne     1b
     add     sp, sp, #44
     pop     {{r4-r11, pc}}
-    .size   @NAME@, . - @NAME@
 """
 _AWAY_FROM_ZERO = """    add     r2, r2, r2, asr #31
     add     r3, r3, r3, asr #31
@@ -98,7 +89,7 @@ def plane_function(program: Program, requantization: Requantization, stride: int
         limits=limit_text(requantization, ("r2", "r3"), "r10"),
         twice=", lsl #1" if stride == 2 else "",
     )
-    return program.assembly("plane", _PROLOGUE + rows + scale, PROTOTYPE)
+    return program.assembly("plane", thumb_function(_PROLOGUE + rows + scale), PROTOTYPE)
 
 
 def limit_text(requantization: Requantization, registers: tuple[str, ...], spare: str) -> str:
@@ -115,15 +106,6 @@ def limit_text(requantization: Requantization, registers: tuple[str, ...], spare
 GATHER_PROTOTYPE = """extern void @NAME@(const int8_t *channel, int16_t *plane, int32_t step, int32_t columns,
   int32_t rows, int32_t gap);"""
 _GATHER = """
-    .syntax unified
-    .thumb
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-    .thumb_func
-@NAME@:
     push    {r4-r7, lr}
     ldrd    r6, r7, [sp, #20]
 1:  mov     lr, r3
@@ -146,10 +128,9 @@ _GATHER = """
     subs    r6, r6, #1
     bne     1b
     pop     {r4-r7, pc}
-    .size   @NAME@, . - @NAME@
 """
 
 
 def gather_function(program: Program) -> str:
     """The symbol of the copy of one channel of an image into the inside of a plane; `gap` is in bytes."""
-    return program.assembly("gather", _GATHER, GATHER_PROTOTYPE)
+    return program.assembly("gather", thumb_function(_GATHER), GATHER_PROTOTYPE)

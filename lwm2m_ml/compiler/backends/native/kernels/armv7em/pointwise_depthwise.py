@@ -18,8 +18,15 @@ from lwm2m_ml.compiler.backends.native.kernels.armv7em.depthwise import (
     plane_shape,
 )
 from lwm2m_ml.compiler.backends.native.kernels.armv7em.plane import STATE_WORDS, limit_text, plane_function
-from lwm2m_ml.compiler.backends.native.kernels.armv7em.stream import channel_parameters, reading_shape, with_shape
+from lwm2m_ml.compiler.backends.native.kernels.assembly import thumb_function
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
+from lwm2m_ml.compiler.backends.native.kernels.constants import (
+    Words,
+    byte_words,
+    channel_parameters,
+    driver,
+    specialises,
+)
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import Convolution
@@ -31,15 +38,6 @@ _STATE_WORDS = 11
 _PROTOTYPE = "extern void @NAME@(const int8_t *input, int16_t *plane, const uint32_t *state);"
 # State: four pairs of doubled weights, multiplier, rounding, shift, bias, columns, rows, gap between rows in bytes.
 _ASSEMBLY = """
-    .syntax unified
-    .thumb
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-    .thumb_func
-@NAME@:
     push    {{r4-r11, lr}}
     ldm     r2!, {{r4-r10}}
     ldm     r2, {{r2, r3, r11, r12}}
@@ -70,7 +68,6 @@ _ASSEMBLY = """
     bne     1b
     add     sp, sp, #16
     pop     {{r4-r11, pc}}
-    .size   @NAME@, . - @NAME@
 """
 _STATE = """
 static void @NAME@(uint32_t *state, const int8_t *weights, const int32_t *parameters, int32_t rounding)
@@ -122,7 +119,7 @@ def _filters(feeder: Layer) -> Array:
 def _point_function(program: Program, requantization: Requantization) -> str:
     away = "    add     r2, r2, r2, asr #31\n" if requantization.low < requantization.zero_point else ""
     text = _ASSEMBLY.format(away=away, limits=limit_text(requantization, ("r2",), "lr"))
-    return program.assembly("point", text, _PROTOTYPE)
+    return program.assembly("point", thumb_function(text), _PROTOTYPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +163,9 @@ class PointwiseDepthwise:
             "CHANNELS": channels,
             "FEEDER_ROUNDING": rounding_term(feeder.requantization),
         }
+        text, words = driver(_DRIVER, shape, _constants(layer, feeder, bias), specialised=specialises(layer))
         text = fill(
-            reading_shape(_DRIVER, shape),
+            text,
             POINT_WORDS=_STATE_WORDS,
             STATE_WORDS=STATE_WORDS,
             POINT_STATE=program.function("point_state", _STATE),
@@ -175,23 +173,21 @@ class PointwiseDepthwise:
             STATE=program.function("channel_state", STATE_TEXT),
             KERNEL=plane_function(program, layer.requantization, layer.kind.stride[0]),  # type: ignore[union-attr]
         )
-        constants = program.constant(_constants(layer, feeder, bias, shape), alignment=4)
+        constants = program.constant(words, alignment=4)
         function = program.function("pointwise_depthwise", text)
         return f"{function}({places.operands[0]}, {places.result}, (int16_t *){places.scratch}, {constants});"
 
 
-def _constants(layer: Layer, feeder: Layer, bias: Array, shape: Mapping[str, int]) -> Array:
-    """Shape; per channel the parameters of both layers; per channel eight weights and nine."""
+def _constants(layer: Layer, feeder: Layer, bias: Array) -> Words:
+    """Per channel the parameters of both layers; per channel eight weights and nine."""
     filters = _filters(feeder)
     feeder_bias = folded_bias(feeder, filters.sum(axis=1, dtype=numpy.int64))
     assert feeder_bias is not None  # noqa: S101 - see accepts
     parameters = numpy.concatenate(
         [channel_parameters(feeder, feeder_bias), channel_parameters(layer, bias)], axis=1
     ).reshape(-1)
-    weights = numpy.concatenate([filters, layer.operands[1].values.reshape(9, -1).T], axis=1).reshape(-1)
-    filled = numpy.zeros(-(-len(weights) // 4) * 4, numpy.int8)
-    filled[: len(weights)] = weights
-    return with_shape(list(shape.values()), numpy.concatenate([parameters, filled.view(numpy.uint32)]))
+    weights = numpy.concatenate([filters, layer.operands[1].values.reshape(9, -1).T], axis=1)
+    return numpy.concatenate([parameters, byte_words(weights)])
 
 
 KERNELS: tuple[Kernel, ...] = (PointwiseDepthwise(),)

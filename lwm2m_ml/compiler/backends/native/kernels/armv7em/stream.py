@@ -5,17 +5,14 @@ A word holds the weights of channels a and b for a pair of inputs (i, j): its lo
 one word load and one extension serve four weights, and A = (sum₁ − sum₂) / 256, exactly.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy
-from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.arithmetic import Rounding
+from lwm2m_ml.compiler.backends.native.kernels.constants import Words, channel_parameters
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.ir.tensor import Array
-
-Words = NDArray[numpy.uint32]
 
 _LARGEST_OPERAND = 128
 # 256·A must fit 32 bits, and twice (A + bias) too.
@@ -65,27 +62,3 @@ def weight_stream(layer: Layer, filters: Array, bias: Array, pairs: Sequence[tup
         parts.append(pack_pair(filters[first], filters[second], pairs))
         parts.append(channel_parameters(layer, bias)[[first, second]].reshape(-1))
     return numpy.concatenate(parts)
-
-
-def channel_parameters(layer: Layer, bias: Array) -> Words:
-    """Two words per channel: bias × 32 + shift, then the multiplier."""
-    requantization = layer.requantization
-    shifts = -numpy.array(requantization.shifts, numpy.int64)
-    biases = bias.astype(numpy.int64) * 32 + shifts
-    return numpy.stack([biases, numpy.array(requantization.multipliers)], axis=1).astype(numpy.uint32)
-
-
-def with_shape(shape: Sequence[int], words: Words) -> Words:
-    """Constants of a layer behind the lengths that its driver reads, which take 16 bits each."""
-    lengths = numpy.array([*shape, *[0] * (len(shape) % 2)], numpy.int16)
-    return numpy.concatenate([lengths.view(numpy.uint32), words])
-
-
-def reading_shape(text: str, shape: Mapping[str, int]) -> str:
-    """C text in which each length of the shape is read where it is used: registers are worth more than loads.
-
-    `$REST` becomes the address of what follows the shape.
-    """
-    for index, name in enumerate(shape):
-        text = re.sub(rf"\b{name}\b", f"((const int16_t *)constants)[{index}]", text)
-    return text.replace("$REST", f"(constants + {-(-len(shape) // 2)})")

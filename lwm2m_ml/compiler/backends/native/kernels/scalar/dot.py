@@ -3,6 +3,7 @@
 Two columns share the loads of weights; with a single pixel, or few registers, there is one.
 """
 
+from lwm2m_ml.compiler.backends.native.kernels.assembly import assembly_function, thumb_function
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline
 from lwm2m_ml.compiler.backends.native.program import Program
 from lwm2m_ml.compiler.targets import Architecture, Target
@@ -41,16 +42,6 @@ static __attribute__((noinline)) $SIGNATURE
   sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 """
-_HEAD = """
-    .section .text.@NAME@, "ax", %progbits
-    .balign 4
-    .globl  @NAME@
-    .hidden @NAME@
-    .type   @NAME@, %function
-"""
-_TAIL = """
-    .size   @NAME@, . - @NAME@
-"""
 # Operand in r6, weight in r7; sums in registers that can do nothing but be added to.
 _BASELINE_STEP = """
     ldrsb   r6, [r0, r2]
@@ -69,9 +60,6 @@ _BASELINE_STEP = """
     adds    r2, r2, #1
 """
 _BASELINE = f"""
-    .syntax unified
-    .thumb{_HEAD}    .thumb_func
-@NAME@:
     push    {{r3-r7, lr}}
     mov     r4, r8
     mov     r5, r9
@@ -99,7 +87,8 @@ _BASELINE = f"""
     pop     {{r4, r5}}
     mov     r8, r4
     mov     r9, r5
-    pop     {{r3-r7, pc}}{_TAIL}"""
+    pop     {{r3-r7, pc}}
+"""
 _UNROLLED = 4
 _RISCV_FILTERS = ("a1", "a5", "a6", "a7")
 # Operand columns: pointer, the operand, its product, the sums with the four filters.
@@ -138,7 +127,7 @@ def _riscv(columns: int) -> str:
     end += [f"sw {register}, {4 * index}(a3)" for index, register in enumerate(sums)]
     end += [f"lw {register}, {4 * index}(sp)" for index, register in enumerate(saved)]
     end += ["addi sp, sp, 32", "ret"]
-    return _HEAD + "@NAME@:\n" + _lines(start) + places + _lines(end) + _TAIL
+    return _lines(start) + places + _lines(end)
 
 
 def _lines(lines: list[str]) -> str:
@@ -149,7 +138,7 @@ def dot_function(program: Program, target: Target, columns: int) -> str:
     """The symbol of the dot products of one or two columns for a core."""
     prototype = f"extern {_SIGNATURE};"
     if is_baseline(target):
-        return program.assembly("dot", _BASELINE, prototype)
+        return program.assembly("dot", thumb_function(_BASELINE), prototype)
     if target.architecture is Architecture.RISCV32:
-        return program.assembly("dot", _riscv(columns), prototype)
+        return program.assembly("dot", assembly_function(_riscv(columns)), prototype)
     return program.function("dot", (_C_ONE if columns == 1 else _C_TWO).replace("$SIGNATURE", _SIGNATURE))
