@@ -20,9 +20,12 @@ def read_tflite(content: bytes) -> Graph:
     outputs = [importer.variable(index, "the model's output") for index in file.outputs]
     if not inputs or not outputs:
         raise UnreadableModel("The TFLite model has no input or no output")
+    # A module keeps nothing: a state goes in and comes out, and lies at the same place where that can be.
+    inputs += [given for given, _ in importer.states]
+    outputs += [computed for _, computed in importer.states]
     graph = importer.builder.finish(inputs, outputs)
     for name in (*inputs, *outputs):
-        if graph.tensor(name).dtype not in (DataType.INT8, DataType.FLOAT32):
+        if graph.tensor(name).dtype not in (DataType.INT8, DataType.INT16, DataType.FLOAT32):
             raise UnsupportedOperator(
                 "tensor", f"'{name}'", why=f"it is {graph.tensor(name).dtype.value}", hint="Quantise the model to int8"
             )

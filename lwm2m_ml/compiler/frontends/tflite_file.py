@@ -51,6 +51,7 @@ class FileOperator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: "object | None"
+    intermediates: tuple[int, ...] = ()
 
     @property
     def place(self) -> str:
@@ -93,12 +94,24 @@ def _read(model: tflite.Model, graph: tflite.SubGraph) -> TfliteFile:
     tensors = tuple(_tensor(model, graph.Tensors(index)) for index in range(graph.TensorsLength()))
     operators = tuple(_operator(model, graph.Operators(index), index) for index in range(graph.OperatorsLength()))
     file = TfliteFile(tensors, operators, _indices(graph.InputsAsNumpy()), _indices(graph.OutputsAsNumpy()))
-    used = [index for operator in operators for index in (*operator.inputs, *operator.outputs)]
+    used = [index for operator in operators for index in (*operator.inputs, *operator.outputs, *operator.intermediates)]
     if any(not -1 <= index < len(tensors) for index in used) or any(
         not 0 <= index < len(tensors) for index in (*file.inputs, *file.outputs)
     ):
         raise UnreadableModel("The TFLite model names tensors that it does not have")
+    _check_shapes(file)
     return file
+
+
+def _check_shapes(file: TfliteFile) -> None:
+    """Intermediates only carry scales, and are empty; what is read and written has a fixed shape."""
+    used = {index for operator in file.operators for index in (*operator.inputs, *operator.outputs)} - {-1}
+    for index in used | set(file.inputs) | set(file.outputs):
+        tensor = file.tensors[index]
+        if any(length < 1 for length in tensor.shape):
+            raise WrongShape(
+                f"Tensor {tensor.name} has the shape {tensor.shape}", hint="Export the model with fixed shapes"
+            )
 
 
 def _indices(values: object) -> tuple[int, ...]:
@@ -114,8 +127,6 @@ def _tensor(model: tflite.Model, tensor: tflite.Tensor) -> FileTensor:
     if tensor.ShapeLength() > _MAXIMUM_RANK:
         raise WrongShape(f"Tensor {name} has {tensor.ShapeLength()} axes")
     shape = tuple(int(length) for length in tensor.ShapeAsNumpy()) if tensor.ShapeLength() else ()
-    if any(length < 1 for length in shape):
-        raise WrongShape(f"Tensor {name} has the shape {shape}", hint="Export the model with fixed shapes")
     check_elements(shape, f"Tensor {name}")
     if tensor.Type() not in _TYPES:
         raise UnsupportedOperator("tensor", f"'{name}'", why=f"its element type is number {tensor.Type()}")
@@ -163,4 +174,5 @@ def _operator(model: tflite.Model, operator: tflite.Operator, index: int) -> Fil
     if name == "CUSTOM":
         name = f"CUSTOM {(code.CustomCode() or b'').decode('utf-8', 'replace')[:60]}"
     inputs, outputs = _indices(operator.InputsAsNumpy()), _indices(operator.OutputsAsNumpy())
-    return FileOperator(name, index, inputs, outputs, operator.BuiltinOptions())
+    intermediates = _indices(operator.IntermediatesAsNumpy())
+    return FileOperator(name, index, inputs, outputs, operator.BuiltinOptions(), intermediates)

@@ -28,6 +28,8 @@ class TfliteImporter:
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     names: dict[int, str] = field(default_factory=dict)
     unpacked: dict[int, FileTensor] = field(default_factory=dict)
+    # States that the model keeps: the names of the tensor that is given and of the one that is computed.
+    states: list[tuple[str, str]] = field(default_factory=list)
 
     def is_float_border(self, index: int) -> bool:
         """Whether a float input only feeds QUANTIZE: the module then takes the int8 tensor behind it."""

@@ -10,6 +10,7 @@ from lwm2m_ml.compiler.frontends.tflite_file import FileOperator
 from lwm2m_ml.compiler.frontends.tflite_importer import TfliteImporter
 from lwm2m_ml.compiler.frontends.tflite_more import IMPORTERS as MORE_IMPORTERS
 from lwm2m_ml.compiler.frontends.tflite_options import options_of, padding_of, positive
+from lwm2m_ml.compiler.frontends.tflite_recurrent import IMPORTERS as RECURRENT_IMPORTERS
 from lwm2m_ml.compiler.ir import DataType, kinds
 from lwm2m_ml.compiler.ir.kinds import BinaryFunction, UnaryFunction
 
@@ -212,6 +213,7 @@ IMPORTERS: Mapping[str, Callable[[TfliteImporter, FileOperator], None]] = {
     **dict.fromkeys(_BINARY, _binary),
     **dict.fromkeys(_UNARY, _unary),
     **MORE_IMPORTERS,
+    **RECURRENT_IMPORTERS,
     "AVERAGE_POOL_2D": _pool,
     "CONCATENATION": _concatenate,
     "CONV_2D": _convolution,

@@ -7,9 +7,12 @@ import numpy
 
 from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Activation, BinaryFunction, UnaryFunction
+from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
+from lwm2m_ml.compiler.reference.lstm import gru_float, lstm_float
 from lwm2m_ml.compiler.reference.resizing import bilinear, nearest
+from lwm2m_ml.compiler.reference.svdf import result_float, state_float
 from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
 from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
@@ -149,5 +152,9 @@ KERNELS: dict[type, Callable[[Any, Sequence[Array]], Array]] = {
     kinds.Pad: lambda kind, operands: movement.pad(kind, operands, kind.value),
     kinds.Concatenate: movement.concatenate,
     kinds.Slice: movement.cut,
+    Lstm: lstm_float,
+    Gru: gru_float,
+    SvdfState: state_float,
+    SvdfResult: result_float,
     kinds.Requantize: lambda kind, operands: operands[0],
 }

@@ -7,9 +7,12 @@ import numpy
 
 from lwm2m_ml.compiler.arithmetic import clamp_int8, round_half_away
 from lwm2m_ml.compiler.ir import Graph, Operation, kinds
+from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference import movement
 from lwm2m_ml.compiler.reference.elementwise import add_parameters, integer_add, integer_multiply, unary_table
+from lwm2m_ml.compiler.reference.gru import gru_int8
+from lwm2m_ml.compiler.reference.lstm import lstm_int8
 from lwm2m_ml.compiler.reference.mean import mean_int8
 from lwm2m_ml.compiler.reference.parametric_relu import parametric_relu
 from lwm2m_ml.compiler.reference.requantization import (
@@ -20,6 +23,7 @@ from lwm2m_ml.compiler.reference.requantization import (
 )
 from lwm2m_ml.compiler.reference.resizing import bilinear_integer, nearest
 from lwm2m_ml.compiler.reference.softmax import softmax_int8
+from lwm2m_ml.compiler.reference.svdf import result_int8, state_int16
 from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
 from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
@@ -187,5 +191,9 @@ KERNELS: dict[type, IntegerKernel] = {
     kinds.Transpose: lambda _, operation, operands: movement.transpose(operation.kind, operands),  # type: ignore[arg-type]
     kinds.Pad: _pad,
     kinds.Concatenate: lambda _, operation, operands: movement.concatenate(operation.kind, operands),  # type: ignore[arg-type]
+    Lstm: lstm_int8,
+    Gru: gru_int8,
+    SvdfState: state_int16,
+    SvdfResult: result_int8,
     kinds.Slice: lambda _, operation, operands: movement.cut(operation.kind, operands),  # type: ignore[arg-type]
 }

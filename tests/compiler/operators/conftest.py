@@ -51,6 +51,7 @@ class FileStep:
     outputs: Sequence[int]
     options: Any = None
     version: int = 2
+    intermediates: Sequence[int] = ()
 
 
 def code(shape: Sequence[int], scale: float = 0.05, zero_point: int = -7) -> FileTensor:
@@ -113,6 +114,7 @@ def _operator(model: Any, step: FileStep) -> Any:
     written.opcodeIndex = len(model.operatorCodes)
     model.operatorCodes.append(code)
     written.inputs, written.outputs = list(step.inputs), list(step.outputs)
+    written.intermediates = list(step.intermediates)
     if step.options is not None:
         table = type(step.options).__name__.removesuffix("T")
         written.builtinOptionsType = getattr(schema.BuiltinOptions, table)
@@ -129,15 +131,16 @@ def options(table: str, **fields: Any) -> Any:
     return made
 
 
-def litert(content: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    """The outputs that LiteRT's reference kernels give for each sample, states reset before each."""
+def litert(content: bytes, samples: Sequence[Sequence[Array]], *, reset: bool = True) -> list[list[Array]]:
+    """The outputs that LiteRT's reference kernels give for each sample, states reset before each unless told not to."""
     interpreter = Interpreter(
         model_content=content, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
     )
     interpreter.allocate_tensors()
     answers = []
     for sample in samples:
-        interpreter.reset_all_variables()
+        if reset:
+            interpreter.reset_all_variables()
         for details, values in zip(interpreter.get_input_details(), sample, strict=True):
             interpreter.set_tensor(details["index"], values)
         interpreter.invoke()
@@ -197,6 +200,7 @@ class Workbench:
     code: Callable[..., FileTensor] = code
     real: Callable[..., FileTensor] = real
     constant: Callable[..., FileTensor] = constant
+    tensor: Callable[..., FileTensor] = FileTensor
     options: Callable[..., Any] = options
     step: Callable[..., FileStep] = FileStep
     write: Callable[..., bytes] = write_model

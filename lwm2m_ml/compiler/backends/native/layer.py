@@ -6,6 +6,7 @@ from functools import cached_property
 
 from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
 from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult
 from lwm2m_ml.compiler.reference.requantization import Requantization, layer_requantization
 from lwm2m_ml.compiler.targets import Target
 
@@ -38,7 +39,8 @@ class Layer:
         """The operands that are in memory: of a layer with weights and bias the first only."""
         if self.feeder is not None:
             return self.feeder.reads
-        return self.operands[:1] if type(self.kind) in kinds.OUTPUT_AXIS else self.operands
+        weighted = type(self.kind) in kinds.OUTPUT_AXIS or isinstance(self.kind, Lstm | Gru | SvdfResult)
+        return self.operands[:1] if weighted else self.operands
 
     @cached_property
     def result(self) -> Tensor:

@@ -14,8 +14,10 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     movement,
     parametric_relu,
     pooling,
+    recurrent,
     resizing,
     softmax,
+    svdf,
     transpose_convolution,
 )
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
@@ -43,6 +45,8 @@ KERNELS: Sequence[Kernel] = (
     *transpose_convolution.KERNELS,
     *mean.KERNELS,
     *parametric_relu.KERNELS,
+    *recurrent.KERNELS,
+    *svdf.KERNELS,
     *resizing.KERNELS,
     *movement.KERNELS,
 )

@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from lwm2m_ml.compiler.backends.native.kernel import Kernel
-from lwm2m_ml.compiler.backends.native.kernels import movement, resizing
-from lwm2m_ml.compiler.backends.native.kernels.floating import conversion, elementwise, layers, pooling, softmax
+from lwm2m_ml.compiler.backends.native.kernels import movement, resizing, svdf
+from lwm2m_ml.compiler.backends.native.kernels.floating import (
+    conversion,
+    elementwise,
+    layers,
+    pooling,
+    recurrent,
+    softmax,
+)
 
 KERNELS: Sequence[Kernel] = (
     *layers.KERNELS,
@@ -12,7 +19,9 @@ KERNELS: Sequence[Kernel] = (
     *elementwise.KERNELS,
     *softmax.KERNELS,
     *conversion.KERNELS,
+    *recurrent.KERNELS,
     # These move elements or look at the element type themselves.
+    *svdf.KERNELS,
     *resizing.KERNELS,
     *movement.KERNELS,
 )

@@ -95,9 +95,7 @@ def _text(layer: Layer, program: Program) -> str:
     value = activated(program, "sum", kind.activation)
     image, weights, _ = layer.operands
     if isinstance(kind, FullyConnected):
-        return fill(
-            _FULLY_CONNECTED, VALUE=value, ROWS=image.shape[0], INPUTS=image.shape[1], OUTPUTS=weights.shape[0]
-        )
+        return fill(_FULLY_CONNECTED, VALUE=value, ROWS=image.shape[0], INPUTS=image.shape[1], OUTPUTS=weights.shape[0])
     if isinstance(kind, TransposeConvolution):
         types = {"TYPE": "float", "SUM": "float", "PARAMETERS": "", "OFFSET": ""}
         return fill(transpose_convolution.TEMPLATE, SCALED=value, **types, **transpose_convolution.geometry(layer))
