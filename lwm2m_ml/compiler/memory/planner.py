@@ -1,12 +1,12 @@
 """Gives every buffer its offset in the arena: as small as the budget allows, with the bound beside the result."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lwm2m_ml.compiler.memory.exact import MAX_BUFFERS, Search
 from lwm2m_ml.compiler.memory.heuristics import best_heuristic
 from lwm2m_ml.compiler.memory.placement import height
-from lwm2m_ml.compiler.memory.problem import Buffer, InPlace, problem
+from lwm2m_ml.compiler.memory.problem import Buffer, InPlace, Problem, problem
 
 DEFAULT_NODE_BUDGET = 20_000
 
@@ -28,16 +28,31 @@ def plan(
 
     Raises `InvalidMemoryProblem` when the buffers or pairs contradict themselves.
     """
-    task = problem(buffers, in_place)
-    offsets = best_heuristic(task)
-    exact = height(task, offsets) <= task.lower_bound
-    if not exact and len(task.buffers) <= MAX_BUFFERS:
-        search = Search(task, offsets, node_budget=node_budget)
+    given, pairs = tuple(buffers), tuple(in_place)
+    # Equals are placed in the order given. Neither that order nor its reverse is always the better one.
+    orders = [problem(given, pairs), problem(given[::-1], pairs)]
+    plans = [_named(task, best_heuristic(task)) for task in orders]
+    best, exact = min(plans, key=lambda offsets: _height(orders[0], offsets)), False
+    start = best
+    for task in orders:
+        exact = exact or _height(task, best) <= task.lower_bound
+        if exact or len(given) > MAX_BUFFERS:
+            break
+        search = Search(task, [start[buffer.name] for buffer in task.buffers], node_budget=node_budget // len(orders))
         search.run()
-        offsets, exact = search.offsets, search.complete
+        best = min(best, _named(task, search.offsets), key=lambda offsets: _height(orders[0], offsets))
+        exact = search.complete
     return MemoryPlan(
-        offsets={buffer.name: offset for buffer, offset in zip(task.buffers, offsets, strict=True)},
-        arena_bytes=height(task, offsets),
-        lower_bound_bytes=task.lower_bound,
+        offsets={buffer.name: best[buffer.name] for buffer in given},
+        arena_bytes=_height(orders[0], best),
+        lower_bound_bytes=orders[0].lower_bound,
         exact=exact,
     )
+
+
+def _named(task: Problem, offsets: Sequence[int]) -> dict[str, int]:
+    return {buffer.name: offset for buffer, offset in zip(task.buffers, offsets, strict=True)}
+
+
+def _height(task: Problem, offsets: Mapping[str, int]) -> int:
+    return height(task, [offsets[buffer.name] for buffer in task.buffers])

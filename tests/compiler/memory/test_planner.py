@@ -151,3 +151,13 @@ def test_contradictory_buffers_are_refused(buffers: list[Buffer]) -> None:
 def test_impossible_pairs_are_refused(pair: InPlace) -> None:
     with pytest.raises(InvalidMemoryProblem):
         plan([Buffer("a", 8, 0, 3), Buffer("b", 8, 1, 2)], in_place=[pair])
+
+
+@given(problems(most=12), st.sampled_from((4, 60, 20_000)))
+def test_order_of_the_buffers_does_not_change_the_size(
+    task: tuple[list[Buffer], list[InPlace]], node_budget: int
+) -> None:
+    buffers, in_place = task
+    forwards = plan(buffers, in_place=in_place, node_budget=node_budget)
+    backwards = plan(buffers[::-1], in_place=in_place, node_budget=node_budget)
+    assert (forwards.arena_bytes, forwards.exact) == (backwards.arena_bytes, backwards.exact)

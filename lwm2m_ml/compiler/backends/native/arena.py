@@ -73,9 +73,7 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
                 continue
             if last[source] == number and first[source] < first[result] == number:
                 pairs[source, result] = InPlace(source, result, lead)
-    # Later results first: the planner places equals in this order, and a result with a lead wants to lie below its
-    # source.
-    return Arena(plan(reversed(buffers), in_place=pairs.values()), tuple(buffers), owners)
+    return Arena(plan(buffers, in_place=pairs.values()), tuple(buffers), owners)
 
 
 def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:
