@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.bindings import Binding
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.link_format import MAX_BYTES
 from lwm2m_ml.lwm2m.object_list import ObjectKey, ObjectList, ObjectListError, format_object_list, parse_object_list
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.lwm2m.versions import SUPPORTED_VERSIONS, Version, VersionError
@@ -220,6 +221,12 @@ def _object_list(payload: bytes, content_format: int | None, version: str) -> Ob
             f"The object list came in content format {content_format}",
             hint="Send application/link-format (40)",
             code=ResponseCode.UNSUPPORTED_CONTENT_FORMAT,
+        )
+    if len(payload) > MAX_BYTES:
+        raise RegistrationError(
+            f"The object list has {len(payload)} bytes",
+            hint=f"At most {MAX_BYTES} are read",
+            code=ResponseCode.REQUEST_ENTITY_TOO_LARGE,
         )
     try:
         listed = parse_object_list(payload, version)
