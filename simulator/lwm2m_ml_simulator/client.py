@@ -74,7 +74,7 @@ class Lwm2mClient:
         version: str = DEFAULT_VERSION,
         host: str | None = None,
         catalogue: Catalogue | None = None,
-        radio: RadioSettings | None = None,
+        radio: RadioSettings | Radio | None = None,
         account_store: AccountStore | None = None,
     ) -> None:
         account = _factory_account(server, lifetime) if isinstance(server, str) else server
@@ -84,7 +84,7 @@ class Lwm2mClient:
         defaults = (*account_instances(account), Device(DeviceIdentity(serial_number=endpoint)))
         self.tree = ObjectTree((*defaults, *instances))
         self.registered = asyncio.Event()
-        self.radio = Radio(radio if radio is not None else RadioSettings())
+        self.radio = radio if isinstance(radio, Radio) else Radio(radio if radio is not None else RadioSettings())
         self._best_version = version
         self._host = host
         self._account_store = account_store if account_store is not None else NoAccountStore()

@@ -41,9 +41,9 @@ async def listen(coap: DeviceEndpoint, account: Security, host: str | None, cred
     where = host or local_host(await resolve(uri))
     match uri.scheme:
         case "coap":
-            await coap.listen_udp(where, 0)
+            await coap.open_udp(where)
         case "coaps":
-            await coap.listen_dtls(where, 0, credentials)
+            await coap.open_dtls(where, credentials)
         case "coap+tcp":
             await coap.listen_tcp(where, 0)
         case _:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,8 +12,9 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.firmware import Board, Firmware
-from lwm2m_ml_simulator.flash import Flash, PowerCut
+from lwm2m_ml_simulator.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.inference import InferenceRecord, Sensor
+from lwm2m_ml_simulator.journal import Journal
 from lwm2m_ml_simulator.machine import FloatArray
 from lwm2m_ml_simulator.profile import DeviceProfile
 
@@ -35,20 +36,23 @@ class SimulatedDevice:
         catalogue: Catalogue | None = None,
         flash: Flash | None = None,
         trust_roots: Sequence[VerificationKey] = (),
+        journal: Callable[[FlashRegion], Journal] = Journal,
     ) -> None:
         self.profile = profile
         self.flash = flash if flash is not None else Flash(profile.geometry, seed=profile.seed)
         self.inferences: list[InferenceRecord] = []
         self.boots = 0
         self.firmware: Firmware | None = None
+        self.faults = FaultInjector(profile.faults, self.flash)
         self._board = Board(
             profile,
             self.flash,
             Sensor(stream),
-            FaultInjector(profile.faults, self.flash),
+            self.faults,
             self.inferences,
             tuple(trust_anchors),
             tuple(trust_roots),
+            journal,
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()

@@ -1,7 +1,7 @@
 """The CoAP endpoint of a device: the ordinary one, with a radio between its transports and the network."""
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
-from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate
+from lwm2m_ml.coap.dtls.credentials import CredentialLookup
 from lwm2m_ml.coap.dtls.transport import DtlsTransport
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.remote import SocketAddress
@@ -61,20 +61,16 @@ class DeviceEndpoint(CoapEndpoint):
         """The URI schemes that this endpoint speaks."""
         return frozenset(self._transports)
 
-    async def listen_udp(self, host: str, port: int) -> tuple[str, int]:
-        """Speak plain CoAP."""
-        transport = _RadioUdp(self.settings, self._requester, self._responder)
-        return await self._open(transport, host, port)
+    async def open_udp(self, host: str) -> tuple[str, int]:
+        """Speak plain CoAP, on a free port."""
+        return await self._open(_RadioUdp(self.settings, self._requester, self._responder), host)
 
-    async def listen_dtls(
-        self, host: str, port: int, credentials: CredentialLookup, own: OwnCertificate | None = None
-    ) -> tuple[str, int]:
-        """Speak CoAP over DTLS."""
-        transport = _RadioDtls(self.settings, self._requester, self._responder, credentials, own)
-        return await self._open(transport, host, port)
+    async def open_dtls(self, host: str, credentials: CredentialLookup) -> tuple[str, int]:
+        """Speak CoAP over DTLS, on a free port."""
+        return await self._open(_RadioDtls(self.settings, self._requester, self._responder, credentials), host)
 
-    async def _open(self, transport: _RadioUdp | _RadioDtls, host: str, port: int) -> tuple[str, int]:
+    async def _open(self, transport: _RadioUdp | _RadioDtls, host: str) -> tuple[str, int]:
         transport.radio = self.radio
-        await transport.open(host, port)
+        await transport.open(host, 0)
         self._transports[transport.scheme] = transport
         return transport.local_address

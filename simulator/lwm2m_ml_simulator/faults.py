@@ -40,6 +40,7 @@ class FaultInjector:
     def __init__(self, faults: Faults, flash: Flash) -> None:
         self._flash = flash
         self._blocks = 0
+        self._messages_left: int | None = None
         self._cut_after = faults.power_cut_after_blocks
         self._bit_rot = faults.bit_rot
         self._flip = faults.package_bit_flip
@@ -50,6 +51,22 @@ class FaultInjector:
         if self._cut_after is not None and self._blocks >= self._cut_after:
             self._cut_after = None
             self._flash.cut_power_after(0)
+
+    def cut_power_after_messages(self, messages: int) -> None:
+        """Let so many more messages pass, in either direction, and let the power fail before the one that follows."""
+        self._messages_left = messages
+
+    def message_passes(self) -> bool:
+        """Tell whether a message gets in or out; without power none does."""
+        if not self._flash.powered:
+            return False
+        if self._messages_left == 0:
+            self._messages_left = None
+            self._flash.lose_power_now()
+            return False
+        if self._messages_left is not None:
+            self._messages_left -= 1
+        return True
 
     def arriving(self, offset: int, data: bytes) -> bytes:
         """Return a piece of a package, which begins at `offset`, as it comes out of the radio."""

@@ -34,6 +34,7 @@ from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
 from lwm2m_ml_simulator.outbox import Outbox
 from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.radio import Radio
 from lwm2m_ml_simulator.reception import Reception
 from lwm2m_ml_simulator.settings import SettingsStore, SlotSettings
 from lwm2m_ml_simulator.staging import Staging, StagingArea
@@ -54,6 +55,7 @@ class Board:
     inferences: list[InferenceRecord]
     trust_anchors: Sequence[VerificationKey]
     trust_roots: Sequence[VerificationKey] = ()
+    journal: Callable[[FlashRegion], Journal] = Journal
 
 
 class Firmware:
@@ -65,7 +67,7 @@ class Firmware:
         profile, flash = board.profile, board.flash
         self._board = board
         self._on_reboot = on_reboot
-        journal = Journal(FlashRegion(flash, 0, profile.journal_bytes))
+        journal = board.journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz)
         trust = TrustStore(journal, board.trust_anchors, board.trust_roots, time.time)
@@ -114,7 +116,7 @@ class Firmware:
             ],
             version=profile.version,
             catalogue=catalogue,
-            radio=profile.radio,
+            radio=Radio(profile.radio, passes=board.faults.message_passes),
             account_store=JournalAccounts(journal),
         )
         self._outbox = Outbox(self.client.send)

@@ -26,10 +26,19 @@ class RadioSettings:
 
 
 class Radio:
-    """Decides of each datagram whether it passes; while the radio is off nothing is heard and nothing is kept."""
+    """Decides of each datagram whether it passes; while the radio is off nothing is heard and nothing is kept.
 
-    def __init__(self, settings: RadioSettings, clock: Callable[[], float] = time.monotonic) -> None:
+    `passes` has a say in it, for devices whose power fails.
+    """
+
+    def __init__(
+        self,
+        settings: RadioSettings,
+        clock: Callable[[], float] = time.monotonic,
+        passes: Callable[[], bool] = lambda: True,
+    ) -> None:
         self.settings = settings
+        self._passes = passes
         self.missed = 0
         self.lost = 0
         self.bytes_in = 0
@@ -48,7 +57,7 @@ class Radio:
         if not self.awake:
             self.missed += 1
             return False
-        if self._is_lost():
+        if self._is_lost() or not self._passes():
             return False
         self.bytes_in += size
         self._presence = self._presence.heard(self._clock())
@@ -58,7 +67,7 @@ class Radio:
         """Switch the radio on for a datagram of the device's own; False when it gets lost on its way."""
         self._presence = self._presence.heard(self._clock())
         self.bytes_out += size
-        return not self._is_lost()
+        return not self._is_lost() and self._passes()
 
     def _is_lost(self) -> bool:
         lost = self.settings.loss > 0.0 and self._random.random() < self.settings.loss
