@@ -99,7 +99,10 @@ class Transfer:
     async def _exchange_once(self, options: Options, payload: bytes) -> RawMessage:
         if self._echo is not None:
             options = [*without(options, frozenset({numbers.ECHO})), (numbers.ECHO, self._echo)]
-        return await self._requester.exchange(replace(self._request, options=options, payload=payload))
+        request = self._request
+        if options is not request.options or payload is not request.payload:
+            request = replace(request, options=options, payload=payload)
+        return await self._requester.exchange(request)
 
     # The request body (Block1)
 

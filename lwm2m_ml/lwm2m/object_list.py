@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from lwm2m_ml.lwm2m.path import ObjectPath, PathError
 from lwm2m_ml.lwm2m.versions import Version, VersionError, default_object_version
 
 RESOURCE_TYPE = "oma.lwm2m"
+REMEMBERED_BYTES = 4096
+REMEMBERED_LISTS = 512
 
 ObjectKey = tuple[int, int | None]
 """An object instance, or the object itself where the instance is None."""
@@ -36,7 +39,14 @@ class ObjectList:
 
 
 def parse_object_list(payload: bytes, lwm2m_version: str) -> ObjectList:
-    """Read a registration's payload. Links that are no objects (of other applications on the device) are kept aside."""
+    """Read a registration's payload. Links that are no objects (of other applications on the device) are kept aside.
+
+    Devices of one kind send the same list: a short one is read once, and they share the result.
+    """
+    return (_parse_once if len(payload) <= REMEMBERED_BYTES else _parse)(payload, lwm2m_version)
+
+
+def _parse(payload: bytes, lwm2m_version: str) -> ObjectList:
     try:
         links = parse_links(payload)
     except LinkFormatError as error:
@@ -58,6 +68,9 @@ def parse_object_list(payload: bytes, lwm2m_version: str) -> ObjectList:
             raise ObjectListError(f"Object {path.object_id} is registered in two versions", hint="Register one version")
     objects = {key: versions.get(key[0]) or default_object_version(key[0], lwm2m_version) for key in keys}
     return ObjectList(objects, formats, root_path, links)
+
+
+_parse_once = functools.lru_cache(maxsize=REMEMBERED_LISTS)(_parse)
 
 
 def _root_path(links: Iterable[Link]) -> str:
