@@ -15,7 +15,7 @@ from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
 from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph, Tensor
-from lwm2m_ml.compiler.ir.limits import check_graph
+from lwm2m_ml.compiler.ir.limits import check_finite, check_graph
 from lwm2m_ml.compiler.passes.manager import run_passes
 from lwm2m_ml.compiler.passes.pipeline import prune, simplify
 from lwm2m_ml.compiler.passes.tflm_rounding import RoundAsTflm
@@ -93,6 +93,16 @@ def is_integer(graph: Graph) -> bool:
     return all(graph.tensor(name).dtype is DataType.INT8 for name in (*graph.inputs, *graph.outputs))
 
 
+def simplified(model: bytes | pathlib.Path) -> Graph:
+    """The graph of a model as it came, simplified, and within all limits."""
+    # A hostile model may hold any number; what comes of it is looked at afterwards.
+    with numpy.errstate(all="ignore"):
+        graph = simplify(load_model(model))
+    check_graph(graph)
+    check_finite(graph)
+    return graph
+
+
 def integer_graph(
     model: bytes | pathlib.Path, calibration: Array | None, reference: str, *, precision: str = "int8"
 ) -> tuple[Graph, bool]:
@@ -100,8 +110,7 @@ def integer_graph(
 
     It is an int8 graph, but for a model that stays in float32, or that came with float32 in parts of it.
     """
-    graph = simplify(load_model(model))
-    check_graph(graph)
+    graph = simplified(model)
     was_quantized = any(
         graph.tensor(name).quantization is not None and graph.tensor(name).dtype is not DataType.FLOAT32
         for name in (*graph.inputs, *(operation.output for operation in graph.operations))
@@ -109,7 +118,8 @@ def integer_graph(
     if was_quantized and precision != "int8":
         raise UsageError("The model is quantised to int8 already", hint="Give the float model, or leave out float32")
     if not was_quantized and precision == "int8":
-        graph = quantize(graph, calibration)
+        with numpy.errstate(all="ignore"):
+            graph = quantize(graph, calibration)
     if reference == "tflm":
         graph = run_passes(graph, (RoundAsTflm(),))
     return prune(graph), was_quantized

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.compilation import simplified
 from lwm2m_ml.compiler.errors import UnsupportedOperator
-from lwm2m_ml.compiler.frontends.load import is_tflite, load_model
+from lwm2m_ml.compiler.frontends.load import is_tflite
 from lwm2m_ml.compiler.ir import Graph, Operation, Tensor
-from lwm2m_ml.compiler.passes.pipeline import simplify
 from lwm2m_ml.compiler.targets import load_target
 
 
@@ -44,7 +44,7 @@ def inspect(content: bytes) -> Inspection:
     unsupported = {name: count for name, count in counts.items() if name not in known}
     form = "TFLite" if is_tflite(content) else "ONNX"
     try:
-        graph = simplify(load_model(content))
+        graph = simplified(content)
     except UnsupportedOperator as error:
         return Inspection(form, (), (), (), counts, unsupported or {error.operator: 1}, reason=str(error))
     return Inspection(

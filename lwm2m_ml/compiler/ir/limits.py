@@ -3,8 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from lwm2m_ml.compiler.errors import ModelTooLarge
+import numpy
+
+from lwm2m_ml.compiler.errors import ModelTooLarge, UnreadableModel
 from lwm2m_ml.compiler.ir import kinds
+from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.kinds import Kind
 
@@ -43,6 +46,13 @@ def check_graph(graph: Graph) -> None:
     ):
         if found > most:
             raise ModelTooLarge(f"The model {what.format(found)}", hint=f"At most {most:,} are possible")
+
+
+def check_finite(graph: Graph) -> None:
+    """Raise UnreadableModel for a constant that is infinite or undefined, or became so when layers were joined."""
+    for tensor in graph.tensors.values():
+        if tensor.is_constant and tensor.dtype is DataType.FLOAT32 and not numpy.isfinite(tensor.values).all():
+            raise UnreadableModel(f"Constant {tensor.name} holds infinite or undefined numbers")
 
 
 def check_work(kind: Kind, shapes: Sequence[Sequence[int]], result: Sequence[int]) -> None:

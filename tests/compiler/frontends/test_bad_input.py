@@ -296,6 +296,22 @@ def test_tensors_that_do_not_exist_are_refused(number: int) -> None:
         load_model(_tflite([1, 4], inputs=(number,)))
 
 
+@pytest.mark.parametrize("variance", [-1.0, float("nan"), float("inf")])
+def test_impossible_batch_normalisation_is_refused(variance: float) -> None:
+    constants = {
+        "w": numpy.ones((2, 2, 1, 1), numpy.float32),
+        "ones": numpy.ones(2, numpy.float32),
+        "v": numpy.array([variance, 1], numpy.float32),
+    }
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("BatchNormalization", ["c", "ones", "ones", "ones", "v"], ["y"]),
+    ]
+    model = _onnx(nodes, [1, 2, 4, 4], constants)
+    with pytest.raises(InvalidInputError, match="undefined"):
+        integer_graph(model, None, "litert")
+
+
 def test_nothing_in_a_model_is_ever_run(tmp_path: Path) -> None:
     """External data, pickles and paths in names: reading them would leave a trace."""
     victim = tmp_path / "victim"
