@@ -24,6 +24,8 @@ from lwm2m_ml.coap.transfer import Transfer
 from lwm2m_ml.coap.udp import UdpTransport
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import aiocoap
 
     from lwm2m_ml.coap.channel import Incoming
@@ -119,15 +121,22 @@ class CoapEndpoint:
         return transport.local_address
 
     async def listen_dtls(
-        self, host: str, port: int, credentials: CredentialLookup, own: OwnCertificate | None = None
+        self,
+        host: str,
+        port: int,
+        credentials: CredentialLookup,
+        own: OwnCertificate | None = None,
+        *,
+        named: Mapping[str, OwnCertificate] | None = None,
     ) -> tuple[str, int]:
         """Speak CoAP over DTLS 1.2 on a UDP port, as server and as client; returns the address.
 
-        With a certificate of our own, peers may use theirs; pre-shared keys always work.
+        With a certificate of our own, peers may use theirs; pre-shared keys always work. A peer that asks for a server
+        name gets the certificate in `named`, if there is one (SNI).
         """
         from lwm2m_ml.coap.dtls.transport import DtlsTransport  # noqa: PLC0415  # OpenSSL is only loaded when it is used
 
-        transport = DtlsTransport(self.settings, self._requester, self._responder, credentials, own)
+        transport = DtlsTransport(self.settings, self._requester, self._responder, credentials, own, named=named)
         await transport.open(host, port)
         self._transports[transport.scheme] = transport
         return transport.local_address

@@ -68,7 +68,8 @@ class CoapSettings:
     maximum_handshakes: int = 1_000
     """Handshakes under way at once."""
     handshakes_per_second: float = 5_000.0
-    handshake_timeout: float = 60.0
+    handshake_timeout: float = 30.0
+    """A handshake that takes longer is given up; a wrong key is noticed within seconds."""
 
     oscore_number_chunk: int = 256
     """Sequence numbers that an OSCORE context reserves at once; so many are lost by a crash."""

@@ -8,6 +8,7 @@ from lwm2m_ml.coap.dtls.credentials import (
     OwnCertificate,
     PreSharedKey,
     ServerCredential,
+    WeakCertificate,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "PreSharedKey",
     "ServerCredential",
     "TrustedPeer",
+    "WeakCertificate",
 ]

@@ -8,11 +8,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from OpenSSL import crypto
 
 SMALLEST_CURVE_BITS = 256
 SMALLEST_RSA_BITS = 2048
+STRONG_HASHES = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
+
+
+def has_strong_key(certificate: x509.Certificate) -> bool:
+    """Whether the key is of a kind and size that we accept; OpenSSL's own level is off because of CCM_8."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key.curve.key_size >= SMALLEST_CURVE_BITS
+    return isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA_BITS
+
+
+def is_strong(certificate: x509.Certificate) -> bool:
+    """Whether key and signature are both such that nobody can forge them today."""
+    return has_strong_key(certificate) and isinstance(certificate.signature_hash_algorithm, STRONG_HASHES)
 
 
 class CertificateUsage(enum.IntEnum):
@@ -39,11 +54,8 @@ class PeerCertificate:
 
     @property
     def has_strong_key(self) -> bool:
-        """Whether the key is of a kind and size that we accept; OpenSSL's own level is too coarse for CCM_8."""
-        key = self.certificate.public_key()
-        if isinstance(key, ec.EllipticCurvePublicKey):
-            return key.curve.key_size >= SMALLEST_CURVE_BITS
-        return isinstance(key, rsa.RSAPublicKey) and key.key_size >= SMALLEST_RSA_BITS
+        """Whether the key is of a kind and size that we accept."""
+        return has_strong_key(self.certificate)
 
     def is_for_host(self, host: str) -> bool:
         """Whether a subject alternative name, or without any the common name, is this host."""
@@ -57,12 +69,17 @@ class PeerCertificate:
             return host.lower() in {name.lower() for name in names.get_values_for_type(x509.DNSName)}
 
     def leads_to(self, anchors: Sequence[x509.Certificate]) -> bool:
-        """Whether the certificate is valid now and signed, through its chain, by one of the anchors."""
+        """Whether the certificate is valid now and signed, through its chain, by one of the anchors.
+
+        Weak keys and weak signatures on the way count as none; an anchor is trusted for itself, not for who signed it.
+        """
+        if not is_strong(self.certificate):
+            return False
         store = crypto.X509Store()
         store.set_flags(crypto.X509StoreFlags.PARTIAL_CHAIN)
-        for anchor in anchors:
+        for anchor in filter(has_strong_key, anchors):
             store.add_cert(crypto.X509.from_cryptography(anchor))
-        chain = [crypto.X509.from_cryptography(other) for other in self.chain]
+        chain = [crypto.X509.from_cryptography(other) for other in self.chain if is_strong(other)]
         subject = crypto.X509.from_cryptography(self.certificate)
         try:
             crypto.X509StoreContext(store, subject, chain).verify_certificate()

@@ -8,7 +8,13 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from lwm2m_ml.coap.dtls.certificates import PeerCertificate, TrustedPeer
+from lwm2m_ml.coap.dtls.certificates import PeerCertificate, TrustedPeer, has_strong_key
+from lwm2m_ml.coap.errors import CoapError
+from lwm2m_ml.errors import InvalidInputError
+
+
+class WeakCertificate(InvalidInputError, CoapError):
+    """A certificate of our own whose key is not of a kind and size to be relied on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,14 @@ class OwnCertificate:
     certificate: x509.Certificate
     private_key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     chain: tuple[x509.Certificate, ...] = ()
+
+    def check(self) -> None:
+        """Raise WeakCertificate when peers would be right to refuse it."""
+        if not has_strong_key(self.certificate):
+            raise WeakCertificate(
+                f"The key of the certificate for {self.certificate.subject.rfc4514_string()!r} is too weak",
+                hint="Use ECDSA with P-256 or better, or RSA with 2,048 bits or more",
+            )
 
     def __repr__(self) -> str:
         return f"OwnCertificate(subject={self.certificate.subject.rfc4514_string()!r})"

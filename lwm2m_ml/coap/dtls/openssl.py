@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from OpenSSL import SSL
@@ -36,11 +36,15 @@ def handle(connection: SSL.Connection) -> int:
 
 def server_context(
     own: OwnCertificate | None,
+    named: Mapping[str, OwnCertificate],
     find_key: FindKey,
     cookie_of: Callable[[], bytes],
     cookie_is_good: Callable[[bytes], bool],
 ) -> tuple[SSL.Context, Any]:
-    """A context for incoming sessions, and the callback object that must live as long as it."""
+    """A context for incoming sessions, and the callback object that must live as long as it.
+
+    `own` is shown to who asks for no name, or for one that is not in `named` (SNI, RFC 6066 §3).
+    """
     context = _context(SSL.DTLS_SERVER_METHOD, f"{PSK_SUITES}:{CERTIFICATE_SUITES}" if own else PSK_SUITES)
     context.set_options(SSL.OP_COOKIE_EXCHANGE)
     context.set_cookie_generate_callback(lambda _connection: cookie_of())
@@ -49,6 +53,14 @@ def server_context(
     if own is not None:
         _use_certificate(context, own)
         context.set_verify(SSL.VERIFY_PEER, _accept_for_now)
+
+    def choose_certificate(connection: SSL.Connection) -> None:
+        chosen = named.get((connection.get_servername() or b"").decode("ascii", "replace").lower())
+        if chosen is not None:
+            use_own_certificate(connection, chosen)
+
+    if named:
+        context.set_tlsext_servername_callback(choose_certificate)
 
     def psk_server(ssl: Any, identity: Any, out: Any, room: int) -> int:
         name = ffi.string(identity).decode(errors="surrogateescape")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
     from lwm2m_ml.coap.remote import Remote, SocketAddress
 
+BEFORE_FINISHED = b"SSLv3/TLS read change cipher spec"
 TIMER_SLACK = 0.001
 """OpenSSL answers a timer that comes a moment too early with nothing."""
 
@@ -30,6 +31,7 @@ class DtlsSession:
         "credential",
         "established",
         "failure",
+        "finished_in_vain",
         "granted",
         "handle",
         "remote",
@@ -48,7 +50,14 @@ class DtlsSession:
         self.established: asyncio.Future[Remote] | None = None
         self.failure = ""
         """Why the handshake fails, if it fails next."""
+        self.finished_in_vain = 0
+        """How often the peer's Finished came and could not be read."""
         self.begun_at = asyncio.get_running_loop().time()
+
+    @property
+    def expects_finished(self) -> bool:
+        """Whether the peer has changed to the new keys, and only its Finished is missing."""
+        return bool(self.connection.get_state_string() == BEFORE_FINISHED)
 
     def take(self, datagram: bytes) -> None:
         """Give a datagram of the peer to OpenSSL."""
@@ -70,6 +79,10 @@ class DtlsSession:
         """Seconds until the handshake flight must be repeated."""
         timeout = self.connection.DTLSv1_get_timeout()
         return None if timeout is None else timeout + TIMER_SLACK
+
+    def keep_resumable(self) -> None:
+        """OpenSSL forgets a session whose connection goes away without goodbye; over UDP that is nothing unusual."""
+        self.connection.set_shutdown(SSL.SENT_SHUTDOWN | SSL.RECEIVED_SHUTDOWN)
 
     def cancel_timer(self) -> None:
         """No timer any more."""

@@ -14,6 +14,7 @@ therefore ends nothing (RFC 6347 §4.2.8).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -31,7 +32,8 @@ from lwm2m_ml.coap.dtls.openssl import (
     server_context,
     use_own_certificate,
 )
-from lwm2m_ml.coap.dtls.session import DtlsSession
+from lwm2m_ml.coap.dtls.records import carries_finished, wrong_key_alert
+from lwm2m_ml.coap.dtls.session import TIMER_SLACK, DtlsSession
 from lwm2m_ml.coap.dtls.table import SessionTable
 from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
 
@@ -48,6 +50,10 @@ CHANGE_CIPHER_SPEC = 20
 HANDSHAKE = 22
 HANDSHAKE_TYPES = frozenset({CHANGE_CIPHER_SPEC, HANDSHAKE})
 KNOWN_TYPES = range(20, 24)
+MOST_IN_VAIN = 2
+"""One Finished that cannot be read may be forged."""
+MOST_RESUMABLE = 1_000
+"""Servers whose sessions a client remembers."""
 
 
 class DtlsTransport(DatagramTransport):
@@ -60,8 +66,10 @@ class DtlsTransport(DatagramTransport):
         "_credentials",
         "_kept_alive",
         "_listener",
+        "_named",
         "_own",
         "_requester",
+        "_resumable",
         "_server",
         "_sessions",
     )
@@ -75,6 +83,8 @@ class DtlsTransport(DatagramTransport):
         responder: Responder,
         credentials: CredentialLookup,
         own: OwnCertificate | None = None,
+        *,
+        named: Mapping[str, OwnCertificate] | None = None,
     ) -> None:
         super().__init__(settings, requester, responder)
         self._requester = requester
@@ -83,6 +93,10 @@ class DtlsTransport(DatagramTransport):
         self._sessions = SessionTable(settings.maximum_sessions, settings.maximum_handshakes)
         self._bucket = TokenBucket(settings.handshakes_per_second, self.layer.loop.time())
         self._own = own
+        self._named = named or {}
+        for shown in (*([] if own is None else [own]), *self._named.values()):
+            shown.check()
+        self._resumable: dict[SocketAddress, tuple[ServerCredential, SSL.Session]] = {}
         self._server: SSL.Context | None = None
         self._clients: dict[type, SSL.Context] = {}
         self._kept_alive: list[Any] = []
@@ -121,6 +135,15 @@ class DtlsTransport(DatagramTransport):
         if session is not None:
             session.take(data)
             self._advance(session)
+            if session.remote is None and session.expects_finished and carries_finished(data):
+                self._finished_in_vain(session)
+
+    def _finished_in_vain(self, session: DtlsSession) -> None:
+        """OpenSSL drops what it cannot decrypt and waits; a peer whose Finished never fits has another key."""
+        session.finished_in_vain += 1
+        if session.finished_in_vain >= MOST_IN_VAIN:
+            self.send_datagram(wrong_key_alert(), session.address)
+            self._fail(session, session.failure or "the keys of the two sides differ")
 
     def _client_hello(self, data: bytes, address: SocketAddress, random: bytes) -> None:
         pending = self._sessions.pending(address)
@@ -149,7 +172,7 @@ class DtlsTransport(DatagramTransport):
         """The connection that answers the next ClientHello; a device that only connects never needs one."""
         if self._server is None:
             self._server, callback = server_context(
-                self._own, self._find_key, self._cookies.make, self._cookies.is_good
+                self._own, self._named, self._find_key, self._cookies.make, self._cookies.is_good
             )
             self._kept_alive.append(callback)
         self._listener = new_connection(self._server, server=True)
@@ -175,6 +198,7 @@ class DtlsTransport(DatagramTransport):
         self._flush(session)
         granted = self._judge(session)
         if granted is None:
+            self._say_goodbye(session)
             self._fail(session, session.failure or "the peer proved no identity")
             return
         self._establish(session, granted)
@@ -203,7 +227,10 @@ class DtlsTransport(DatagramTransport):
         session.cancel_timer()
         session.granted = granted
         session.remote = self.new_remote(session.address, granted.identity)
-        self._sessions.remember(session.connection.master_key(), granted)
+        if session.credential is None:
+            self._sessions.remember(session.connection.master_key(), granted)
+        else:
+            self._make_resumable(session, session.credential)
         replaced = self._sessions.establish(session)
         if replaced is not None:
             replaced.cancel_timer()
@@ -212,6 +239,16 @@ class DtlsTransport(DatagramTransport):
             session.established.set_result(session.remote)
         self._receive(session, session.remote)
 
+    def _make_resumable(self, session: DtlsSession, credential: ServerCredential) -> None:
+        """The next handshake with this server is a short one, if the server likes (RFC 5246 §7.3)."""
+        kept = session.connection.get_session()
+        if kept is None:
+            return
+        self._resumable.pop(session.address, None)
+        if len(self._resumable) >= MOST_RESUMABLE:
+            del self._resumable[next(iter(self._resumable))]
+        self._resumable[session.address] = (credential, kept)
+
     def _receive(self, session: DtlsSession, remote: Remote) -> None:
         try:
             for message in session.incoming():
@@ -219,6 +256,8 @@ class DtlsTransport(DatagramTransport):
                 self.layer.receive(message, remote)
         except SSL.ZeroReturnError:
             self._end(session)
+            if session.credential is not None:
+                self._requester.fail_all(remote, NetworkError(f"{remote.hostinfo} ended the DTLS session"))
         except SSL.Error as error:
             logger.info("A DTLS session failed", peer=remote.hostinfo, reason=_reason(error))
             self._end(session)
@@ -246,12 +285,13 @@ class DtlsTransport(DatagramTransport):
     def _arm(self, session: DtlsSession) -> None:
         session.cancel_timer()
         timeout = session.next_timeout()
-        if timeout is not None:
-            session.timer = self.layer.loop.call_later(timeout, self._repeat_flight, session)
+        if timeout is None:
+            timeout = self.settings.handshake_timeout + TIMER_SLACK
+        session.timer = self.layer.loop.call_later(timeout, self._repeat_flight, session)
 
     def _repeat_flight(self, session: DtlsSession) -> None:
         if self.layer.loop.time() - session.begun_at > self.settings.handshake_timeout:
-            self._fail(session, "the peer did not finish the handshake in time")
+            self._fail(session, session.failure or "the peer did not finish the handshake in time")
             return
         try:
             session.connection.DTLSv1_handle_timeout()
@@ -265,13 +305,21 @@ class DtlsTransport(DatagramTransport):
 
     def _fail(self, session: DtlsSession, reason: str) -> None:
         self._end(session)
-        logger.info("A DTLS handshake failed", peer=str(session.address[0]), reason=reason)
+        self._resumable.pop(session.address, None)
+        identity = None if session.granted is None else session.granted.identity
+        log = logger.warning if session.failure else logger.info
+        log("A DTLS handshake failed", peer=_host_and_port(session.address), reason=reason, identity=identity)
         if session.established is not None and not session.established.done():
-            session.established.set_exception(HandshakeFailed(f"No DTLS session with {session.address[0]}: {reason}"))
+            error = HandshakeFailed(
+                f"No DTLS session with {_host_and_port(session.address)}: {reason}",
+                hint="Compare identity and key, or certificates, on both sides",
+            )
+            session.established.set_exception(error)
 
     def _end(self, session: DtlsSession) -> None:
         """Forget a session; requests to its peer end by their own time-outs unless the peer comes back."""
         session.cancel_timer()
+        session.keep_resumable()
         self._sessions.forget(session)
 
     def drop_identity(self, identity: str) -> None:
@@ -310,6 +358,9 @@ class DtlsTransport(DatagramTransport):
             use_own_certificate(connection, credential.secret)
         if credential.server_name:
             connection.set_tlsext_host_name(credential.server_name.encode())
+        known = self._resumable.get(address)
+        if known is not None and known[0] == credential:
+            connection.set_session(known[1])
         session = DtlsSession(connection, address)
         session.credential = credential
         established: asyncio.Future[Remote] = self.layer.loop.create_future()
@@ -345,6 +396,10 @@ class DtlsTransport(DatagramTransport):
                 session.established.set_exception(HandshakeFailed("The endpoint was closed during a handshake"))
             self._end(session)
         await super().close()
+
+
+def _host_and_port(address: SocketAddress) -> str:
+    return f"{str(address[0]).removeprefix('::ffff:')}:{address[1]}"
 
 
 def _reason(error: SSL.Error) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiocoap
 import pytest
 from aiocoap import resource
+from cryptography.hazmat.primitives.asymmetric import ec
+from structlog.testing import capture_logs
 
 from lwm2m_ml.coap import (
     CoapEndpoint,
@@ -24,13 +27,24 @@ from lwm2m_ml.coap import (
     Remote,
     RequestTimeout,
 )
-from lwm2m_ml.coap.dtls import CertificateUsage, OwnCertificate, PreSharedKey, ServerCredential, TrustedPeer
+from lwm2m_ml.coap.dtls import (
+    CertificateUsage,
+    OwnCertificate,
+    PreSharedKey,
+    ServerCredential,
+    TrustedPeer,
+    WeakCertificate,
+)
+from lwm2m_ml.coap.dtls.openssl import key_client_context, new_connection
+from lwm2m_ml.coap.dtls.session import DtlsSession
+from lwm2m_ml.coap.dtls.transport import DtlsTransport
 
 if TYPE_CHECKING:
     from tests.coap.conftest import Issuer, RawPeer, Store
 
 KEY = bytes(range(16))
 SETTINGS = CoapSettings(ack_timeout=0.2, minimum_timeout=0.2, max_retransmit=1, handshake_timeout=0.5)
+PATIENT = replace(SETTINGS, handshake_timeout=60.0)
 BODY = bytes(range(256)) * 20
 
 Listen = Callable[..., Awaitable[CoapEndpoint]]
@@ -62,15 +76,20 @@ def value() -> Value:
 async def listen(value: Value) -> AsyncIterator[Listen]:
     endpoints: list[CoapEndpoint] = []
 
-    async def listen_one(store: Store, own: OwnCertificate | None = None) -> CoapEndpoint:
+    async def listen_one(
+        store: Store,
+        own: OwnCertificate | None = None,
+        named: dict[str, OwnCertificate] | None = None,
+        settings: CoapSettings = SETTINGS,
+    ) -> CoapEndpoint:
         handlers = FastHandlers()
         handlers.add(aiocoap.GET, "who", who)
         handlers.add(aiocoap.GET, "large", large)
         site = resource.Site()
         site.add_resource(["value"], value)
-        endpoint = CoapEndpoint(site=site, fast_handlers=handlers, settings=SETTINGS)
+        endpoint = CoapEndpoint(site=site, fast_handlers=handlers, settings=settings)
         endpoints.append(endpoint)
-        await endpoint.listen_dtls("127.0.0.1", 0, store, own)
+        await endpoint.listen_dtls("127.0.0.1", 0, store, own, named=named)
         return endpoint
 
     yield listen_one
@@ -117,6 +136,44 @@ async def test_a_wrong_identity_or_key_is_refused(
     client = await device(listen, store, identity, key)
     with pytest.raises(HandshakeFailed):
         await client.request(get(server, "who"))
+
+
+async def test_a_wrong_key_is_noticed_long_before_the_handshake_times_out(listen: Listen, store: Store) -> None:
+    store.keys["device-1"] = KEY
+    server = await listen(store, settings=PATIENT)
+    client = await listen(store_of(store, PreSharedKey("device-1", bytes(16))), settings=PATIENT)
+    with capture_logs() as logs, pytest.raises(HandshakeFailed, match="decrypt"):
+        await asyncio.wait_for(client.request(get(server, "who")), 10)
+    assert [(log["identity"], log["reason"]) for log in logs if log["log_level"] == "warning"] == [
+        ("psk:device-1", "the key of psk:device-1 is another one")
+    ]
+
+
+async def test_an_unknown_identity_is_noticed_at_once_and_logged(
+    listen: Listen, store: Store, server: CoapEndpoint
+) -> None:
+    client = await device(listen, store, "device-2")
+    with capture_logs() as logs, pytest.raises(HandshakeFailed):
+        await asyncio.wait_for(client.request(get(server, "who")), 0.4)
+    assert "the PSK identity 'device-2' is not known" in [log.get("reason") for log in logs]
+
+
+async def test_one_forged_finished_does_not_end_a_handshake(listen: Listen, store: Store, server: CoapEndpoint) -> None:
+    transport = server._transports["coaps"]
+    assert isinstance(transport, DtlsTransport)
+    session = DtlsSession(new_connection(key_client_context(lambda _: None)[0], server=False), ("127.0.0.1", 9))
+    transport._finished_in_vain(session)
+    assert session.finished_in_vain == 1
+    client = await device(listen, store)
+    assert (await client.request(get(server, "who"))).payload == b"psk:device-1"
+
+
+async def test_openssl_itself_is_told_that_its_key_is_wrong(listen: Listen, store: Store) -> None:
+    store.keys["device-1"] = bytes(16)
+    server = await listen(store, settings=PATIENT)
+    with capture_logs() as logs:
+        assert await ask_with_openssl(server, "PSK-AES128-CCM8") == b""
+    assert "the key of psk:device-1 is another one" in [log.get("reason") for log in logs]
 
 
 async def test_without_a_credential_no_handshake_begins(listen: Listen, store: Store, server: CoapEndpoint) -> None:
@@ -223,6 +280,98 @@ async def test_a_server_with_another_certificate_is_refused(
     client = await listen(store_of(store, issuer.issue("device-7"), expected))
     with pytest.raises(HandshakeFailed):
         await client.request(get(server, "who"))
+
+
+async def test_a_client_gets_the_certificate_of_the_name_it_asks_for(
+    listen: Listen, store: Store, issuer: Issuer
+) -> None:
+    default, other = issuer.issue("default"), issuer.issue("fleet.example")
+    own = issuer.issue("device-7")
+    store.peers["device-7"] = TrustedPeer(own.certificate)
+    server = await listen(store, default, {"fleet.example": other})
+    for name, shown in (
+        ("fleet.example", other),
+        ("Fleet.Example", other),
+        ("elsewhere.example", default),
+        ("", default),
+    ):
+        credential = ServerCredential(own, TrustedPeer(shown.certificate), name)
+        client = await listen(type(store)(credential=credential))
+        assert (await client.request(get(server, "who"))).payload == b"x509:device-7"
+
+
+async def test_a_weak_certificate_of_our_own_is_refused_at_the_start(
+    listen: Listen, store: Store, issuer: Issuer
+) -> None:
+    with pytest.raises(WeakCertificate, match="too weak"):
+        await listen(store, issuer.issue("server", curve=ec.SECP224R1()))
+
+
+# Resumption
+
+
+async def test_a_client_resumes_its_session(
+    listen: Listen, store: Store, server: CoapEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server forgets the key in between: only a resumed session can still be made."""
+    client = await device(listen, store)
+    await client.request(get(server, "who"))
+    monkeypatch.setattr(store, "is_valid", lambda identity: identity == "psk:device-1")
+    await end_sessions(server, client)
+    store.keys.clear()
+    assert (await client.request(get(server, "who"))).payload == b"psk:device-1"
+
+
+async def test_a_client_resumes_a_session_with_certificates(listen: Listen, store: Store, issuer: Issuer) -> None:
+    own, shown = issuer.issue("device-7"), issuer.issue("server")
+    store.peers["device-7"] = TrustedPeer(own.certificate)
+    server = await listen(store, shown)
+    client = await listen(store_of(store, own, TrustedPeer(shown.certificate)))
+    await client.request(get(server, "who"))
+    await end_sessions(server, client)
+    assert (await client.request(get(server, "who"))).payload == b"x509:device-7"
+
+
+async def test_a_session_is_not_resumed_with_another_credential(
+    listen: Listen, store: Store, server: CoapEndpoint
+) -> None:
+    mine = store_of(store, PreSharedKey("device-1", KEY))
+    client = await listen(mine)
+    await client.request(get(server, "who"))
+    await end_sessions(server, client)
+    store.keys["device-2"] = KEY
+    mine.credential = ServerCredential(PreSharedKey("device-2", KEY))
+    assert (await client.request(get(server, "who"))).payload == b"psk:device-2"
+
+
+async def test_a_session_whose_identity_was_revoked_is_not_resumed(
+    listen: Listen, store: Store, server: CoapEndpoint
+) -> None:
+    client = await device(listen, store)
+    await client.request(get(server, "who"))
+    store.keys.clear()
+    server.drop_identity("psk:device-1")
+    await until_without_session(client)
+    with pytest.raises(NetworkError, match="ended the DTLS session"):
+        await client.request(get(server, "who"))
+
+
+async def end_sessions(server: CoapEndpoint, client: CoapEndpoint) -> None:
+    """The server says goodbye, as it does to make room."""
+    transport = server._transports["coaps"]
+    assert isinstance(transport, DtlsTransport)
+    for session in transport._sessions.all():
+        transport._say_goodbye(session)
+        transport._end(session)
+    await until_without_session(client)
+
+
+async def until_without_session(client: CoapEndpoint) -> None:
+    transport = client._transports["coaps"]
+    assert isinstance(transport, DtlsTransport)
+    async with asyncio.timeout(5):
+        while len(transport._sessions):  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
 
 
 # What costs nothing
