@@ -9,6 +9,7 @@ from lwm2m_ml.cli.compiling import (
     CalibrationOption,
     ModelArgument,
     OptimizeOption,
+    PrecisionOption,
     ReferenceOption,
     TargetOption,
     find_target,
@@ -35,6 +36,7 @@ def compile_model(
     ] = None,
     optimize: OptimizeOption = "balanced",
     reference: ReferenceOption = "litert",
+    precision: PrecisionOption = "int8",
     calibration: CalibrationOption = None,
     inputs: InputsOption = None,
     input_type: Annotated[
@@ -54,10 +56,18 @@ def compile_model(
     content, chosen, samples = read_model_file(model), find_target(target), read_calibration_file(calibration)
     given = None
     if inputs or more_inputs:
-        graph, _ = integer_graph(content, samples, reference)
+        graph, _ = integer_graph(content, samples, reference, precision=precision)
         tensors = [graph.tensor(name) for name in graph.inputs]
         given = read_input_files([*(inputs or ()), *(more_inputs or ())], tensors, input_type)
-    module = compile(content, chosen, calibration=samples, optimize=optimize, reference=reference, inputs=given)
+    module = compile(
+        content,
+        chosen,
+        calibration=samples,
+        optimize=optimize,
+        reference=reference,
+        precision=precision,
+        inputs=given,
+    )
     written = save_module(module, output or Path(f"{model.stem}-{chosen.name}"))
     if as_json:
         print_json({**facts_of(module), "module": str(written)})

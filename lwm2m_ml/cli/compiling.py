@@ -23,6 +23,9 @@ OptimizeOption = Annotated[
 ReferenceOption = Annotated[
     str, typer.Option("--reference", help="Whose rounding the module has, bit for bit: litert or tflm.")
 ]
+PrecisionOption = Annotated[
+    str, typer.Option("--precision", help="What a float model becomes: int8, or float32, larger and slower.")
+]
 CalibrationOption = Annotated[
     Path | None, typer.Option("--calibration", help="Samples (.npz, .npy) to quantise a float model with.")
 ]

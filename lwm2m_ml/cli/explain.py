@@ -9,6 +9,7 @@ from lwm2m_ml.cli.compiling import (
     CalibrationOption,
     ModelArgument,
     OptimizeOption,
+    PrecisionOption,
     ReferenceOption,
     TargetOption,
     find_target,
@@ -29,6 +30,7 @@ def explain_model(
     target: TargetOption,
     optimize: OptimizeOption = "balanced",
     reference: ReferenceOption = "litert",
+    precision: PrecisionOption = "int8",
     calibration: CalibrationOption = None,
     draw: Annotated[
         Path | None,
@@ -50,6 +52,7 @@ def explain_model(
         calibration=read_calibration_file(calibration),
         optimize=optimize,
         reference=reference,
+        precision=precision,
     )
     module = explanation.module
     drawn = draw_plan(module.buffers, len(module.layers), module.arena_bytes, picture.suffix)

@@ -39,10 +39,13 @@ def explain(
     calibration: Array | None = None,
     optimize: str = "balanced",
     reference: str = "litert",
+    precision: str = "int8",
 ) -> Explanation:
     """Compile a model and measure its layers one by one."""
-    module = compile(model, target, calibration=calibration, optimize=optimize, reference=reference)
-    graph, _ = integer_graph(model, calibration, reference)
+    module = compile(
+        model, target, calibration=calibration, optimize=optimize, reference=reference, precision=precision
+    )
+    graph, _ = integer_graph(model, calibration, reference, precision=precision)
     inputs, start = {}, 0
     for tensor in module.inputs:
         inputs[tensor.name] = module.vectors[0][0][start : start + tensor.bytes]

@@ -107,6 +107,20 @@ def test_module_runs_as_it_was_proved(target: str, folder: Path) -> None:
     assert answer["instructions"] <= compiled["instructions"]
 
 
+def test_float_model_may_stay_one(folder: Path) -> None:
+    facts = as_json(
+        lwm2m_ml(
+            *("compile", "model.onnx", "-t", "cortex-m4f", "--precision", "float32", "--inputs", "one.bin"),
+            *("-o", "real", "--json"),
+            folder=folder,
+        )
+    )
+    assert facts["inputs"][0]["dtype"] == "float32"
+    (answer,) = as_json(lwm2m_ml("run", "real", "--input", "one.bin", "--json", folder=folder))
+    expected = numpy.frombuffer((folder / "real" / "vectors" / "00.output.bin").read_bytes(), "<f4")
+    assert answer["outputs"][0]["values"] == pytest.approx(expected.tolist())
+
+
 def test_package_runs_too(folder: Path) -> None:
     facts = as_json(lwm2m_ml("compile", "model.onnx", "-t", "cortex-m4f", "-o", "packed", "--json", folder=folder))
     (folder / "module.package").write_bytes(_package(folder / facts["module"], facts))

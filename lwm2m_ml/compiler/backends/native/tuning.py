@@ -20,7 +20,7 @@ from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.selection import candidates, select
 from lwm2m_ml.compiler.emulator import open_runner
-from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.ir import DataType, Graph, Tensor
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
 from lwm2m_ml.compiler.toolchain.zig import zig_version
@@ -156,9 +156,17 @@ def measure(design: Design) -> Cost:
     return Cost(*json.loads(cached_file("measured", digest_of(parts), ".json", make).read_text("utf-8")))
 
 
+def _random_values(tensor: Tensor, generator: numpy.random.Generator) -> bytes:
+    if tensor.dtype is DataType.FLOAT32:
+        return generator.random(tensor.elements, dtype=numpy.float32).tobytes()
+    return generator.bytes(tensor.bytes)
+
+
 def _run(design: Design, code: bytes) -> Cost:
     runner = open_runner(code, design.target, arena_bytes=design.arena_bytes, stack_bytes=_STACK_BYTES)
     generator = numpy.random.Generator(numpy.random.PCG64(_SEED))
-    inputs = [(design.offsets[name], generator.bytes(design.graph.tensor(name).bytes)) for name in design.graph.inputs]
+    inputs = [
+        (design.offsets[name], _random_values(design.graph.tensor(name), generator)) for name in design.graph.inputs
+    ]
     invocation = runner.invoke(inputs, ())
     return Cost(len(code), design.arena_bytes + invocation.stack_bytes, invocation.instructions)
