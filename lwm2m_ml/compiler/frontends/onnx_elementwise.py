@@ -9,6 +9,7 @@ from lwm2m_ml.compiler.ir.kinds import (
     Binary,
     BinaryFunction,
     Mean,
+    ParametricRelu,
     Reshape,
     Softmax,
     Unary,
@@ -22,7 +23,13 @@ _UNARY = {
     "Sigmoid": UnaryFunction.LOGISTIC,
     "Tanh": UnaryFunction.TANH,
 }
-_BINARY = {"Add": BinaryFunction.ADD, "Mul": BinaryFunction.MULTIPLY, "Sub": BinaryFunction.SUBTRACT}
+_BINARY = {
+    "Add": BinaryFunction.ADD,
+    "Max": BinaryFunction.MAXIMUM,
+    "Min": BinaryFunction.MINIMUM,
+    "Mul": BinaryFunction.MULTIPLY,
+    "Sub": BinaryFunction.SUBTRACT,
+}
 _CLIPS = {
     (0.0, float("inf")): UnaryFunction.RELU,
     (0.0, 6.0): UnaryFunction.RELU6,
@@ -53,6 +60,8 @@ def _bound(importer: OnnxImporter, node: Node, index: int, attribute: str, defau
 
 def _binary(importer: OnnxImporter, node: Node) -> None:
     """Operands of lower rank are aligned at their last (channels-first) axis, so they move with the layout."""
+    if len(node.inputs) != 2:
+        raise node.refuse(f"{len(node.inputs)} operands", "Two work")
     ranks = [_rank(importer, node, index) for index in (0, 1)]
     operands = []
     for index in (0, 1):
@@ -65,6 +74,33 @@ def _binary(importer: OnnxImporter, node: Node) -> None:
         else:
             operands.append(importer.operand(node, index))
     importer.add(node, Binary(_BINARY[node.operator]), operands)
+
+
+def _elu(importer: OnnxImporter, node: Node) -> None:
+    if node.real("alpha", 1.0) != 1.0:
+        raise node.refuse("alpha is not 1")
+    importer.add(node, Unary(UnaryFunction.ELU), [importer.operand(node, 0)])
+
+
+def _hard_sigmoid(importer: OnnxImporter, node: Node) -> None:
+    """Alpha · x + beta limited to 0…1; the graph's form has alpha 1/6 and beta 1/2, so x is scaled and moved first."""
+    name = importer.operand(node, 0)
+    scale, offset = 6 * node.real("alpha", 0.2), 6 * (node.real("beta", 0.5) - 0.5)
+    for number, function, suffix in (
+        (scale, BinaryFunction.MULTIPLY, ".scaled"),
+        (offset, BinaryFunction.ADD, ".moved"),
+    ):
+        neutral = 1.0 if function is BinaryFunction.MULTIPLY else 0.0
+        if abs(number - neutral) > 1e-6:
+            constant = importer.float_constant(node, f"{suffix}.by", numpy.array([number]))
+            name = importer.add(node, Binary(function), [name, constant], suffix)
+    importer.add(node, Unary(UnaryFunction.HARD_SIGMOID), [name])
+
+
+def _parametric_relu(importer: OnnxImporter, node: Node) -> None:
+    name = importer.operand(node, 0)
+    slopes = constant_to_channels_last(importer.weights(node, 1), len(importer.shape(name)))
+    importer.add(node, ParametricRelu(), [name, importer.float_constant(node, ".slopes", slopes)])
 
 
 def _rank(importer: OnnxImporter, node: Node, index: int) -> int:
@@ -126,7 +162,10 @@ IMPORTERS = {
     "Clip": _clip,
     "Constant": _constant,
     "Dropout": _identity,
+    "Elu": _elu,
+    "HardSigmoid": _hard_sigmoid,
     "Identity": _identity,
+    "PRelu": _parametric_relu,
     "ReduceMean": _mean,
     "Softmax": _softmax,
 }

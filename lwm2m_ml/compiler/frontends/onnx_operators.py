@@ -2,7 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
-from lwm2m_ml.compiler.frontends import onnx_elementwise, onnx_movement, onnx_products, onnx_windows
+from lwm2m_ml.compiler.frontends import (
+    onnx_elementwise,
+    onnx_movement,
+    onnx_products,
+    onnx_recurrent,
+    onnx_resizing,
+    onnx_windows,
+)
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
 
 Importer = Callable[[OnnxImporter, Node], None]
@@ -11,5 +18,7 @@ IMPORTERS: Mapping[str, Importer] = {
     **onnx_elementwise.IMPORTERS,
     **onnx_movement.IMPORTERS,
     **onnx_products.IMPORTERS,
+    **onnx_recurrent.IMPORTERS,
+    **onnx_resizing.IMPORTERS,
     **onnx_windows.IMPORTERS,
 }

@@ -1,5 +1,7 @@
 """Reads ONNX operators that slide a window: convolutions and pools, in one and two dimensions."""
 
+from dataclasses import replace
+
 import numpy
 
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
@@ -12,8 +14,11 @@ from lwm2m_ml.compiler.ir.kinds import (
     Pad,
     Padding,
     Reshape,
+    TransposeConvolution,
 )
+from lwm2m_ml.compiler.ir.limits import check_elements
 from lwm2m_ml.compiler.ir.shapes import window_output
+from lwm2m_ml.compiler.ir.tensor import Array
 
 
 def _convolution(importer: OnnxImporter, node: Node) -> None:
@@ -42,6 +47,73 @@ def _convolution(importer: OnnxImporter, node: Node) -> None:
         importer.float_constant(node, ".bias", bias),
     ]
     _finish(importer, node, kind, operands)
+
+
+def _transpose_convolution(importer: OnnxImporter, node: Node) -> None:
+    """Weights come as (I, O/groups, KH, KW); groups and dilation become zeros among them."""
+    image = _image(importer, node)
+    weights = importer.weights(node, 1)
+    if weights.ndim == 3:
+        weights = weights[:, :, None, :]
+    if weights.ndim != 4:
+        raise node.refuse(f"weights with {weights.ndim} axes", "One and two dimensions work")
+    weights = _ungrouped(node, weights)
+    dilation, stride = _pair(node, "dilations", 1), _pair(node, "strides", 1)
+    window = tuple(spread * (size - 1) + 1 for spread, size in zip(dilation, weights.shape[2:], strict=True))
+    check_elements((*weights.shape[:2], *window), f"The weights of {node.operator} at {node.place}")
+    spread_out = numpy.zeros((*weights.shape[:2], *window), numpy.float32)
+    spread_out[:, :, :: dilation[0], :: dilation[1]] = weights
+    size, padding = _transposed_size(importer, node, image, window, stride)
+    bias = importer.weights(node, 2) if node.has_input(2) else numpy.zeros(weights.shape[1])
+    operands = [
+        image,
+        importer.float_constant(node, ".weights", spread_out.transpose(1, 2, 3, 0)),
+        importer.float_constant(node, ".bias", bias),
+    ]
+    _finish(importer, node, TransposeConvolution(size, stride, padding), operands)
+
+
+def _ungrouped(node: Node, weights: Array) -> Array:
+    groups = node.integer("group", 1)
+    inputs, outputs = weights.shape[:2]
+    if groups < 1 or inputs % groups:
+        raise node.refuse(f"{groups} groups of {inputs} channels")
+    check_elements((inputs, outputs * groups, *weights.shape[2:]), f"The weights of {node.operator} at {node.place}")
+    whole = numpy.zeros((inputs, outputs * groups, *weights.shape[2:]), numpy.float32)
+    size = inputs // groups
+    for group in range(groups):
+        rows, columns = slice(group * size, (group + 1) * size), slice(group * outputs, (group + 1) * outputs)
+        whole[rows, columns] = weights[rows]
+    return whole
+
+
+def _transposed_size(
+    importer: OnnxImporter, node: Node, image: str, window: tuple[int, ...], stride: tuple[int, int]
+) -> tuple[tuple[int, int], Padding]:
+    """The size of the result, and what is cut off around it (ONNX, ConvTranspose)."""
+    mode, lengths = node.text("auto_pad", "NOTSET"), importer.shape(image)[1:3]
+    extra, pads = node.integers("output_padding"), node.integers("pads")
+    wanted: tuple[int, ...] = node.integers("output_shape")[-2:]
+    one = len(importer.shape(importer.operand(node, 0))) == 3
+    if one:
+        extra, pads, wanted = (0, *extra) if extra else (), (0, pads[0], 0, pads[1]) if pads else (), (1, *wanted[-1:])
+    extra, pads = extra or (0, 0), pads or (0, 0, 0, 0)
+    if mode.startswith("SAME"):
+        wanted = tuple(length * step for length, step in zip(lengths, stride, strict=True))
+    whole = [
+        (length - 1) * step + size + more
+        for length, step, size, more in zip(lengths, stride, window, extra, strict=True)
+    ]
+    if len(wanted) == 2:
+        cut = [max(0, total - size) for total, size in zip(whole, wanted, strict=True)]
+        before = [total // 2 if mode == "SAME_UPPER" else total - total // 2 for total in cut]
+        pads = (before[0], before[1], cut[0] - before[0], cut[1] - before[1])
+    if min((*pads, *extra)) < 0:
+        raise node.refuse("negative padding")
+    padding = Padding(pads[0], pads[2], pads[1], pads[3])
+    size = (whole[0] - pads[0] - pads[2], whole[1] - pads[1] - pads[3])
+    # Rows beyond the last window's reach are not cut off but hold the bias alone.
+    return size, replace(padding, bottom=max(0, padding.bottom - extra[0]), right=max(0, padding.right - extra[1]))
 
 
 def _image(importer: OnnxImporter, node: Node) -> str:
@@ -143,6 +215,7 @@ def _global_pool(importer: OnnxImporter, node: Node) -> None:
 IMPORTERS = {
     "AveragePool": _pool,
     "Conv": _convolution,
+    "ConvTranspose": _transpose_convolution,
     "GlobalAveragePool": _global_pool,
     "GlobalMaxPool": _global_pool,
     "MaxPool": _pool,

@@ -6,6 +6,7 @@ from lwm2m_ml.compiler.arithmetic import quantize_values
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.ir import Array, DataType, Graph, Operation, Quantization, Tensor, kinds, verify
 from lwm2m_ml.compiler.ir.builder import constant_tensor
+from lwm2m_ml.compiler.ir.recurrent import SvdfResult, SvdfState
 from lwm2m_ml.compiler.quantize.calibration import (
     MinimumMaximum,
     Observer,
@@ -20,6 +21,7 @@ from lwm2m_ml.compiler.quantize.parameters import (
     quantize_weights,
     weight_scales,
 )
+from lwm2m_ml.compiler.quantize.recurrent import GATES, quantized_constants, with_cell_scales
 from lwm2m_ml.compiler.quantize.sharing import SharedRanges
 from lwm2m_ml.compiler.reference.integer_kernels import KERNELS
 
@@ -30,6 +32,7 @@ def quantize(graph: Graph, calibration: Array | None, observer: Observer | None 
     samples = random_samples(graph) if calibration is None else check_samples(graph, calibration, "calibration data")
     inputs = {graph.inputs[0]: samples}
     inputs |= {name: random_samples(replace(graph, inputs=(name,)), len(samples)) for name in graph.inputs[1:]}
+    graph = with_cell_scales(graph, inputs)
     ranges = observe_ranges(graph, inputs, observer or MinimumMaximum())
     ranges |= {
         name: Range(min(0.0, float(tensor.values.min())), max(0.0, float(tensor.values.max())))
@@ -43,6 +46,13 @@ def quantize(graph: Graph, calibration: Array | None, observer: Observer | None 
 
 def _check_operators(graph: Graph) -> None:
     for operation in graph.operations:
+        if isinstance(operation.kind, SvdfState | SvdfResult):
+            raise UnsupportedOperator(
+                "SVDF",
+                operation.name,
+                why="a float one cannot be quantised here",
+                hint="Convert the model to int8 with TFLite, or compile it in float32",
+            )
         if type(operation.kind) not in KERNELS:
             raise UnsupportedOperator(operation.kind_name, operation.name, why="it cannot be computed in int8")
 
@@ -65,11 +75,24 @@ class _Quantizer:
     def _operation(self, operation: Operation) -> Operation:
         if type(operation.kind) in kinds.OUTPUT_AXIS:
             operation = self._weighted(operation)
+        elif type(operation.kind) in GATES:
+            operation = self._recurrent(operation)
         else:
             for name in operation.inputs:
                 self._activation(name)
         self._activation(operation.output)
         return operation
+
+    def _recurrent(self, operation: Operation) -> Operation:
+        given = self._activation(operation.inputs[0]).quantization
+        hidden = self._activation(operation.output).quantization
+        assert given is not None and hidden is not None  # noqa: S101, PT018 - set just above
+        constants = self._graph.operands(operation)[1:]
+        if not all(tensor.is_constant for tensor in constants):
+            raise UnsupportedOperator(operation.kind_name, operation.name, why="its weights are computed by the model")
+        made = quantized_constants(operation, constants, given, hidden)
+        self._tensors |= {tensor.name: tensor for tensor in made}
+        return replace(operation, inputs=(operation.inputs[0], *(tensor.name for tensor in made)))
 
     def _activation(self, name: str) -> Tensor:
         """A tensor quantised as a whole; constants among the operands get their values quantised too."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.passes.pipeline import simplify
+from lwm2m_ml.compiler.quantize.post_training import quantize
 
 TARGETS = ("cortex-m0plus", "cortex-m4f", "rv32imc")
 _TANH, _RELU = schema.ActivationFunctionType.TANH, schema.ActivationFunctionType.RELU
@@ -144,6 +145,11 @@ def _svdf(bench: Any, *, real: bool = False) -> bytes:
         ]
     content: bytes = bench.write(tensors, [bench.step("SVDF", range(5), [5], options, 3)], [0], [5])
     return content
+
+
+def test_float_svdf_is_not_quantised_here(bench: Any) -> None:
+    with pytest.raises(UnsupportedOperator, match=r"SVDF.*cannot be quantised"):
+        quantize(simplify(load_model(_svdf(bench, real=True))), None)
 
 
 def _stream(run: Any, inputs: Any, state: Array) -> list[Array]:
