@@ -9,10 +9,13 @@ from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml_simulator.objects.base import ObjectInstance
 from lwm2m_ml_simulator.objects.security import AccessControl, Oscore, Security
 from lwm2m_ml_simulator.objects.server import Server
 from lwm2m_ml_simulator.tree import ObjectTree
+
+_OSCORE_LINK = 17
 
 
 def _server(instance_id: int) -> Server:
@@ -44,15 +47,19 @@ class NoAccountStore:
         """Keep nothing."""
 
 
-def account_instances(account: Account) -> tuple[ObjectInstance, ...]:
-    """Return the object instances of a factory's account."""
+def account_instances(account: Account, oscore: Oscore | None = None) -> tuple[ObjectInstance, ...]:
+    """Return the object instances of a factory's account; `oscore` are the keys that protect its messages."""
     security = Security.of(account)
+    keys: tuple[ObjectInstance, ...] = ()
+    if oscore is not None:
+        security.values[_OSCORE_LINK] = ObjectLink(Oscore.object_id, oscore.instance_id)
+        keys = (oscore,)
     if account.short_server_id is None:
-        return (security,)
+        return security, *keys
     server = Server(lifetime=account.lifetime, binding=account.binding, short_server_id=account.short_server_id)
     server.store_notifications = account.store_notifications
     server.send_muted = bool(account.mute_send)
-    return security, server
+    return security, server, *keys
 
 
 def securities(tree: ObjectTree) -> tuple[Security, ...]:

@@ -13,6 +13,7 @@ from typing import Self
 import structlog
 from aiocoap import Code, Message
 
+from lwm2m_ml.coap.oscore import MemoryStates, OscoreStates
 from lwm2m_ml.errors import Lwm2mMlError, UsageError
 from lwm2m_ml.lwm2m.attributes import NotificationAttributes
 from lwm2m_ml.lwm2m.bootstrap import Account
@@ -41,8 +42,9 @@ from lwm2m_ml_simulator.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.notification_rules import AttributeStore
 from lwm2m_ml_simulator.objects.base import ObjectInstance
 from lwm2m_ml_simulator.objects.device import Device, DeviceIdentity
-from lwm2m_ml_simulator.objects.security import Security
+from lwm2m_ml_simulator.objects.security import Oscore, Security
 from lwm2m_ml_simulator.objects.server import Server
+from lwm2m_ml_simulator.oscore import AccountContexts, uses_oscore
 from lwm2m_ml_simulator.payloads import value_formats
 from lwm2m_ml_simulator.radio import Radio, RadioSettings
 from lwm2m_ml_simulator.registration import Registration
@@ -61,7 +63,8 @@ class Lwm2mClient:
 
     `server` is the URI of an LwM2M server without security, or an account: that of a bootstrap server leads to others.
     `version` is the highest one to speak. `host` is the address to listen on; by default one from which the server can
-    be reached. With a radio that sleeps the client is in queue mode.
+    be reached. With a radio that sleeps the client is in queue mode. `oscore` has keys that protect the account's
+    messages.
     """
 
     def __init__(
@@ -76,18 +79,22 @@ class Lwm2mClient:
         catalogue: Catalogue | None = None,
         radio: RadioSettings | Radio | None = None,
         account_store: AccountStore | None = None,
+        oscore: Oscore | None = None,
+        oscore_states: OscoreStates | None = None,
     ) -> None:
         account = _factory_account(server, lifetime) if isinstance(server, str) else server
         ServerUri.parse(account.uri)
         self.endpoint = endpoint
         self.catalogue = catalogue if catalogue is not None else Catalogue.shipped()
-        defaults = (*account_instances(account), Device(DeviceIdentity(serial_number=endpoint)))
+        defaults = (*account_instances(account, oscore), Device(DeviceIdentity(serial_number=endpoint)))
         self.tree = ObjectTree((*defaults, *instances))
         self.registered = asyncio.Event()
         self.radio = radio if isinstance(radio, Radio) else Radio(radio if radio is not None else RadioSettings())
         self._best_version = version
         self._host = host
         self._account_store = account_store if account_store is not None else NoAccountStore()
+        self._oscore_states = oscore_states if oscore_states is not None else MemoryStates()
+        self._uses_oscore = False
         self._coap: DeviceEndpoint | None = None
         self._credentials = AccountCredentials(lambda: securities(self.tree))
         self._registrations: list[Registration] = []
@@ -144,6 +151,7 @@ class Lwm2mClient:
         if deregister:
             await self._deregister()
         self._registrations = []
+        self._uses_oscore = False
         self.registered.clear()
         coap, self._coap = self._coap, None
         if coap is not None:
@@ -188,6 +196,9 @@ class Lwm2mClient:
         """Open what the accounts need; after a bootstrap that may be more than before."""
         for account in securities(self.tree):
             await listen(self.coap, account, self._host, self._credentials)
+        if uses_oscore(self.tree) and not self._uses_oscore:
+            self._uses_oscore = True
+            self.coap.use_oscore(AccountContexts(self.tree), self._oscore_states)
         for server in servers_of(self.tree):
             server.on_update = self.update
             server.on_bootstrap = self._bootstrap_wanted.set

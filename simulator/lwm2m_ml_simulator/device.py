@@ -10,6 +10,7 @@ import structlog
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.emulation import EmulationPool
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.firmware import Board, Firmware
 from lwm2m_ml_simulator.flash import Flash, FlashRegion, PowerCut
@@ -37,6 +38,7 @@ class SimulatedDevice:
         flash: Flash | None = None,
         trust_roots: Sequence[VerificationKey] = (),
         journal: Callable[[FlashRegion], Journal] = Journal,
+        pool: EmulationPool | None = None,
     ) -> None:
         self.profile = profile
         self.flash = flash if flash is not None else Flash(profile.geometry, seed=profile.seed)
@@ -53,6 +55,7 @@ class SimulatedDevice:
             tuple(trust_anchors),
             tuple(trust_roots),
             journal,
+            pool,
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()
@@ -66,6 +69,11 @@ class SimulatedDevice:
     def endpoint(self) -> str:
         """The endpoint name."""
         return self.profile.endpoint
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a server knows the device now."""
+        return self.firmware is not None and self.firmware.client.registered.is_set()
 
     async def start(self) -> None:
         """Switch the device on."""

@@ -9,9 +9,28 @@ from cryptography.hazmat.primitives import serialization
 from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.journal import Journal
+from lwm2m_ml_simulator.objects.base import ResourceValue
+from lwm2m_ml_simulator.objects.security import Oscore
 from lwm2m_ml_simulator.server_uri import ServerUri
 
 _ACCOUNTS_KEY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OscoreKeys:
+    """An OSCORE context as object 21 tells it, from the device's side."""
+
+    master_secret: bytes = field(repr=False)
+    sender_id: bytes
+    recipient_id: bytes
+    master_salt: bytes = field(default=b"", repr=False)
+    id_context: bytes = b""
+
+    def instance(self) -> Oscore:
+        """Return the instance of object 21."""
+        values: dict[int, ResourceValue] = {0: self.master_secret, 1: self.sender_id, 2: self.recipient_id}
+        values |= {number: value for number, value in ((5, self.master_salt), (6, self.id_context)) if value}
+        return Oscore(0, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +42,7 @@ class DeviceSecurity:
     secret: bytes = field(default=b"", repr=False)
     server_key: bytes = b""
     bootstrap: bool = False
+    oscore: OscoreKeys | None = None
 
     def account(self, uri: str, lifetime: int) -> Account:
         """Return the account that the device leaves the factory with."""

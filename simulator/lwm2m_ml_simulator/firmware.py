@@ -16,6 +16,7 @@ from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client import Lwm2mClient
 from lwm2m_ml_simulator.device_security import JournalAccounts
 from lwm2m_ml_simulator.download import Download
+from lwm2m_ml_simulator.emulation import EmulationPool
 from lwm2m_ml_simulator.faults import FaultInjector
 from lwm2m_ml_simulator.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.inference import InferenceEngine, InferenceRecord, Result, Sensor
@@ -32,6 +33,7 @@ from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
 from lwm2m_ml_simulator.objects.ml_model import MlModel
 from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
+from lwm2m_ml_simulator.oscore import JournalStates
 from lwm2m_ml_simulator.outbox import Outbox
 from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.radio import Radio
@@ -56,6 +58,7 @@ class Board:
     trust_anchors: Sequence[VerificationKey]
     trust_roots: Sequence[VerificationKey] = ()
     journal: Callable[[FlashRegion], Journal] = Journal
+    pool: EmulationPool | None = None
 
 
 class Firmware:
@@ -69,7 +72,7 @@ class Firmware:
         self._on_reboot = on_reboot
         journal = board.journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
-        machine = ModuleMachine(profile.target, profile.clock_hz)
+        machine = ModuleMachine(profile.target, profile.clock_hz, board.pool)
         trust = TrustStore(journal, board.trust_anchors, board.trust_roots, time.time)
         self.modules = ModuleManager(profile, journal, regions, machine, trust)
         settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
@@ -118,6 +121,8 @@ class Firmware:
             catalogue=catalogue,
             radio=Radio(profile.radio, passes=board.faults.message_passes),
             account_store=JournalAccounts(journal),
+            oscore=profile.security.oscore.instance() if profile.security.oscore is not None else None,
+            oscore_states=JournalStates(journal),
         )
         self._outbox = Outbox(self.client.send)
         self._tasks: list[asyncio.Task[None]] = []

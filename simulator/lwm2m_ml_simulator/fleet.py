@@ -1,7 +1,7 @@
 """Fleets described by data: a TOML file, checked key by key, becomes the profiles of simulated devices."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.bootstrap import SecurityMode
 from lwm2m_ml_simulator.decoders import DecoderLimits
-from lwm2m_ml_simulator.device_security import DeviceSecurity, certificate_security
+from lwm2m_ml_simulator.device_security import DeviceSecurity, OscoreKeys, certificate_security
 from lwm2m_ml_simulator.download import FetchSettings
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.faults import BitRot, Faults, PackageBitFlip
@@ -65,6 +65,23 @@ class FaultsTable(_Table):
         )
 
 
+Hex = Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){0,64}$")]
+
+
+class OscoreTable(_Table):
+    """`[device.security.oscore]`: a context from the device's side, everything in hexadecimal."""
+
+    master_secret: Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){16,64}$")]
+    sender_id: Hex
+    recipient_id: Hex
+    master_salt: Hex = ""
+    id_context: Hex = ""
+
+    def keys(self) -> OscoreKeys:
+        """Return the keys."""
+        return OscoreKeys(**{name: bytes.fromhex(value) for name, value in self.model_dump().items()})
+
+
 class SecurityTable(_Table):
     """`[device.security]`: how the device proves itself to the server.
 
@@ -79,9 +96,14 @@ class SecurityTable(_Table):
     private_key: str | None = None
     server_certificate: str | None = None
     bootstrap: bool = False
+    oscore: OscoreTable | None = None
 
     def security(self, endpoint: str) -> DeviceSecurity:
         """Return the keys of one device; raises InvalidFleet."""
+        security = self._transport_security(endpoint)
+        return security if self.oscore is None else replace(security, oscore=self.oscore.keys())
+
+    def _transport_security(self, endpoint: str) -> DeviceSecurity:
         files = (self.certificate, self.private_key, self.server_certificate)
         given = [Path(file) for file in files if file is not None]
         if self.key is not None and given:

@@ -4,12 +4,9 @@ Latency is instructions divided by the clock: one instruction per cycle, without
 is a lower bound of what the real part takes, not an estimate of it.
 """
 
-import asyncio
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from typing import Any
 
 import numpy
@@ -18,12 +15,12 @@ import numpy.typing
 from lwm2m_ml.compiler.emulator import EmulationFault
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml_simulator.benchmark import multiply_accumulates_per_second
+from lwm2m_ml_simulator.emulation import EmulationPool, shared_pool
 from lwm2m_ml_simulator.errors import MachineFailure
-from lwm2m_ml_simulator.runners import RunnerPool
 
 FloatArray = numpy.typing.NDArray[numpy.float32]
 _INTEGER_TYPES = {name: numpy.dtype(name) for name in ("int8", "uint8", "int16", "int32")}
-_runners = RunnerPool()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +36,24 @@ class Inference:
 class ModuleMachine:
     """Runs modules for one device. What it runs is handed in with every call, fresh from the device's flash."""
 
-    def __init__(self, target: Target, clock_hz: float) -> None:
+    def __init__(self, target: Target, clock_hz: float, pool: EmulationPool | None = None) -> None:
         self.target = target
         self.clock_hz = clock_hz
+        self._pool = pool if pool is not None else shared_pool()
+
+    async def benchmark(self) -> float:
+        """Return how many multiply-accumulates a plain loop does per second."""
+        return await self._pool.run(partial(multiply_accumulates_per_second, self.target, self.clock_hz))
 
     async def infer(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
         """Execute the module on raw input tensors; raises MachineFailure when it faults or says that it failed."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(workers(), self.infer_now, payload, descriptor, tuple(inputs))
+        return await self._pool.run(partial(self.infer_now, payload, descriptor, tuple(inputs)))
 
     def infer_now(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
         """Execute the module in this thread."""
         _check_inputs(descriptor, inputs)
         try:
-            with _runners.borrow(payload, self.target, descriptor) as runner:
+            with self._pool.runners.borrow(payload, self.target, descriptor) as runner:
                 invocation = runner.invoke(
                     [(tensor.offset, data) for tensor, data in zip(descriptor.inputs, inputs, strict=True)],
                     [(tensor.offset, tensor.bytes) for tensor in descriptor.outputs],
@@ -76,13 +77,6 @@ class ModuleMachine:
                 continue
             right += b"".join(answer.outputs) == expected
         return 100.0 * right / len(descriptor.vectors) if descriptor.vectors else 100.0
-
-
-@cache
-def workers() -> ThreadPoolExecutor:
-    """Return the threads that emulate the CPUs of all devices of this process."""
-    # One pool for all devices of the process: more threads than processors would only wait for each other.
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="simulated-cpu")
 
 
 def quantise(values: FloatArray, tensor: TensorDescriptor) -> bytes:

@@ -52,7 +52,7 @@ class ModuleManager:
         self.on_change: Callable[[int], None] = lambda number: None
         self.self_test_scores: dict[int, float] = {}
         self._regions = regions
-        self._machine = machine
+        self.machine = machine
         self._trust = trust
         self._loaded: dict[int, LoadedModule] = {}
         self._log = _log.bind(endpoint=profile.endpoint)
@@ -143,7 +143,7 @@ class ModuleManager:
 
     async def self_test(self, module: LoadedModule) -> float:
         """Run a module's known-answer vectors on the emulated CPU; returns the share of right answers in percent."""
-        score = await self._machine.self_test(self.payload(module), module.descriptor)
+        score = await self.machine.self_test(self.payload(module), module.descriptor)
         self.self_test_scores[module.slot] = score
         return score
 

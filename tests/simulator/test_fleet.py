@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from lwm2m_ml_simulator.decoders import DecoderLimits
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.faults import BitRot, Faults, PackageBitFlip
 from lwm2m_ml_simulator.fleet import load_fleet, parse_fleet
@@ -47,6 +48,30 @@ def test_faults_are_read() -> None:
     assert parse_fleet(text, "x.toml").profiles[0].faults == Faults(9, BitRot(5, 2, 7), PackageBitFlip(3, 0))
 
 
+def test_versions_radio_and_staging_are_read() -> None:
+    text = DEVICE + (
+        "version = '1.2'\nqueue_awake = 5\npacket_loss = 0.05\nstaging_bytes = 8192\ndecoder_memory_bytes = 4096\n"
+    )
+    profile = parse_fleet(text.replace("= 5\n", "= 5.0\n"), "x.toml").profiles[0]
+    assert (profile.version, profile.radio.awake_seconds, profile.radio.loss) == ("1.2", 5.0, 0.05)
+    assert profile.decoders == DecoderLimits(4096, 8192)
+    assert profile.staging_bytes == 8192
+    assert profile.geometry.total_bytes == profile.staging_start + 8192
+
+
+def test_keys_are_read() -> None:
+    text = DEVICE + (
+        f"count = 2\n[device.security]\nkey = '{'0f' * 16}'\nidentity = 'id of {{endpoint}}'\nbootstrap = true\n"
+        f"[device.security.oscore]\nmaster_secret = '{'ab' * 16}'\nsender_id = '01'\nrecipient_id = ''\n"
+    )
+    security = parse_fleet(text, "x.toml").profiles[1].security
+    assert (security.mode, security.identity, security.secret) == (0, b"id of a-00002", b"\x0f" * 16)
+    assert security.oscore is not None
+    assert security.oscore.master_secret == b"\xab" * 16
+    account = security.account("coaps://host", 60)
+    assert (account.for_bootstrap, account.binding) == (True, "U")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -64,6 +89,14 @@ def test_faults_are_read() -> None:
         (DEVICE + "block_bytes = 500", "powers of two"),
         (DEVICE + "working_memory_bytes = 999999", "working_memory_bytes is more than ram_bytes"),
         (DEVICE.replace("nrf52840", "cortex-m4f"), "ram_bytes is missing"),
+        (DEVICE + "version = '1.3'", "version: input should be"),
+        (DEVICE + "security = { key = 'xyz' }", "security.key"),
+        (DEVICE + "security = { key = '00112233', certificate = 'a.pem' }", "not both"),
+        (DEVICE + "security = { certificate = 'a.pem' }", "belong together"),
+        (
+            DEVICE + "security = { certificate = 'a', private_key = 'b', server_certificate = 'c' }",
+            "a holds no certificate",
+        ),
         (DEVICE + DEVICE.replace('name = "small"', ""), "endpoint 'a' occurs twice"),
     ],
 )

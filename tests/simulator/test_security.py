@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiocoap import Code
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lwm2m_ml.coap.dtls import Granted, NoCredentials, OwnCertificate, PeerCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring
 from lwm2m_ml.coap.tcp.transport import TlsSettings
 from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
 from lwm2m_ml.lwm2m.path import ObjectPath
@@ -22,7 +24,7 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml_simulator.client import Lwm2mClient
 from lwm2m_ml_simulator.credentials import credential
-from lwm2m_ml_simulator.device_security import DeviceSecurity
+from lwm2m_ml_simulator.device_security import DeviceSecurity, OscoreKeys
 from lwm2m_ml_simulator.errors import InvalidAccount
 from lwm2m_ml_simulator.objects.security import Security
 
@@ -186,3 +188,35 @@ async def test_a_device_with_a_key_takes_a_module_over_dtls(
 def test_keys_that_cannot_be_used_are_named(values: dict[int, Any]) -> None:
     with pytest.raises(InvalidAccount):
         credential(Security(0, values))
+
+
+KEYS = OscoreKeys(bytes(range(16)), b"device", b"server", b"salt")
+
+
+def keyring() -> OscoreKeyring:
+    ring = OscoreKeyring()
+    ring.add(OscoreCredential("mcu", KEYS.master_secret, b"server", b"device", master_salt=b"salt"))
+    return ring
+
+
+async def test_oscore_over_plain_udp(server: Server) -> None:
+    server.endpoint.use_oscore(keyring(), MemoryStates())
+    account = Account(server.uri, short_server_id=1)
+    async with Lwm2mClient("mcu", account, catalogue=server.catalogue, oscore=KEYS.instance()) as client:
+        await server.until_registered()
+        assert server.device.identity == "mcu"
+        assert await server.value("/3/0/0") == "lwm2m-ml"
+        assert (await server.ask(Code.GET, "/21/0")).code is Code.UNAUTHORIZED
+        assert await client.send([Record(ObjectPath.parse("/3/0/2"), "mcu")])
+
+
+async def test_a_device_keeps_its_oscore_numbers_over_a_power_cut(
+    server: Server, make_device: Any, with_profile: Any
+) -> None:
+    server.endpoint.use_oscore(keyring(), MemoryStates())
+    async with make_device(with_profile(security=DeviceSecurity(oscore=KEYS))) as device:
+        await server.until_registered()
+        device.cut_power()
+        await server.until_registered(2)
+        assert server.device.identity == "mcu"
+        assert await server.value("/3/0/0") == "lwm2m-ml"

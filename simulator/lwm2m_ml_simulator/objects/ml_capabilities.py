@@ -1,13 +1,8 @@
 """Object 42769, ML Device Capabilities: what modules this device can take (objects.md)."""
 
-import asyncio
-from functools import partial
-
 from aiocoap import Code
 
 from lwm2m_ml.module.encryption import A128KW, ECDH_ES_A128KW
-from lwm2m_ml_simulator.benchmark import multiply_accumulates_per_second
-from lwm2m_ml_simulator.machine import workers
 from lwm2m_ml_simulator.modules import ModuleManager
 from lwm2m_ml_simulator.object_ids import ML_CAPABILITIES
 from lwm2m_ml_simulator.objects.base import (
@@ -155,8 +150,7 @@ class MlCapabilities(ObjectInstance):
     @executable(29)
     async def benchmark(self, arguments: Arguments) -> None:
         """Benchmark: a loop of multiply-accumulates."""
-        measure = partial(multiply_accumulates_per_second, self._profile.target, self._profile.clock_hz)
-        self._benchmark_rate = await asyncio.get_running_loop().run_in_executor(workers(), measure)
+        self._benchmark_rate = await self._modules.machine.benchmark()
 
     @readable(30)
     def benchmark_rate(self) -> float | None:

@@ -103,3 +103,13 @@ class Oscore(StoredInstance):
 
     object_id = 21
     readable_by_servers = False
+
+    def octets(self, resource_id: int) -> bytes:
+        """Return an opaque value, empty where there is none."""
+        value = self.values.get(resource_id, b"")
+        return value if isinstance(value, bytes) else b""
+
+    def number(self, resource_id: int, default: int) -> int:
+        """Return an integer."""
+        value = self.values.get(resource_id, default)
+        return value if isinstance(value, int) else default
