@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from lwm2m_ml.api.app import create_api
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -99,6 +100,7 @@ async def serve(settings: Settings, announce: Callable[[Running], None]) -> None
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, setattr, http, "should_exit", True)
         announce(where)
+        prepare_for_load()
         log.info("serving", api=where.api, devices=list(where.uris.values()))
         await http.serve(sockets=[listener])
         log.info("stopping")

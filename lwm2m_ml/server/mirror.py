@@ -1,6 +1,7 @@
 """The durable mirror of the registry: what must be on disk before a device is answered, and what may lag."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -10,6 +11,10 @@ from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord, RegistrationRepository
+
+SHARED_LISTS = 512
+LARGEST_SHARED = 256
+"""Lists and their objects that are remembered as they are written; devices of one kind share theirs."""
 
 log = structlog.get_logger(__name__)
 
@@ -112,12 +117,36 @@ def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
 def _to_document(parameters: RegistrationParameters) -> dict[str, Any]:
     return {
         "sms": parameters.sms,
-        "objects": {_to_path(key): version for key, version in parameters.objects.items()},
+        "objects": _objects_document(parameters.objects),
         "content_formats": sorted(parameters.content_formats),
         "root_path": parameters.root_path,
         "profile_id": parameters.profile_id,
         "attributes": dict(parameters.attributes),
     }
+
+
+class _Objects:
+    """The object list of a kind of devices, which its registrations share, and how it is written."""
+
+    __slots__ = ("document", "objects")
+
+    def __init__(self, objects: Mapping[ObjectKey, str]) -> None:
+        self.objects = objects  # held, so that nothing else gets its id
+        self.document = {_to_path(key): version for key, version in objects.items()}
+
+
+_written: dict[int, _Objects] = {}
+
+
+def _objects_document(objects: Mapping[ObjectKey, str]) -> dict[str, str]:
+    if len(objects) > LARGEST_SHARED:
+        return _Objects(objects).document
+    known = _written.get(id(objects))
+    if known is None:
+        if len(_written) >= SHARED_LISTS:
+            del _written[next(iter(_written))]
+        known = _written[id(objects)] = _Objects(objects)
+    return known.document
 
 
 def _to_path(key: ObjectKey) -> str:
