@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy
 
@@ -43,12 +44,8 @@ def litert_answers(
     with tempfile.TemporaryDirectory(prefix="lwm2m-ml-") as directory:
         work = Path(directory)
         (work / EXCHANGE.model).write_bytes(model)
-        numpy.savez(
-            work / EXCHANGE.inputs,
-            **{f"input{number}": values for number, values in enumerate(inputs)},
-            given=_table(given),
-            wanted=_table(wanted),
-        )
+        arrays: dict[str, Any] = {f"input{number}": values for number, values in enumerate(inputs)}
+        numpy.savez(work / EXCHANGE.inputs, **arrays, given=_table(given), wanted=_table(wanted))
         command = [sys.executable, "-m", _WORKER, directory]
         try:
             done = subprocess.run(
