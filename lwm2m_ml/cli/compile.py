@@ -73,7 +73,7 @@ def compile_model(
         print_json({**facts_of(module), "module": str(written)})
     else:
         _print(module, written)
-    if not module.exact:
+    if not module.exact and all(tensor.dtype != "float32" for tensor in module.outputs):
         typer.echo(f"Warning: an answer differs from {module.compared_with[-1]} by {module.max_abs_diff}.", err=True)
 
 
@@ -85,6 +85,6 @@ def _print(module: "CompiledModule", written: Path) -> None:
         ("RAM", f"{module.ram_bytes:,} B: arena {module.arena_bytes:,} B, stack {module.stack_bytes:,} B"),
         ("instructions", f"{module.instructions:,} for {module.macs:,} MACs"),
         ("proved", f"{len(module.vectors)} inputs against {' and '.join(module.compared_with)}"),
-        ("exact", "yes" if module.exact else f"no, at most {module.max_abs_diff} of 255 off"),
+        ("exact", "yes" if module.exact else f"no, at most {module.max_abs_diff:g} off"),
     ]
     print_table(("FACT", "VALUE"), rows)
