@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.fast import FastRequest
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
     from lwm2m_ml.coap.oscore.layer import OscoreLayer
-    from lwm2m_ml.coap.tcp.transport import TlsSettings
+    from lwm2m_ml.coap.tcp.tls import TlsSettings
 
 DEFAULT_PORT = 5683
 DEFAULT_PORTS = {"coap": 5683, "coaps": 5684, "coap+tcp": 5683, "coaps+tcp": 5684}

@@ -27,6 +27,7 @@ from lwm2m_ml.coap.tcp.signalling import (
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Outcome, Transmission
+    from lwm2m_ml.coap.dtls.credentials import ServerCredential
     from lwm2m_ml.coap.remote import Remote
     from lwm2m_ml.coap.tcp.transport import TcpTransport
 
@@ -78,18 +79,20 @@ class TcpConnection(asyncio.Protocol):
         "_transport",
         "capabilities",
         "closed",
+        "credential",
         "ready",
         "remote",
     )
 
     ordered = True
 
-    def __init__(self, owner: TcpTransport) -> None:
+    def __init__(self, owner: TcpTransport, credential: ServerCredential | None = None) -> None:
         self._owner = owner
         self._transport: Any = None
         self._reader = FrameReader(owner.settings.maximum_message)
         self._timer: asyncio.TimerHandle | None = None
         self._heard = False
+        self.credential = credential
         self.remote: Remote | None = None
         self.capabilities: Capabilities | None = None
         self.ready: asyncio.Future[Remote] = owner.loop.create_future()

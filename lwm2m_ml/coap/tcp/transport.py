@@ -8,19 +8,19 @@ import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-
 from lwm2m_ml.coap.deduplication import AnswerRing
-from lwm2m_ml.coap.dtls.certificates import PeerCertificate
-from lwm2m_ml.coap.errors import AddressError, NetworkError, PortInUse, RequestTimeout
+from lwm2m_ml.coap.errors import AddressError, HandshakeFailed, NetworkError, PortInUse, RequestTimeout
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.coap.tcp.connection import TcpConnection
+from lwm2m_ml.coap.tcp.tls import TlsSettings
 
 if TYPE_CHECKING:
-    from lwm2m_ml.coap.dtls.credentials import CredentialLookup
+    from lwm2m_ml.coap.dtls.credentials import ServerCredential
     from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.responder import Responder
     from lwm2m_ml.coap.settings import CoapSettings
+
+__all__ = ["TcpTransport", "TlsSettings"]
 
 
 class TcpTransport:
@@ -87,7 +87,7 @@ class TcpTransport:
         """The peer of a connection; None when TLS wants an identity and the peer has none."""
         identity = None
         if self._tls is not None:
-            identity = self._tls.identity(transport)
+            identity = self._tls.identity(transport, connection.credential)
             if identity is None:
                 return None
         settings = self.settings
@@ -118,16 +118,28 @@ class TcpTransport:
         for connection in self._connections.values():
             if connection.remote is not None and connection.remote.address == (host, port):
                 return await asyncio.shield(connection.ready)
-        context = None if self._tls is None else self._tls.client
+        context: ssl.SSLContext | None = None
+        credential: ServerCredential | None = None
+        if self._tls is not None:
+            context, credential = self._tls.client_for(host, port)
+        name = (credential.server_name if credential is not None else "") or host
         try:
             async with asyncio.timeout(self.settings.csm_timeout):
                 _, made = await self.loop.create_connection(
-                    lambda: TcpConnection(self), host, port, ssl=context, server_hostname=host if context else None
+                    lambda: TcpConnection(self, credential),
+                    host,
+                    port,
+                    ssl=context,
+                    server_hostname=name if context else None,
                 )
                 return await asyncio.shield(made.ready)
+        except ssl.SSLError as error:
+            raise HandshakeFailed(f"No TLS session with {host}:{port}: {error.reason}") from error
         except TimeoutError:
             raise RequestTimeout(f"{host}:{port} did not accept a connection in time") from None
         except OSError as error:
+            if context is not None and isinstance(error, ConnectionAbortedError | ConnectionResetError):
+                raise HandshakeFailed(f"{host}:{port} ended the TLS handshake") from error
             raise AddressError(f"No connection to {host}:{port}: {error.strerror or error}") from error
 
     def owns(self, remote: Remote) -> bool:
@@ -165,32 +177,3 @@ class TcpTransport:
                     connection.cut()
         if self._server is not None:
             await self._server.wait_closed()
-
-
-class TlsSettings:
-    """TLS contexts of both roles, and who the owner of a certificate is."""
-
-    __slots__ = ("_credentials", "client", "server")
-
-    def __init__(
-        self,
-        credentials: CredentialLookup,
-        *,
-        server: ssl.SSLContext | None = None,
-        client: ssl.SSLContext | None = None,
-    ) -> None:
-        self._credentials = credentials
-        self.server = server
-        self.client = client
-
-    def identity(self, transport: Any) -> str | None:
-        """The identity of the peer of an established TLS connection; None refuses it."""
-        connection = transport.get_extra_info("ssl_object")
-        shown = connection.getpeercert(binary_form=True)
-        if connection.server_side is False:
-            return "server" if shown else None
-        if not shown:
-            return None
-        peer = PeerCertificate(x509.load_der_x509_certificate(shown))
-        granted = self._credentials.certificate(peer) if peer.has_strong_key else None
-        return None if granted is None else granted.identity

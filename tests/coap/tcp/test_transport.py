@@ -17,7 +17,7 @@ from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, 
 from lwm2m_ml.coap.dtls import CertificateUsage, OwnCertificate, TrustedPeer
 from lwm2m_ml.coap.tcp.framing import Frame, FrameReader, encode_frame
 from lwm2m_ml.coap.tcp.signalling import ABORT, CSM, PING, PONG, RELEASE
-from lwm2m_ml.coap.tcp.transport import TlsSettings
+from lwm2m_ml.coap.tcp.tls import TlsSettings
 
 if TYPE_CHECKING:
     from tests.coap.conftest import Issuer, Store
