@@ -1,6 +1,7 @@
 """A compiled module as a directory: the payload, its facts as JSON, and the answers that were proved."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from lwm2m_ml.compiler.backends.native.design import WASM_FORMAT
 from lwm2m_ml.compiler.emulator.runner import Invocation
 from lwm2m_ml.compiler.errors import UnreadableModule
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
+from lwm2m_ml.compiler.ir import DataType
 from lwm2m_ml.errors import UsageError
 
 FACTS_FILE = "module.json"
@@ -96,7 +98,7 @@ def load_module(path: Path) -> RunnableModule:
             inputs=tuple(map(_tensor, facts["inputs"])),
             outputs=tuple(map(_tensor, facts["outputs"])),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableModule(f"{directory / FACTS_FILE} does not describe a module: {error}") from None
 
 
@@ -112,12 +114,18 @@ def _read(path: Path) -> bytes:
 
 
 def _tensor(facts: Mapping[str, Any]) -> TensorFact:
-    return TensorFact(
+    """One input or output; raises ValueError for what no module has."""
+    tensor = TensorFact(
         name=str(facts["name"]),
         shape=tuple(int(length) for length in facts["shape"]),
-        dtype=str(facts["dtype"]),
+        dtype=DataType(facts["dtype"]).value,
         scale=float(facts["scale"]),
         zero_point=int(facts["zero_point"]),
         offset=int(facts["offset"]),
         bytes=int(facts["bytes"]),
     )
+    if not (math.isfinite(tensor.scale) and tensor.scale > 0 and all(length > 0 for length in tensor.shape)):
+        raise ValueError(f"tensor {tensor.name} has no possible scale or shape")
+    if math.prod(tensor.shape) * DataType(tensor.dtype).bytes != tensor.bytes:
+        raise ValueError(f"tensor {tensor.name} does not have the size of its shape")
+    return tensor

@@ -53,6 +53,19 @@ def test_damaged_facts_are_refused(text: str, module: CompiledModule, tmp_path: 
         load_module(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("dtype", "int7"), ("scale", 0), ("scale", float("nan")), ("shape", [1, -1]), ("shape", [9]), ("bytes", 1e999)],
+)
+def test_impossible_tensors_are_refused(key: str, value: object, module: CompiledModule, tmp_path: Path) -> None:
+    save_module(module, tmp_path)
+    facts = json.loads((tmp_path / FACTS_FILE).read_text())
+    facts["inputs"][0][key] = value
+    (tmp_path / FACTS_FILE).write_text(json.dumps(facts))
+    with pytest.raises(UnreadableModule):
+        load_module(tmp_path)
+
+
 def test_place_that_cannot_be_written_is_wrong_usage(module: CompiledModule, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError, match="Cannot write"):
