@@ -132,6 +132,11 @@ class Lwm2mClient:
         versions = [registration.version for registration in self._registrations]
         return max(versions, key=Version.parse, default=self._best_version)
 
+    @property
+    def can_send(self) -> bool:
+        """Whether the version that is spoken has Send."""
+        return Version.parse(self.version) >= _SEND_SINCE
+
     async def start(self) -> None:
         """Open the port and begin to register; `registered` is set while a server knows this client."""
         self._coap = DeviceEndpoint(self._site, self.radio)

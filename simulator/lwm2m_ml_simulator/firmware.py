@@ -173,7 +173,7 @@ class Firmware:
 
     def _delivery_objects(self, journal: Journal, on_reboot: Callable[[], None]) -> list[ObjectInstance]:
         if self._board.profile.delivery is DeliveryObject.FIRMWARE_UPDATE:
-            update = FirmwareUpdate(self.modules, self.intakes, journal)
+            update = FirmwareUpdate(self.modules, self.intakes, journal, schemes=lambda: self.client.coap.schemes)
             update.on_reboot = on_reboot
             self._firmware_update = update
             for intake in self.intakes:
@@ -215,6 +215,8 @@ class Firmware:
         outcome, model = ObjectPath(ML_RESULT, slot), ObjectPath(ML_MODEL, slot)
         figures = self.engine.figures(slot).latency
         self.client.notify(outcome, model.child(25), model.child(27))
+        if not self.client.can_send:  # Who has LwM2M 1.0 only is observed instead.
+            return
         records = [
             Record(outcome.child(1), result.decided),
             Record(outcome.child(3), result.confidence),

@@ -41,7 +41,10 @@ class Intake:
         self.on_change: Callable[[], None] = lambda: None
         self._modules = modules
         self._staging = staging
-        self._reception = Reception(staging, modules.verifier, modules.profile.decoders)
+        profile = modules.profile
+        self._reception = Reception(
+            staging, modules.verifier, profile.decoders, head_bytes=profile.manifest_buffer_bytes
+        )
         self._download = download
         self._task: asyncio.Task[None] | None = None
         self._log = _log.bind(endpoint=modules.profile.endpoint, slot=self.number)

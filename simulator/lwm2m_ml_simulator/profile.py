@@ -69,11 +69,26 @@ class DeviceProfile:
             raise InvalidFleet(f"{self.endpoint}: a device needs at least one slot")
         if self.working_memory_bytes > self.ram_bytes:
             raise InvalidFleet(f"{self.endpoint}: working_memory_bytes is more than ram_bytes")
+        if self.working_memory_bytes + self.delivery_memory_bytes > self.ram_bytes:
+            raise InvalidFleet(
+                f"{self.endpoint}: working_memory_bytes leaves no room for a delivery: manifest, block and decoders "
+                f"take {self.delivery_memory_bytes} B of the {self.ram_bytes} B of RAM"
+            )
 
     @property
     def radio(self) -> RadioSettings:
         """How the device's radio behaves."""
         return RadioSettings(self.queue_awake, self.packet_loss, self.seed)
+
+    @property
+    def manifest_buffer_bytes(self) -> int:
+        """RAM for the head of a package until its image begins."""
+        return min(MANIFEST_BYTES, self.ram_bytes // 4)
+
+    @property
+    def delivery_memory_bytes(self) -> int:
+        """RAM that a delivery takes while a module runs: manifest, one block, and what decoders need."""
+        return self.manifest_buffer_bytes + self.fetch.block_bytes + self.decoders.memory_bytes
 
     @property
     def vendor_id(self) -> bytes:

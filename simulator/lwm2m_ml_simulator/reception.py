@@ -11,8 +11,7 @@ from lwm2m_ml_simulator.slots import StagedModule
 from lwm2m_ml_simulator.staging import Source, Staging
 from lwm2m_ml_simulator.unpacking import IMAGE_ALIGNMENT, unpack
 
-MAXIMUM_HEAD_BYTES = 4096
-"""What of a package waits in RAM until its image begins."""
+LARGEST_HEAD_BYTES = 4096
 
 
 class Reception:
@@ -23,7 +22,11 @@ class Reception:
         staging: Staging,
         make_verifier: Callable[[], StreamingVerifier],
         limits: DecoderLimits = DecoderLimits(),  # noqa: B008 - frozen
+        *,
+        head_bytes: int = LARGEST_HEAD_BYTES,
     ) -> None:
+        """`head_bytes` of RAM hold what of a package comes before its image."""
+        self._head_bytes = head_bytes
         self.staging = staging
         self._make_verifier = make_verifier
         self._limits = limits
@@ -56,7 +59,7 @@ class Reception:
             self._place(payload, verifier)
             self.staging.append(bytes(self._head))
             self._head.clear()
-        elif len(self._head) > MAXIMUM_HEAD_BYTES:
+        elif len(self._head) > self._head_bytes:
             raise ModuleRejected(
                 ModuleResult.WORKING_MEMORY_TOO_SMALL, "The head of the package is larger than the buffer for it"
             )

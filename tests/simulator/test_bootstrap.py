@@ -24,8 +24,11 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.discover import parse_discover
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.module.signing import SigningKey
+from lwm2m_ml.module.trust_list import TrustedKey, TrustList
 from lwm2m_ml_simulator.accounts import securities, server_accounts
 from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.device_security import DeviceSecurity
 
 Server = Any
 CODES = {Step.DELETE: Code.DELETE, Step.WRITE: Code.PUT, Step.FINISH: Code.POST}
@@ -218,3 +221,19 @@ async def test_what_was_there_before_stays_when_a_bootstrap_fails(
         await asyncio.wait_for(bootstrap.pack_given.wait(), 5)
         await asyncio.sleep(0.05)
         assert [account.server_uri for account in securities(client.tree)] == [bootstrap.account.uri]
+
+
+async def test_a_trust_list_comes_with_the_bootstrap(
+    server: Server, bootstrap: BootstrapServer, make_device: Any, with_profile: Any
+) -> None:
+    root, signer = SigningKey.generate(), SigningKey.generate()
+    document = TrustList(4, (TrustedKey(signer.verification_key),)).sign(root)
+    profile = with_profile(security=DeviceSecurity(bootstrap=True))
+    async with make_device(profile, server_uri=bootstrap.account.uri, trust_roots=[root.verification_key]):
+        await bootstrap.asked.get()
+        given = bootstrap.configuration(server)
+        further = (*given.further, Record(ObjectPath(42769, 0, 36), document))
+        assert Code.CHANGED in await bootstrap.configure(Configuration(given.accounts, further=further))
+        await server.until_registered()
+        assert await server.value("/42769/0/35") == 4
+        assert set((await server.read("/42769/0/24")).values()) == {signer.key_id}

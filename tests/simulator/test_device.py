@@ -11,6 +11,7 @@ from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.module.signing import SigningKey
 from lwm2m_ml_simulator.device import SimulatedDevice
 from lwm2m_ml_simulator.download import FetchSettings
+from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.faults import BitRot, Faults, PackageBitFlip
 from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 
@@ -417,3 +418,34 @@ async def test_observers_of_the_update_state_hear_of_the_delivery(
         await server.observe("/9/0/7", heard)
         await deliver(server, modules.package(profile, 1))
         await server.until(lambda: heard and heard[-1] == b"3")
+
+
+async def test_a_device_of_1_0_is_observed_where_others_send(
+    server: Server, make_device: MakeDevice, with_profile: Callable[..., DeviceProfile], modules: Modules
+) -> None:
+    profile = with_profile(version="1.0")
+    async with make_device(profile) as device:
+        await server.until_registered()
+        heard: list[bytes] = []
+        await server.observe("/42771/0/5", heard)
+        assert device.firmware is not None
+        device.firmware.intakes[0].push(modules.package(profile, 1))
+        await device.firmware.modules.activate(0)
+        await server.until(lambda: len(heard) >= 3)
+    assert server.sent == []
+    assert server.registrations[0].version == "1.0"
+
+
+async def test_a_device_in_queue_mode_registers_so_and_still_takes_a_module(
+    server: Server, make_device: MakeDevice, with_profile: Callable[..., DeviceProfile], modules: Modules
+) -> None:
+    profile = with_profile(queue_awake=1.0, version="1.2")
+    async with make_device(profile):
+        await server.until_registered()
+        assert server.registrations[0].queue_mode
+        await run_module(server, modules.package(profile, 1))
+
+
+def test_a_device_without_room_for_a_delivery_is_refused(with_profile: Callable[..., DeviceProfile]) -> None:
+    with pytest.raises(InvalidFleet, match="no room for a delivery"):
+        with_profile(ram_bytes=16_384, working_memory_bytes=16_000)

@@ -57,7 +57,7 @@ def test_encodings_follow_from_memory_and_staging_area(
 async def test_a_packed_module_runs_and_survives_a_reboot(
     server: Server, make_device: MakeDevice, modules: Modules, with_profile: Any, encoding: PayloadEncoding
 ) -> None:
-    profile: DeviceProfile = with_profile(decoders=LARGE, write_bytes=8)
+    profile: DeviceProfile = with_profile(ram_bytes=262_144, decoders=LARGE, write_bytes=8)
     package = modules.package(profile, 1, filler=4000, build={"encodings": (encoding,)})
     assert len(package) < 1500
     async with make_device(profile) as device:
@@ -105,7 +105,7 @@ async def test_a_packed_module_is_resumed_after_a_power_cut(
 ) -> None:
     from lwm2m_ml_simulator.faults import Faults  # noqa: PLC0415
 
-    profile: DeviceProfile = with_profile(decoders=LARGE, faults=Faults(power_cut_after_blocks=2))
+    profile: DeviceProfile = with_profile(ram_bytes=262_144, decoders=LARGE, faults=Faults(power_cut_after_blocks=2))
     package = modules.package(profile, 1, bias=1, build={"encodings": (PayloadEncoding.HEATSHRINK,)})
     async with make_device(profile) as device:
         await server.until_registered()

@@ -234,3 +234,37 @@ async def test_a_disabled_server_is_left_for_a_while(server: Server, running: Ru
         assert await server.execute("/1/0/4") is Code.CHANGED
         await server.until_registered(2)
     assert server.deregistered == 2
+
+
+async def test_a_composite_observation_hears_of_each_of_its_paths_until_it_is_cancelled(
+    server: Server, running: Run
+) -> None:
+    async with running("1.1") as (client, door):
+        paths = [Record(ObjectPath.parse(path), None) for path in ("/3303/0/5700", "/3303/0/5850", "/1/0/1")]
+        payload = encode(paths, int(ContentFormat.SENML_ETCH_CBOR), ROOT, server.catalogue)
+        message = server.message(
+            Code.FETCH, "/", payload, content_format=ContentFormat.SENML_ETCH_CBOR, accept=ContentFormat.SENML_CBOR
+        )
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        observation = await server.endpoint.observe(message, lambda response: heard.put_nowait(response.payload))
+        assert len(cbor2.loads(observation.response.payload)) == 3
+        door.value = 30.0
+        client.notify("/3303/0/5700")
+        assert 30.0 in [entry.get(2) for entry in cbor2.loads(await asyncio.wait_for(heard.get(), 5))]
+        door.open = True
+        client.notify("/3303/0/5850")
+        assert True in [entry.get(4) for entry in cbor2.loads(await asyncio.wait_for(heard.get(), 5))]
+        await observation.cancel()
+        assert await server.value("/3303/0/5700") == 30.0
+        assert len(client._site.observations) == 0
+
+
+@pytest.mark.parametrize("path", ["/3303", "/3303/0", "/3303/0/5750", "/3303/0/5750/3"])
+async def test_every_level_can_be_observed(server: Server, running: Run, path: str) -> None:
+    async with running("1.1") as (client, door):
+        message = server.message(Code.GET, path, accept=ContentFormat.SENML_CBOR)
+        heard: asyncio.Queue[bytes] = asyncio.Queue()
+        await server.endpoint.observe(message, lambda response: heard.put_nowait(response.payload))
+        door.names = {0: "a", 3: "changed"}
+        client.notify("/3303/0/5750")
+        assert b"changed" in await asyncio.wait_for(heard.get(), 5)

@@ -3,7 +3,8 @@
 The package goes into the free slot; Update lets the next boot begin its trial.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aiocoap import Code
 
@@ -12,11 +13,12 @@ from lwm2m_ml.lwm2m.firmware_update import (
     RESET_PACKAGE,
     RESET_URI,
     RESULTS,
+    URI_SCHEMES,
     WRITABLE,
     DeliveryMethod,
     Event,
-    Protocol,
     Resource,
+    Severity,
     State,
     UpdateResult,
 )
@@ -57,8 +59,18 @@ class FirmwareUpdate(ObjectInstance):
 
     object_id = FIRMWARE_UPDATE
 
-    def __init__(self, modules: ModuleManager, intakes: Sequence[Intake], journal: Journal) -> None:
+    def __init__(
+        self,
+        modules: ModuleManager,
+        intakes: Sequence[Intake],
+        journal: Journal,
+        *,
+        schemes: Callable[[], Collection[str]] = lambda: ("coap",),
+    ) -> None:
         super().__init__(0)
+        self._schemes = schemes
+        self._severity = int(Severity.MANDATORY)
+        self._changed_at: int | None = None
         self.on_reboot: Callable[[], None] = lambda: None
         self._modules = modules
         self._intakes = intakes
@@ -152,8 +164,9 @@ class FirmwareUpdate(ObjectInstance):
 
     @readable(Resource.PROTOCOL_SUPPORT)
     def protocols(self) -> dict[int, int]:
-        """Firmware Update Protocol Support."""
-        return {0: int(Protocol.COAP)}
+        """Firmware Update Protocol Support: what the device has a transport for."""
+        spoken = sorted(URI_SCHEMES[scheme] for scheme in self._schemes() if scheme in URI_SCHEMES)
+        return dict(enumerate(map(int, spoken)))
 
     @readable(Resource.DELIVERY_METHOD)
     def delivery_method(self) -> int:
@@ -166,6 +179,23 @@ class FirmwareUpdate(ObjectInstance):
         if self.state not in EXECUTABLE[Resource.CANCEL]:
             raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"the firmware update is {self.state.name.lower()}")
         self._reset(Event.CANCELLED)
+
+    @readable(Resource.SEVERITY)
+    def read_severity(self) -> int:
+        """Severity: 0 critical, 1 mandatory, 2 optional."""
+        return self._severity
+
+    @writable(Resource.SEVERITY)
+    def write_severity(self, value: ResourceValue) -> None:
+        """Keep the severity; this device never defers an update, so it changes nothing."""
+        if value not in set(map(int, Severity)) or not isinstance(value, int):
+            raise OperationRefused(Code.BAD_REQUEST, "a severity is 0, 1 or 2")
+        self._severity = value
+
+    @readable(Resource.LAST_STATE_CHANGE_TIME)
+    def last_state_change(self) -> int | None:
+        """Last State Change Time, since the last reboot."""
+        return self._changed_at
 
     def _busy_intake(self) -> Intake | None:
         for intake in self._intakes:
@@ -200,3 +230,4 @@ class FirmwareUpdate(ObjectInstance):
     def _remember(self, result: UpdateResult) -> None:
         self._journal.put(_RESULT_KEY, bytes([result]))
         self._result = result
+        self._changed_at = int(time.time())
