@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-compiler bench-compiler interop lint format types contracts check clean
+.PHONY: help setup demo test test-compiler bench-server bench-soak bench-compiler interop lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -35,6 +35,13 @@ interop: $(VENV)/test.stamp ## Talk to an LwM2M client and server of others (nee
 
 test-compiler: $(VENV)/test.stamp ## Prove real models on every target against LiteRT (minutes).
 	$(BIN)/python -m pytest -n 2 -m slow tests/compiler $(ARGS)
+
+bench-server: $(VENV)/base.stamp ## Load the server, side by side with aiocoap and libcoap.
+	$(BIN)/python -c 'import uvloop' 2>/dev/null || $(PIP) install --constraint constraints.txt --editable '.[fast]'
+	$(BIN)/python benchmarks/server/bench_server.py $(ARGS)
+
+bench-soak: $(VENV)/base.stamp ## Load the server for ten minutes; time and memory must stay within limits.
+	$(BIN)/python benchmarks/server/endurance.py $(ARGS)
 
 bench-compiler: $(VENV)/test.stamp ## Compare the compiler's modules with recorded figures of other compilers.
 	$(BIN)/python benchmarks/compiler/bench_compiler.py $(ARGS)

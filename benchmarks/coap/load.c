@@ -1,18 +1,18 @@
 // CoAP/UDP load: `devices` sockets, each with one message under way, waiting for its answer before the next one.
 // Prints one JSON object at the end. Single-threaded; on loopback it is several times faster than any server measured.
 //
-//   load MODE HOST PORT DEVICES SECONDS ARGUMENT [RATE [SKIP]]
+//   load MODE HOST PORT DEVICES SECONDS ARGUMENT [RATE [SKIP [TOGETHER]]]
 //
 //   request  PATH     GET
 //   download PATH     the whole body by Block2, then again
-//   register LINKS    POST /rd?ep=device-N with that many links, again and again
+//   register LINKS    POST /rd?ep=register-N with that many links, again and again
 //   update   LINKS    registers once, then updates the registration
 //   send     LINKS    registers once, then sends three values to /dp
 //   notify   LINKS    registers once, is observed by the server, then notifies of three values (confirmable)
 //   answer   LINKS    registers once, then answers what the server asks
 //
 // RATE bounds the messages per second of all devices together (0: as fast as answers come). Answers in the first SKIP
-// seconds are not counted. The last three modes print a line when they are through with the preparations.
+// seconds are not counted. At most TOGETHER devices (0: all of them) wait for an answer at a time. The last two modes print a line when they are through with the preparations.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -138,7 +138,8 @@ static void build_request(struct device *device, int index, enum purpose kind) {
     }
     if (registers) {
         char query[32];
-        used += add_option(out + used, &last, QUERY, query, snprintf(query, sizeof query, "ep=device-%d", index));
+        size_t length = snprintf(query, sizeof query, "ep=%s-%d", purposes[purpose], index);
+        used += add_option(out + used, &last, QUERY, query, length);
         used += add_option(out + used, &last, QUERY, "lt=3000", 7);
         used += add_option(out + used, &last, QUERY, "lwm2m=1.1", 9);
         used += add_option(out + used, &last, QUERY, "b=U", 3);
@@ -316,12 +317,13 @@ static double percentile(double part) {
 }
 
 int main(int arguments_count, char **arguments) {
-    if (arguments_count < 7) return fprintf(stderr, "usage: load MODE HOST PORT DEVICES SECONDS ARGUMENT [RATE [SKIP]]\n"), 2;
+    if (arguments_count < 7) return fprintf(stderr, "usage: load MODE HOST PORT DEVICES SECONDS ARGUMENT [RATE [SKIP [TOGETHER]]]\n"), 2;
     while (purpose < ANSWER && strcmp(arguments[1], purposes[purpose])) purpose++;
     path = arguments[6];
     devices = atoi(arguments[4]);
     double seconds = atof(arguments[5]);
     double rate = arguments_count > 7 ? atof(arguments[7]) : 0, skip = arguments_count > 8 ? atof(arguments[8]) : 0;
+    int together = arguments_count > 9 && atoi(arguments[9]) ? atoi(arguments[9]) : devices;
     for (int i = 0; purpose >= REGISTER && i < atoi(path); i++)
         sprintf(links + strlen(links), "%s</%d/0>", i ? "," : "", i ? 3300 + i : 42771);
     struct rlimit files = {devices + 64, devices + 64};
@@ -344,7 +346,7 @@ int main(int arguments_count, char **arguments) {
     for (uint64_t sent = 0; now() - begin < seconds; repeat_late()) {
         if (skip && counted_from == begin && now() - begin >= skip)
             memset(&results, 0, sizeof results), counted_from = now();
-        while (idle_count && (!rate || sent < rate * (now() - begin))) {
+        while (devices - idle_count < together && idle_count && (!rate || sent < rate * (now() - begin))) {
             int index = idle[idle_first];
             idle_first = (idle_first + 1) % devices;
             idle_count--;

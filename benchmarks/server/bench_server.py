@@ -8,6 +8,7 @@ import argparse
 import importlib.util
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -48,7 +49,11 @@ def measure(programs: Programs, chosen: list[str], loads: list[Load], runs: int,
                     got = handshakes
                 else:
                     with running(kind) as server:
-                        got = load.put_on(programs, server, seconds, load)
+                        try:
+                            got = load.put_on(programs, server, seconds, load)
+                        except (subprocess.CalledProcessError, ValueError) as error:
+                            say(f"{load.name}, {kind}: no figure in this run ({error})")
+                            continue
                     if load.put_on is secure_devices_ask:
                         handshakes = got
                 if got:

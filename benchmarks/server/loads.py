@@ -46,6 +46,8 @@ class Load:
     mode: str = ""
     devices: int = 1_000
     argument: str = LINKS
+    together: int = 0
+    """How many devices wait for an answer at a time; 0: all of them."""
     figure: str = "per_second"
     unit: str = "/s"
     kinds: frozenset[str] = frozenset({"stock", "ours"})
@@ -53,7 +55,8 @@ class Load:
 
 
 def command(programs: Programs, server: Server, seconds: float, load: Load, argument: str) -> list[str]:
-    return [str(programs.plain), load.mode, "127.0.0.1", str(server.port), str(load.devices), str(seconds), argument]
+    where = ["127.0.0.1", str(server.port), str(load.devices)]
+    return [str(programs.plain), load.mode, *where, str(seconds), argument, "0", "0", str(load.together)]
 
 
 def devices_ask(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
@@ -122,8 +125,9 @@ LOADS = (
         "trivial request",
         devices_ask,
         "request",
-        200,
+        2_000,
         "hello",
+        together=64,
         kinds=ALL,
         goals=(Goal(12, "stock"), Goal(2, "libcoap")),
     ),
