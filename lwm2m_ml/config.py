@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     coaps_port: int | None = Field(
         default=None, ge=0, le=65535, description="0 picks a free port; empty: the one after coap_port, 5684"
     )
+    oscore: bool = Field(default=False, description="accept CoAP protected by OSCORE on coap_port")
     coap_tcp_port: int | None = Field(
         default=None, ge=0, le=65535, description="plain CoAP over TCP; empty: off, else only together with insecure"
     )

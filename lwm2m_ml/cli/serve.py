@@ -18,6 +18,7 @@ def serve(
     coap_host: Annotated[str | None, typer.Option(help="Address for devices.")] = None,
     coap_port: Annotated[int | None, typer.Option(help="UDP port for plain CoAP; 0 picks a free one.")] = None,
     coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
+    oscore: Annotated[bool | None, typer.Option("--oscore", help="Accept OSCORE on the CoAP port, too.")] = None,
     coap_tcp_port: Annotated[int | None, typer.Option(help="TCP port for plain CoAP, too [off]")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM to show to devices [one made at the start]")] = None,
     private_key: Annotated[Path | None, typer.Option(help="PEM of the certificate's key.")] = None,
@@ -40,6 +41,7 @@ def serve(
         "coap_host": coap_host,
         "coap_port": coap_port,
         "coaps_port": coaps_port,
+        "oscore": oscore,
         "coap_tcp_port": coap_tcp_port,
         "certificate": certificate,
         "private_key": private_key,
@@ -55,16 +57,16 @@ def serve(
     from lwm2m_ml.app import serve as serve_until_stopped
 
     configure_logging()
-    asyncio.run(serve_until_stopped(settings, lambda running: _announce(running, as_json)))
+    asyncio.run(serve_until_stopped(settings, lambda running: _announce(running, as_json, settings.insecure)))
 
 
-def _announce(running: "Running", as_json: bool) -> None:
+def _announce(running: "Running", as_json: bool, insecure: bool) -> None:
     if as_json:
         schemes = {scheme: running.uris.get(scheme) for scheme in ("coap", "coaps", "coap+tcp")}
         typer.echo(json.dumps({"api": running.api, **schemes, "token": running.first_token}))
         return
     typer.echo(f"Devices: {' '.join(running.uris.values())}")
-    if "coap" in running.uris:
+    if insecure:
         typer.echo("Warning: plain CoAP is on; devices without credentials are anyone.", err=True)
     typer.echo(f"API:     {running.api} (described at {running.api}/openapi.json)")
     if running.first_token:

@@ -16,7 +16,8 @@ from lwm2m_ml.server.settings import ServerLimits
 class Admission:
     """Binds endpoint names to what peers proved, and keeps herds and floods from hurting anybody else."""
 
-    def __init__(self, registry: Registry, credentials: Credentials, limits: ServerLimits) -> None:
+    def __init__(self, registry: Registry, credentials: Credentials, limits: ServerLimits, *, insecure: bool) -> None:
+        self._insecure = insecure
         self._registry = registry
         self._credentials = credentials
         self._limits = limits
@@ -47,6 +48,8 @@ class Admission:
             endpoint = owner
         if endpoint is None:
             raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
+        if remote.identity is None and not self._insecure:
+            raise RegistrationError("Devices must prove who they are", code=ResponseCode.UNAUTHORIZED)
         if remote.identity is None and not self._credentials.may_speak_for(None, endpoint):
             raise RegistrationError("The endpoint must use its credentials", code=ResponseCode.FORBIDDEN)
         if self._registry.find(endpoint) is None and len(self._registry) >= self._limits.maximum_devices:
@@ -59,7 +62,7 @@ class Admission:
 
     def may_continue(self, registration: Registration, remote: Remote) -> bool:
         """Whether a peer may go on with a registration: what came in with a credential never goes on without."""
-        if registration.identity is not None and remote.identity is None:
+        if remote.identity is None and (registration.identity is not None or not self._insecure):
             return False
         return self._credentials.may_speak_for(remote.identity, registration.endpoint)
 

@@ -60,11 +60,13 @@ class BootstrapServer:
         catalogue: Catalogue,
         bus: Bus,
         *,
+        insecure: bool,
         timeout: float,
     ) -> None:
         self._repository = repository
         self._credentials = credentials
         self._vault = vault
+        self._insecure = insecure
         self._catalogue = catalogue
         self._bus = bus
         self._timeout = timeout
@@ -166,13 +168,15 @@ class BootstrapServer:
             endpoint = self._credentials.endpoint_of(remote.identity)
         if endpoint is None:
             raise RegistrationError("The endpoint name is missing", hint="Send ep=NAME")
+        if remote.identity is None and not self._insecure:
+            raise RegistrationError("Devices must prove who they are", code=ResponseCode.UNAUTHORIZED)
         if not self._credentials.may_speak_for(remote.identity, endpoint):
             raise RegistrationError("The endpoint must use its credentials", code=ResponseCode.FORBIDDEN)
         configuration = self._configurations.of(endpoint)
         if configuration is None:
             raise RegistrationError(f"There is no bootstrap configuration for {endpoint}")
         if configuration.issue and remote.identity is None:
-            raise RegistrationError("Keys are given over DTLS only", code=ResponseCode.FORBIDDEN)
+            raise RegistrationError("Keys are given to proven devices only", code=ResponseCode.FORBIDDEN)
         return endpoint, configuration
 
     def _refuse(self, request: FastRequest, error: RegistrationError) -> FastResponse:

@@ -21,7 +21,6 @@ from lwm2m_ml.lwm2m.registration import (
     parse_update,
 )
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
-from lwm2m_ml.server.absent import AbsentPeer
 from lwm2m_ml.server.admission import Admission
 from lwm2m_ml.server.commit import answer_after
 from lwm2m_ml.server.errors import describe
@@ -200,7 +199,7 @@ class RegistrationInterface:
         """
         if known is new or self._registry.shares(known) or self._registry.of(new) is not None:
             return new
-        if isinstance(known, AbsentPeer) or known.scheme != new.scheme:
+        if type(known) is not type(new) or known.scheme != new.scheme:
             return new
         self._rebind(known, new)
         return known

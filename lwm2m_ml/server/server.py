@@ -23,6 +23,7 @@ from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.listening import Addresses, listen, uri
 from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
+from lwm2m_ml.server.oscore_states import StoredOscoreStates
 from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registration_interface import RegistrationInterface
@@ -80,14 +81,20 @@ class Lwm2mServer:
             self._mirror,
             bus,
             limits,
-            admission=Admission(self.registry, self.credentials, limits),
+            admission=Admission(self.registry, self.credentials, limits, insecure=settings.insecure),
             rebind=self._rebind,
             on_started_anew=self._started_anew,
             on_heard=self._heard,
             on_left=self._left,
         )
         self.bootstrap = BootstrapServer(
-            store.bootstrap_configurations, self.credentials, vault, catalogue, bus, timeout=limits.request_timeout
+            store.bootstrap_configurations,
+            self.credentials,
+            vault,
+            catalogue,
+            bus,
+            insecure=settings.insecure,
+            timeout=limits.request_timeout,
         )
         self._sends = Sends(
             self._registrations.speaker,
@@ -138,7 +145,8 @@ class Lwm2mServer:
         handlers = FastHandlers()
         for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)
-        coap, self._addresses = await listen(self._settings, handlers, self.credentials.index, self._own)
+        states = StoredOscoreStates(self._store.oscore_contexts)
+        coap, self._addresses = await listen(self._settings, handlers, self.credentials.index, self._own, states)
         self._coap = coap
         self._exchange.attach(coap)
         self.bootstrap.attach(coap)
@@ -168,8 +176,13 @@ class Lwm2mServer:
     def _known_peer(self, record: RegistrationRecord) -> Remote:
         """The peer that a device was in an earlier run; sessions and connections of that run are gone."""
         host, port, scheme = record.address_host, record.address_port, scheme_of(record)
-        if scheme == "coap" and record.identity is None and scheme in self._addresses:
-            return self._exchange.coap.remote(host, port)
+        if scheme == "coap" and scheme in self._addresses:
+            here = self._exchange.coap.remote(host, port)
+            if record.identity is None:
+                return here
+            context = self.credentials.index.oscore_named(record.identity)
+            if context is not None:
+                return self._exchange.coap.secured(here, context)
         return AbsentPeer(scheme, host, port, record.identity)
 
     def _route(self, endpoint: str) -> Route:

@@ -14,6 +14,7 @@ from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.models import ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
+from lwm2m_ml.store.oscore_contexts import OscoreContextRepository
 from lwm2m_ml.store.registrations import RegistrationRepository
 from lwm2m_ml.store.results import ResultRepository
 from lwm2m_ml.store.sequence_numbers import SequenceNumberRepository
@@ -40,6 +41,7 @@ class Store:
         self.device_requests = DeviceRequestRepository(database)
         self.bootstrap_configurations = BootstrapConfigurationRepository(database)
         self.credentials = CredentialRepository(database)
+        self.oscore_contexts = OscoreContextRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

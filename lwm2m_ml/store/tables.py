@@ -196,3 +196,14 @@ credentials = Table(
     Column("expires_at", Float),
     Column("revoked_at", Float),
 )
+
+oscore_contexts = Table(
+    "oscore_contexts",
+    metadata,
+    Column("context", String, primary_key=True),
+    Column("next_number", BigInteger, nullable=False),
+    Column("taken", Boolean, nullable=False),
+    Column("saved", Boolean, nullable=False),
+    Column("highest", BigInteger, nullable=False),
+    Column("seen", Text, nullable=False),
+)

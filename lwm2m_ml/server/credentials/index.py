@@ -1,4 +1,4 @@
-"""All credentials in memory, found by what a handshake shows: it implements the lookup of `coap.dtls`."""
+"""All credentials in memory, found by what a handshake shows: it implements the lookups of DTLS and OSCORE."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from cryptography import x509
 
 from lwm2m_ml.coap.dtls.certificates import CertificateUsage, PeerCertificate, TrustedPeer
 from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
+from lwm2m_ml.coap.oscore import OscoreCredential
 from lwm2m_ml.server.credentials.credential import Credential, CredentialKind
 from lwm2m_ml.server.credentials.drafts import OF_AN_AUTHORITY, fingerprint
 from lwm2m_ml.server.credentials.vault import Vault
@@ -23,6 +24,7 @@ class CredentialIndex:
         self._by_id: dict[str, Credential] = {}
         self._by_endpoint: dict[str, dict[str, Credential]] = {}
         self._by_name: dict[str, Credential] = {}
+        self._by_kid: dict[str, dict[str, Credential]] = {}
 
     def put(self, credential: Credential) -> None:
         """Know a credential, in place of what was known under its id."""
@@ -31,6 +33,8 @@ class CredentialIndex:
         self._by_endpoint.setdefault(credential.endpoint, {})[credential.id] = credential
         if credential.revoked_at is None:
             self._by_name[credential.name] = credential
+            if credential.kind is CredentialKind.OSCORE:
+                self._by_kid.setdefault(credential.facts["recipient_id"], {})[credential.id] = credential
 
     def remove(self, credential_id: str) -> None:
         """Forget a credential."""
@@ -41,6 +45,12 @@ class CredentialIndex:
         del of_endpoint[credential_id]
         if not of_endpoint:
             del self._by_endpoint[known.endpoint]
+        if known.kind is CredentialKind.OSCORE:
+            kid = known.facts["recipient_id"]
+            with_kid = self._by_kid.get(kid, {})
+            with_kid.pop(credential_id, None)
+            if not with_kid:
+                self._by_kid.pop(kid, None)
         if self._by_name.get(known.name) is known:
             del self._by_name[known.name]
 
@@ -90,6 +100,40 @@ class CredentialIndex:
     def server(self, host: str, port: int) -> ServerCredential | None:
         """Connect to nobody: devices come to the server."""
         return None
+
+    # OscoreLookup
+
+    def oscore_context(self, kid: bytes, kid_context: bytes | None) -> OscoreCredential | None:
+        """The context of who sends as `kid`; without a kid context in the message, the only one that has this kid."""
+        identity = kid.hex() if kid_context is None else f"{kid.hex()}.{kid_context.hex()}"
+        found = self.named(f"{CredentialKind.OSCORE}:{identity}")
+        if found is None and kid_context is None:
+            candidates = self._by_kid.get(kid.hex(), {}).values()
+            good = [one for one in candidates if one.good(time.time())]
+            found = good[0] if len(good) == 1 else None
+        return None if found is None else self._oscore(found)
+
+    def oscore_server(self, host: str, port: int) -> OscoreCredential | None:
+        """Connect to nobody: devices come to the server."""
+        return None
+
+    def oscore_named(self, name: str) -> OscoreCredential | None:
+        """The context behind a peer's identity, while it is good."""
+        found = self.named(name)
+        return None if found is None or found.kind is not CredentialKind.OSCORE else self._oscore(found)
+
+    def _oscore(self, credential: Credential) -> OscoreCredential:
+        facts = credential.facts
+        return OscoreCredential(
+            credential.name,
+            self._vault.unseal(credential.sealed, credential.context),
+            bytes.fromhex(facts["sender_id"]),
+            bytes.fromhex(facts["recipient_id"]),
+            None if facts["id_context"] is None else bytes.fromhex(facts["id_context"]),
+            bytes.fromhex(facts["master_salt"]),
+            facts["algorithm"],
+            facts["hkdf"],
+        )
 
     def _issued(self, peer: PeerCertificate) -> Sequence[Credential]:
         """Credentials that trust an authority to name their endpoint, for the name that the peer shows."""
