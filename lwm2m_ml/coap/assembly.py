@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap import numbers
-from lwm2m_ml.coap.options import Block, Options, encode_uint, first_uint
+from lwm2m_ml.coap.options import BERT, Block, Options, encode_uint, first_uint
 from lwm2m_ml.coap.responses import Response
 
 if TYPE_CHECKING:
@@ -72,15 +72,17 @@ class RequestBodies:
         self._assemblies[key] = assembly
         self._bytes += len(payload)
         if block.more:
-            granted = block.resized(self._settings.block_size_exponent)
-            answer = Block(block.number, True, granted.size_exponent)
+            exponent = block.size_exponent
+            if exponent != BERT:
+                exponent = min(exponent, self._settings.block_size_exponent)
+            answer = Block(block.number, True, exponent)
             return Response(numbers.CONTINUE, [(numbers.BLOCK1, answer.encode())])
         self._drop(key)
         return bytes(assembly.body)
 
     def _problem(self, key: tuple[Remote, Key], block: Block, payload: bytes, announced: int | None) -> Response | None:
         settings = self._settings
-        if block.more and len(payload) != block.size:
+        if block.more and not block.fits(len(payload)):
             return Response(numbers.BAD_REQUEST, payload=b"The payload is not as long as its block")
         limit = settings.maximum_request_body
         if block.start + len(payload) > limit or (announced is not None and announced > limit):

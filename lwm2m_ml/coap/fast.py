@@ -81,7 +81,7 @@ class FastRequest:
     def block2(self) -> Block | None:
         """The block of the answer that the peer asks for."""
         if isinstance(self._block2, EllipsisType):
-            self._block2 = first_block(self.options, numbers.BLOCK2)
+            self._block2 = first_block(self.options, numbers.BLOCK2, bert=self.remote.bert_bytes > 0)
         return self._block2
 
     @property

@@ -10,7 +10,8 @@ Option = tuple[int, bytes]
 Options = list[Option]
 
 MAXIMUM_BLOCK_NUMBER = (1 << 20) - 1
-RESERVED_SIZE_EXPONENT = 7
+BERT = 7
+"""This size exponent means several blocks of 1,024 bytes in one message (RFC 8323 §6)."""
 
 
 def encode_uint(value: int) -> bytes:
@@ -32,29 +33,41 @@ class Block(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes per block."""
-        return 1 << (self.size_exponent + 4)
+        """Bytes per block, which is also the unit of `number`."""
+        return 1 << unit_bits(self.size_exponent)
 
     @property
     def start(self) -> int:
         """Offset of the block's first byte in the body."""
-        return self.number << (self.size_exponent + 4)
+        return self.number << unit_bits(self.size_exponent)
+
+    def fits(self, length: int) -> bool:
+        """Whether a payload has the length of a block that is not the last."""
+        if self.size_exponent == BERT:
+            return length > 0 and length % self.size == 0
+        return length == self.size
 
     def resized(self, size_exponent: int) -> "Block":
         """The same offset, told in blocks that are not larger than this exponent gives."""
         if size_exponent >= self.size_exponent:
             return self
-        return Block(self.number << (self.size_exponent - size_exponent), self.more, size_exponent)
+        shift = unit_bits(self.size_exponent) - unit_bits(size_exponent)
+        return Block(self.number << shift, self.more, size_exponent)
 
     def encode(self) -> bytes:
         """The option value."""
         return encode_uint(self.number << 4 | self.more << 3 | self.size_exponent)
 
 
-def decode_block(number: int, value: bytes) -> Block:
+def unit_bits(size_exponent: int) -> int:
+    """The binary logarithm of the block size."""
+    return min(size_exponent, BERT - 1) + 4
+
+
+def decode_block(number: int, value: bytes, *, bert: bool = False) -> Block:
     """Decode a block option; size exponent 7 is reserved over UDP (RFC 7959 §2.2)."""
     bits = int.from_bytes(value, "big")
-    if bits & 7 == RESERVED_SIZE_EXPONENT:
+    if bits & 7 == BERT and not bert:
         raise UnusableOption(number, "has the reserved size exponent 7")
     return Block(bits >> 4, bool(bits & 8), bits & 7)
 
@@ -73,10 +86,10 @@ def first_uint(options: Sequence[Option], number: int) -> int | None:
     return None if value is None else int.from_bytes(value, "big")
 
 
-def first_block(options: Sequence[Option], number: int) -> Block | None:
+def first_block(options: Sequence[Option], number: int, *, bert: bool = False) -> Block | None:
     """The first option with this number as a block."""
     value = first(options, number)
-    return None if value is None else decode_block(number, value)
+    return None if value is None else decode_block(number, value, bert=bert)
 
 
 def without(options: Iterable[Option], numbers: frozenset[int]) -> Options:

@@ -30,6 +30,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
     __slots__ = (
         "answers",
         "backlog",
+        "bert_bytes",
         "bytes_in",
         "bytes_out",
         "channel",
@@ -68,6 +69,8 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         self.maximum_block_size_exp = block_size_exponent
         self.maximum_payload_size = maximum_body
         """Large: this endpoint cuts bodies into blocks itself, aiocoap above it need not."""
+        self.bert_bytes = 0
+        """How much payload one message to the peer may carry in several blocks; 0: only one block (RFC 8323 §6)."""
         self.message_id = random.getrandbits(16)
         self.round_trip: RoundTrip | None = None
         self.in_flight = 0

@@ -12,11 +12,12 @@ import structlog
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.amplification import AmplificationGuard
 from lwm2m_ml.coap.assembly import RequestBodies
+from lwm2m_ml.coap.bert import serve_blocks
 from lwm2m_ml.coap.blocks import needs_blocks, serve_block
 from lwm2m_ml.coap.bodies import ResponseBodies
 from lwm2m_ml.coap.errors import UnusableOption
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
-from lwm2m_ml.coap.options import Block, Options, encode_uint, first, first_block, first_uint
+from lwm2m_ml.coap.options import BERT, Block, Options, encode_uint, first, first_block, first_uint
 from lwm2m_ml.coap.responses import Response, suppressed
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Responder:
             kept = self._kept_body(request)
             if kept is not None:
                 return kept
-        block = first_block(options, numbers.BLOCK1)
+        block = first_block(options, numbers.BLOCK1, bert=request.remote.bert_bytes > 0)
         if block is not None:
             return self._assemble(request, block)
         return None if wanted is not None else self._look_for_q_blocks(request)
@@ -181,7 +182,14 @@ class Responder:
         requested = request.block2
         exponent = min(request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
         cut_already = isinstance(response, FastResponse) and response.block2 is not None
-        if not cut_already and needs_blocks(len(response.payload), requested, exponent):
+        most = request.remote.bert_bytes
+        if cut_already:
+            pass
+        elif most and (requested is None or requested.size_exponent == BERT):
+            if len(response.payload) > most or (requested is not None and requested.number):
+                whole = self._whole(request, response, again)
+                response = serve_blocks(whole.code, whole.options, whole.payload, requested, most)
+        elif needs_blocks(len(response.payload), requested, exponent):
             whole = self._whole(request, response, again)
             response = serve_block(whole.code, whole.options, whole.payload, requested, exponent)
         return response if request.block1 is None else _with_block1(request, response)

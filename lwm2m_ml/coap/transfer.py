@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import RawMessage
 from lwm2m_ml.coap.errors import BlockTransferError, UnusableOption
-from lwm2m_ml.coap.options import Block, Options, decode_block, encode_uint, first, first_block, without
+from lwm2m_ml.coap.options import BERT, Block, Options, encode_uint, first, first_block, unit_bits, without
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.requester import OutgoingRequest, Requester
@@ -35,6 +35,21 @@ class Transfer:
         self._request = request
         self._echo: bytes | None = None
         self._tag: Options = []
+
+    @property
+    def _bert(self) -> bool:
+        """Whether the peer takes several blocks in one message (RFC 8323 §6)."""
+        return self._request.remote.bert_bytes > 0
+
+    @property
+    def _largest_exponent(self) -> int:
+        return (
+            BERT if self._bert else min(self._request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
+        )
+
+    def _most(self, exponent: int) -> int:
+        """Bytes of a body in one message."""
+        return self._request.remote.bert_bytes if exponent == BERT else 1 << unit_bits(exponent)
 
     @property
     def _peer(self) -> str:
@@ -90,10 +105,10 @@ class Transfer:
 
     def _is_smaller_than_asked(self, options: Options, response: RawMessage) -> bool:
         """A block that was made small because our address was unproven: with proof it gets larger."""
-        block = _block2(response)
+        block = self._block2(response)
         if block is None or self._request.code not in numbers.SAFE_METHODS:
             return False
-        asked = first_block(options, numbers.BLOCK2)
+        asked = first_block(options, numbers.BLOCK2, bert=True)
         return block.number == 0 if asked is None else block.size_exponent < asked.size_exponent
 
     async def _exchange_once(self, options: Options, payload: bytes) -> RawMessage:
@@ -107,8 +122,8 @@ class Transfer:
     # The request body (Block1)
 
     async def _send_body(self) -> RawMessage:
-        exponent = min(self._request.remote.maximum_block_size_exp, self._settings.block_size_exponent)
-        if len(self._request.payload) <= 1 << (exponent + 4):
+        exponent = self._largest_exponent
+        if len(self._request.payload) <= self._most(exponent):
             response = await self._exchange(self._request.options, self._request.payload)
             smaller = _smaller_size_wanted(response, exponent)
             if response.code != numbers.REQUEST_ENTITY_TOO_LARGE or smaller is None:
@@ -126,9 +141,9 @@ class Transfer:
         options = [*without(self._request.options, REQUEST_BLOCK_OPTIONS), *self._tag]
         offset = 0
         while True:
-            size = 1 << (exponent + 4)
+            size = self._most(exponent)
             more = offset + size < len(self._request.payload)
-            block = Block(offset >> (exponent + 4), more, exponent)
+            block = Block(offset >> unit_bits(exponent), more, exponent)
             head = [(numbers.BLOCK1, block.encode())]
             if offset == 0:
                 head.append((numbers.SIZE1, encode_uint(len(self._request.payload))))
@@ -153,17 +168,17 @@ class Transfer:
 
     async def _collect(self, response: RawMessage) -> RawMessage | None:
         """The whole body from its first block on; None when the content changed meanwhile."""
-        block = _block2(response)
+        block = self._block2(response)
         if block is None or (block.number == 0 and not block.more):
             return _whole(response, response.payload)
-        if block.number != 0 or len(response.payload) != block.size:
+        if block.number != 0 or not block.fits(len(response.payload)):
             raise BlockTransferError(f"{self._peer} began a block-wise answer with another block")
         etag = first(response.options, numbers.ETAG)
         body = bytearray(response.payload)
         options = [*without(self._request.options, FOLLOW_UP_WITHOUT), *self._tag]
         exponent = block.size_exponent
         while block.more:
-            wanted = Block(len(body) >> (exponent + 4), False, exponent)
+            wanted = Block(len(body) >> unit_bits(exponent), False, exponent)
             part = await self._exchange([*options, (numbers.BLOCK2, wanted.encode())], b"")
             if part.code != response.code:
                 return self._refused(part)
@@ -182,22 +197,20 @@ class Transfer:
         return _whole(part, part.payload)
 
     def _checked_block(self, part: RawMessage, offset: int) -> Block:
-        block = _block2(part)
+        block = self._block2(part)
         if block is None or block.start != offset:
             raise BlockTransferError(f"{self._peer} answered with another block than the one asked for")
-        if len(part.payload) > block.size or (block.more and len(part.payload) != block.size):
+        if block.more and not block.fits(len(part.payload)):
+            raise BlockTransferError(f"{self._peer} sent a block that is not as long as it says")
+        if len(part.payload) > block.size and block.size_exponent != BERT:
             raise BlockTransferError(f"{self._peer} sent a block that is not as long as it says")
         return block
 
-
-def _block2(message: RawMessage) -> Block | None:
-    value = first(message.options, numbers.BLOCK2)
-    if value is None:
-        return None
-    try:
-        return decode_block(numbers.BLOCK2, value)
-    except UnusableOption as error:
-        raise BlockTransferError(error.message) from error
+    def _block2(self, message: RawMessage) -> Block | None:
+        try:
+            return first_block(message.options, numbers.BLOCK2, bert=self._bert)
+        except UnusableOption as error:
+            raise BlockTransferError(error.message) from error
 
 
 def _smaller_size_wanted(response: RawMessage, exponent: int) -> int | None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from lwm2m_ml.coap.bert import HEAD, bert_bytes
 from lwm2m_ml.coap.codec import RawMessage, parse_options
 from lwm2m_ml.coap.errors import CoapError, HandshakeFailed, MalformedMessage, NetworkError, UnusableOption
 from lwm2m_ml.coap.fast import FastRequest
 from lwm2m_ml.coap.numbers import BAD_OPTION, CON, EMPTY
-from lwm2m_ml.coap.options import usable
+from lwm2m_ml.coap.options import unit_bits, usable
 from lwm2m_ml.coap.tcp.framing import Frame, FrameReader, encode_frame
 from lwm2m_ml.coap.tcp.signalling import (
     ABORT,
@@ -164,6 +165,8 @@ class TcpConnection(asyncio.Protocol):
     def _signal(self, frame: Frame, remote: Remote) -> None:
         if frame.code == CSM:
             self.capabilities = (self.capabilities or Capabilities()).updated(frame.body)
+            remote.bert_bytes = bert_bytes(self.capabilities, self._owner.settings.maximum_message)
+            remote.maximum_block_size_exp = self._largest_block(self.capabilities)
             if not self.ready.done():
                 self.ready.set_result(remote)
                 self._watch()
@@ -173,6 +176,13 @@ class TcpConnection(asyncio.Protocol):
             self.write(PONG, frame.token, b"")
         elif frame.code in (RELEASE, ABORT):
             self._transport.close()
+
+    def _largest_block(self, capabilities: Capabilities) -> int:
+        """The size exponent of blocks that a peer takes which takes small messages only."""
+        exponent = self._owner.settings.block_size_exponent
+        while exponent and (1 << unit_bits(exponent)) + HEAD > capabilities.max_message_size:
+            exponent -= 1
+        return exponent
 
     def _request(self, frame: Frame, remote: Remote) -> None:
         options, payload = parse_options(frame.body, 0)

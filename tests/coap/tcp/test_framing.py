@@ -3,7 +3,7 @@
 import pytest
 from aiocoap import Code, Message
 from aiocoap.transports.tcp import _serialize
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.coap.errors import MalformedMessage
@@ -13,6 +13,7 @@ LIMIT = 200_000
 lengths = st.sampled_from([0, 1, 12, 13, 268, 269, 300, 65804, 65805, 70000])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=8), lengths, st.integers(1, 4000))
 def test_frames_are_cut_out_of_any_pieces(token: bytes, length: int, piece: int) -> None:
     frame = Frame(0x45, token, bytes(length))
