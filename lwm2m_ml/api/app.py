@@ -4,7 +4,17 @@ from fastapi import FastAPI
 
 from lwm2m_ml import __version__
 from lwm2m_ml.api.problems import add_problem_handlers
-from lwm2m_ml.api.routes import bootstrap, credentials, deployments, device_operations, devices, health, models, trust
+from lwm2m_ml.api.routes import (
+    bootstrap,
+    credentials,
+    deployments,
+    device_operations,
+    devices,
+    health,
+    models,
+    requests,
+    trust,
+)
 from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens
@@ -17,7 +27,7 @@ def create_api(service: TinyMLService, access_tokens: AccessTokens, lwm2m_server
     api.state.service = service
     api.state.access_tokens = access_tokens
     api.state.lwm2m_server = lwm2m_server
-    routes = (health, trust, devices, device_operations, models, deployments, credentials, bootstrap)
+    routes = (health, trust, devices, device_operations, requests, models, deployments, credentials, bootstrap)
     for router in (module.router for module in routes):
         api.include_router(router, prefix=API_ROOT)
     add_problem_handlers(api)

@@ -10,6 +10,7 @@ from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.service.deployment import Deployment, DeploymentDevice
 from lwm2m_ml.service.devices import Device
 from lwm2m_ml.service.profiles import CapabilityProfile
+from lwm2m_ml.service.requests import DeviceRequest
 from lwm2m_ml.service.results import InferenceResult
 from lwm2m_ml.service.service import Module
 from lwm2m_ml.service.workers.facts import ReferenceAnswers
@@ -82,6 +83,23 @@ def resource_values(records: Iterable[Record], catalogue: Catalogue) -> list[sch
 def attribute_options(attributes: Mapping[str, int | float | bool]) -> list[str]:
     """Attributes as the query options of a Write-Attributes request."""
     return [f"{name}={int(value) if isinstance(value, bool) else value}" for name, value in attributes.items()]
+
+
+def device_request(fact: DeviceRequest, catalogue: Catalogue) -> schemas.DeviceRequest:
+    """A queued operation as it stands."""
+    return schemas.DeviceRequest(
+        number=fact.number,
+        endpoint=fact.endpoint,
+        operation=fact.operation,
+        paths=list(fact.paths),
+        state=fact.state,
+        created_at=fact.created_at,
+        expires_at=fact.expires_at,
+        ended_at=fact.ended_at,
+        values=resource_values(fact.records, catalogue),
+        text=fact.text,
+        error=fact.error,
+    )
 
 
 def model(fact: Model) -> schemas.Model:

@@ -22,6 +22,9 @@ PathsArgument = Annotated[list[str], typer.Argument(metavar="PATH...", help="LwM
 BehindOption = Annotated[
     str, typer.Option("--behind", metavar="PREFIX", help="The device with this prefix behind the endpoint, a gateway.")
 ]
+LaterOption = Annotated[
+    bool, typer.Option("--later", help="Do it when the device is awake; print a number for `lwm2m-ml requests show`.")
+]
 COLUMNS = ("PATH", "TYPE", "VALUE")
 
 
@@ -29,6 +32,7 @@ COLUMNS = ("PATH", "TYPE", "VALUE")
 def read(
     endpoint: EndpointArgument,
     path: PathArgument,
+    later: LaterOption = False,
     behind: BehindOption = "",
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -36,6 +40,9 @@ def read(
 ) -> None:
     """Read an object, object instance, resource or resource instance."""
     with connect(server, token) as client:
+        if later:
+            typer.echo(client.queue(endpoint, "read", paths=[path]).number)
+            return
         values = client.read(endpoint, path, behind=behind)
     _print_values(values, as_json)
 
@@ -52,6 +59,7 @@ def write(
         ),
     ],
     update: Annotated[bool, typer.Option("--update", help="Leave what is not named as it is.")] = False,
+    later: LaterOption = False,
     behind: BehindOption = "",
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -59,12 +67,13 @@ def write(
     """Write a resource, several resources of an instance, or instances of a multiple resource."""
     level = len([segment for segment in path.split("/") if segment])
     plain = level >= 3 and len(values) == 1 and not _names_an_instance(values[0], level)
+    below = {} if plain else {f"{path.rstrip('/')}/{name}": value for name, value in _assignments(values)}
     with connect(server, token) as client:
-        if plain:
-            client.write(endpoint, path, values[0], replace=not update, behind=behind)
+        if later:
+            named = {path: values[0]} if plain else below
+            typer.echo(client.queue(endpoint, "write", paths=[path], values=named, replace=not update).number)
         else:
-            below = {f"{path.rstrip('/')}/{name}": value for name, value in _assignments(values)}
-            client.write(endpoint, path, below, replace=not update, behind=behind)
+            client.write(endpoint, path, values[0] if plain else below, replace=not update, behind=behind)
 
 
 @app.command("exec")
@@ -72,13 +81,17 @@ def execute(
     endpoint: EndpointArgument,
     path: PathArgument,
     arguments: Annotated[str, typer.Argument(help="Arguments, such as 0='reboot',1.")] = "",
+    later: LaterOption = False,
     behind: BehindOption = "",
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
 ) -> None:
     """Execute a resource."""
     with connect(server, token) as client:
-        client.execute(endpoint, path, arguments, behind=behind)
+        if later:
+            typer.echo(client.queue(endpoint, "execute", paths=[path], arguments=arguments).number)
+        else:
+            client.execute(endpoint, path, arguments, behind=behind)
 
 
 @app.command("discover")

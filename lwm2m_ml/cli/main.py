@@ -19,6 +19,7 @@ from lwm2m_ml.cli import (
     inspect,
     models,
     objects,
+    requests,
     run,
     serve,
     targets,
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 devices.app.add_typer(device_operations.app)
 app.add_typer(devices.app, name="devices")
+app.add_typer(requests.app, name="requests")
 app.add_typer(objects.app, name="objects")
 app.add_typer(models.app, name="models")
 app.add_typer(credentials.app, name="credentials")

@@ -139,6 +139,45 @@ def observe(endpoint: str, paths: Sequence[str], behind: str = "") -> Call[list[
     return _operation("GET", endpoint, "/events", answer, query=tuple(("path", path) for path in paths))
 
 
+def queue(
+    endpoint: str,
+    operation: str,
+    *,
+    paths: Sequence[str] = (),
+    values: Mapping[str, Plain] | None = None,
+    replace: bool = True,
+    arguments: str = "",
+    attributes: Sequence[str] = (),
+    expires_in: float | None = None,
+) -> Call[schemas.DeviceRequest]:
+    """An operation to do as soon as the device is awake."""
+    body = {
+        "operation": operation,
+        "paths": list(paths),
+        "values": dict(values or {}),
+        "replace": replace,
+        "arguments": arguments,
+        "attributes": list(attributes),
+        "expires_in": expires_in,
+    }
+    return Call("POST", _device(endpoint, "/requests"), TypeAdapter(schemas.DeviceRequest), json=body)
+
+
+def requests(endpoint: str) -> Call[list[schemas.DeviceRequest]]:
+    """The queued operations of a device, oldest first."""
+    return Call("GET", _device(endpoint, "/requests"), TypeAdapter(list[schemas.DeviceRequest]))
+
+
+def request(number: int) -> Call[schemas.DeviceRequest]:
+    """One queued operation with its state and outcome."""
+    return Call("GET", f"/requests/{number}", TypeAdapter(schemas.DeviceRequest))
+
+
+def cancel_request(number: int) -> Call[None]:
+    """Take a waiting operation back."""
+    return Call("DELETE", f"/requests/{number}", NOTHING)
+
+
 def models() -> Call[list[schemas.Model]]:
     """The zoo."""
     return Call("GET", "/models", TypeAdapter(list[schemas.Model]))

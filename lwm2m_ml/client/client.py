@@ -141,6 +141,43 @@ class Client:
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
 
+    def queue(
+        self,
+        endpoint: str,
+        operation: str,
+        *,
+        paths: Sequence[str] = (),
+        values: Mapping[str, Plain] | None = None,
+        replace: bool = True,
+        arguments: str = "",
+        attributes: Sequence[str] = (),
+        expires_in: float | None = None,
+    ) -> schemas.DeviceRequest:
+        """Have an operation (`read`, `write`, `execute`, …) done as soon as the device is awake."""
+        call = calls.queue(
+            endpoint,
+            operation,
+            paths=paths,
+            values=values,
+            replace=replace,
+            arguments=arguments,
+            attributes=attributes,
+            expires_in=expires_in,
+        )
+        return self.send(call)
+
+    def requests(self, endpoint: str) -> list[schemas.DeviceRequest]:
+        """The queued operations of a device, oldest first."""
+        return self.send(calls.requests(endpoint))
+
+    def request(self, number: int) -> schemas.DeviceRequest:
+        """One queued operation with its state and outcome."""
+        return self.send(calls.request(number))
+
+    def cancel_request(self, number: int) -> None:
+        """Take a waiting operation back."""
+        self.send(calls.cancel_request(number))
+
     def models(self) -> list[schemas.Model]:
         """The zoo."""
         return self.send(calls.models())
@@ -288,6 +325,43 @@ class AsyncClient:
                         yield values
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
+
+    async def queue(
+        self,
+        endpoint: str,
+        operation: str,
+        *,
+        paths: Sequence[str] = (),
+        values: Mapping[str, Plain] | None = None,
+        replace: bool = True,
+        arguments: str = "",
+        attributes: Sequence[str] = (),
+        expires_in: float | None = None,
+    ) -> schemas.DeviceRequest:
+        """Have an operation (`read`, `write`, `execute`, …) done as soon as the device is awake."""
+        call = calls.queue(
+            endpoint,
+            operation,
+            paths=paths,
+            values=values,
+            replace=replace,
+            arguments=arguments,
+            attributes=attributes,
+            expires_in=expires_in,
+        )
+        return await self.send(call)
+
+    async def requests(self, endpoint: str) -> list[schemas.DeviceRequest]:
+        """The queued operations of a device, oldest first."""
+        return await self.send(calls.requests(endpoint))
+
+    async def request(self, number: int) -> schemas.DeviceRequest:
+        """One queued operation with its state and outcome."""
+        return await self.send(calls.request(number))
+
+    async def cancel_request(self, number: int) -> None:
+        """Take a waiting operation back."""
+        await self.send(calls.cancel_request(number))
 
     async def models(self) -> list[schemas.Model]:
         """The zoo."""

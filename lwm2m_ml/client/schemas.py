@@ -1,6 +1,6 @@
 """What travels between the operator's API and its clients, as JSON: one frozen model per noun."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -127,6 +127,47 @@ class ExecuteArguments(Schema):
     """Arguments of an Execute as the specification writes them, such as `0='reboot',1`."""
 
     arguments: str = ""
+
+
+class RequestToQueue(Schema):
+    """An operation to do as soon as the device is awake: writes and creates have values by path, the others paths."""
+
+    operation: Literal[
+        "read",
+        "write",
+        "write-attributes",
+        "execute",
+        "discover",
+        "create",
+        "delete",
+        "read-composite",
+        "write-composite",
+    ]
+    paths: Annotated[list[str], Field(max_length=1024)] = Field(default_factory=list)
+    values: Annotated[dict[str, Plain], Field(max_length=1024)] = Field(default_factory=dict)
+    replace: bool = True
+    arguments: str = ""
+    attributes: list[str] = Field(default_factory=list)
+    expires_in: float | None = Field(default=None, gt=0, le=31_536_000, description="seconds; a week if not given")
+
+
+class DeviceRequest(Schema):
+    """A queued operation: `state` is waiting, sent, done, failed, unknown, expired or cancelled.
+
+    `unknown`: it was sent, no answer came, and it is not repeated because nobody knows whether the device acted.
+    """
+
+    number: int
+    endpoint: str
+    operation: str
+    paths: list[str]
+    state: str
+    created_at: float
+    expires_at: float
+    ended_at: float | None
+    values: list[ResourceValue]
+    text: str
+    error: str
 
 
 class Variant(Schema):

@@ -1,6 +1,8 @@
 """Devices as operators see them: the registration, the profile, and single operations by path and plain value."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from lwm2m_ml.errors import UsageError
@@ -12,11 +14,15 @@ from lwm2m_ml.lwm2m.link_format import Link
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.devices import DeviceOperations
+from lwm2m_ml.server.errors import DeviceTimeout
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.plain_values import Plain, records_of
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
+
+PATIENCE_SECONDS = 100.0
+"""How long an operator is kept waiting for a device that sleeps; longer than a device may take to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,8 @@ class Devices:
 
     async def read(self, endpoint: str, path: str, *, behind: str = "") -> tuple[Record, ...]:
         """Read an object, object instance, resource or resource instance."""
-        return await self._at(behind).read(endpoint, ObjectPath.parse(path))
+        async with _patience(endpoint):
+            return await self._at(behind).read(endpoint, ObjectPath.parse(path))
 
     async def write(
         self, endpoint: str, path: str, value: Plain | Mapping[str, Plain], *, replace: bool = True, behind: str = ""
@@ -63,20 +70,23 @@ class Devices:
         records = _to_write(values, catalogue)
         if any(not parsed.contains(record.path) for record in records):
             raise UsageError(f"A value to write is not part of {parsed}", hint="Name paths at or below it")
-        await self._at(behind).write(endpoint, parsed, records, replace=replace)
+        async with _patience(endpoint):
+            await self._at(behind).write(endpoint, parsed, records, replace=replace)
 
     async def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
         """Execute a resource."""
         parsed = ObjectPath.parse(path)
         parse_arguments(arguments.encode())
         check_operation(parsed, Operation.EXECUTE, self._catalogue_of(endpoint))
-        await self._at(behind).execute(endpoint, parsed, arguments)
+        async with _patience(endpoint):
+            await self._at(behind).execute(endpoint, parsed, arguments)
 
     async def discover(
         self, endpoint: str, path: str, *, depth: int | None = None, behind: str = ""
     ) -> tuple[Link, ...]:
         """List what is below a path, with attributes."""
-        return await self._at(behind).discover(endpoint, ObjectPath.parse(path), depth=depth)
+        async with _patience(endpoint):
+            return await self._at(behind).discover(endpoint, ObjectPath.parse(path), depth=depth)
 
     async def create(
         self, endpoint: str, path: str, values: Mapping[str, Plain], *, instance: int | None = None, behind: str = ""
@@ -87,24 +97,29 @@ class Devices:
         records = records_of(by_path, self._catalogue_of(endpoint))
         if instance is not None and not records:
             records = (Record(made, None),)
-        return await self._at(behind).create(endpoint, made.parent, records, numbered=instance is not None)
+        async with _patience(endpoint):
+            return await self._at(behind).create(endpoint, made.parent, records, numbered=instance is not None)
 
     async def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
         """Delete an object instance, or a resource instance of a device that speaks 1.2."""
-        await self._at(behind).delete(endpoint, ObjectPath.parse(path))
+        async with _patience(endpoint):
+            await self._at(behind).delete(endpoint, ObjectPath.parse(path))
 
     async def write_attributes(self, endpoint: str, path: str, change: Sequence[str], *, behind: str = "") -> None:
         """Set (`pmin=10`) and clear (`pmin`) notification attributes of a path."""
-        await self._at(behind).write_attributes(endpoint, ObjectPath.parse(path), parse_attributes(change))
+        async with _patience(endpoint):
+            await self._at(behind).write_attributes(endpoint, ObjectPath.parse(path), parse_attributes(change))
 
     async def read_composite(self, endpoint: str, paths: Sequence[str]) -> tuple[Record, ...]:
         """Read several paths at once, whatever of them is readable."""
-        return await self._server.devices.read_composite(endpoint, [ObjectPath.parse(path) for path in paths])
+        async with _patience(endpoint):
+            return await self._server.devices.read_composite(endpoint, [ObjectPath.parse(path) for path in paths])
 
     async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
         """Write several resources at once, all or nothing."""
         records = _to_write(values, self._catalogue_of(endpoint))
-        await self._server.devices.write_composite(endpoint, records)
+        async with _patience(endpoint):
+            await self._server.devices.write_composite(endpoint, records)
 
     def _at(self, behind: str) -> DeviceOperations:
         """Operations on devices, or on those behind a gateway with this prefix (object 25)."""
@@ -128,6 +143,16 @@ class Devices:
             objects=_paths(tuple(parameters.objects)),
             profile=self._keeper.get(registration.endpoint),
         )
+
+
+@asynccontextmanager
+async def _patience(endpoint: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            yield
+    except TimeoutError as error:
+        message = f"{endpoint} sleeps, or is busy with earlier operations"
+        raise DeviceTimeout(message, endpoint=endpoint, hint="Queue the operation, to be done when it wakes") from error
 
 
 def _to_write(values: Mapping[str, Plain], catalogue: Catalogue) -> tuple[Record, ...]:

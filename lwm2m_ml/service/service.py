@@ -23,6 +23,7 @@ from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
+from lwm2m_ml.service.requests import Requests
 from lwm2m_ml.service.result_log import ResultLog
 from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.service.signer import Signer
@@ -72,6 +73,7 @@ class TinyMLService:
         self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities)
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._watches = Watches(server.devices, bus)
+        self.requests = Requests(server, self.catalogue)
         self._builder = Builder(store, self._zoo, self._workers)
         self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)

@@ -248,6 +248,62 @@ async def test_what_cannot_be_observed_is_an_error_and_no_stream(client: AsyncCl
     assert caught.value.status == 502
 
 
+async def ended(client: AsyncClient, number: int) -> Any:
+    async with asyncio.timeout(10):
+        while (request := await client.request(number)).state in {"waiting", "sent"}:  # noqa: ASYNC110 - HTTP
+            await asyncio.sleep(0.01)
+    return request
+
+
+async def test_an_operation_can_be_left_to_the_queue(client: AsyncClient, device: Lwm2mClient, notes: Notes) -> None:
+    values = {"/32771/0/0": "later", "/32771/0/1": "8"}
+    made = await client.queue(NAME, "write", paths=["/32771/0"], values=values, replace=False)
+    assert (await ended(client, made.number)).state == "done"
+    assert (notes.values[0], notes.values[1]) == ("later", 8)
+    made = await client.queue(NAME, "read", paths=["/32771/0/1"])
+    assert plain((await ended(client, made.number)).values) == {"/32771/0/1": 8}
+    made = await client.queue(NAME, "execute", paths=["/32771/0/20"], arguments="0='a'")
+    assert (await ended(client, made.number)).state == "done"
+    assert notes.executed == [{0: "a"}]
+    made = await client.queue(NAME, "read", paths=["/32771/9"])
+    failed = await ended(client, made.number)
+    assert (failed.state, "4.04" in failed.error) == ("failed", True)
+    assert [one.operation for one in await client.requests(NAME)] == ["write", "read", "execute", "read"]
+
+
+async def test_a_queued_operation_is_checked_when_it_is_queued(client: AsyncClient, device: Lwm2mClient) -> None:
+    with pytest.raises(ApiError) as caught:
+        await client.queue(NAME, "write", paths=["/32771/0"], values={"/32771/0/1": "many"})
+    assert caught.value.status == 422
+    with pytest.raises(ApiError) as caught:
+        await client.queue(NAME, "execute", paths=["/32771/0/20"], arguments="0=a")
+    assert caught.value.status == 422
+
+
+async def test_only_what_waits_can_be_cancelled(client: AsyncClient, device: Lwm2mClient) -> None:
+    made = await client.queue(NAME, "read", paths=["/3/0/0"])
+    await ended(client, made.number)
+    with pytest.raises(ApiError) as caught:
+        await client.cancel_request(made.number)
+    assert caught.value.status == 409
+    with pytest.raises(ApiError) as caught:
+        await client.request(made.number + 1)
+    assert caught.value.status == 404
+
+
+async def test_who_waits_for_a_sleeping_device_is_told_after_a_while(
+    client: AsyncClient, device: Lwm2mClient, notes: Notes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def sleep(_resource_id: int, _arguments: Arguments) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(notes, "execute", sleep)
+    monkeypatch.setattr("lwm2m_ml.service.devices.PATIENCE_SECONDS", 0.2)
+    with pytest.raises(ApiError, match="Queue the operation") as caught:
+        await client.execute(NAME, "/32771/0/20")
+    assert caught.value.status == 504
+
+
 async def test_every_operation_on_an_unknown_device_is_404(client: AsyncClient) -> None:
     calls = (
         client.write("nobody", "/3/0/15", "UTC"),
@@ -258,6 +314,7 @@ async def test_every_operation_on_an_unknown_device_is_404(client: AsyncClient) 
         client.write_attributes("nobody", "/3", {"pmin": 1}),
         client.read_composite("nobody", ["/3"]),
         client.write_composite("nobody", {"/3/0/15": "UTC"}),
+        client.queue("nobody", "read", paths=["/3"]),
         anext(client.observe("nobody", "/3")),
     )
     for call in calls:

@@ -170,5 +170,23 @@ async def test_observe_prints_a_line_for_each_notification(
     assert watching.returncode == 0
 
 
+async def test_later_prints_a_number_to_ask_with(devices: Command, installation: dict[str, str], notes: Notes) -> None:
+    number = (await devices("write", NAME, "/32771/0/1", "9", "--later")).strip()
+    read = (await devices("read", NAME, "/32771/0/1", "--later")).strip()
+    shown: dict[str, Any] = {"state": "waiting"}
+    async with asyncio.timeout(30):
+        while shown["state"] in {"waiting", "sent"}:
+            process = await program(
+                *("requests", "show", read, "--json"),
+                LWM2M_ML_SERVER=installation["api"],
+                LWM2M_ML_TOKEN=installation["token"],
+            )
+            out, errors = await process.communicate()
+            assert process.returncode == 0, errors.decode()
+            shown = json.loads(out)
+    assert (int(read), shown["state"], shown["values"][0]["value"]) == (int(number) + 1, "done", 9)
+    assert notes.values[1] == 9
+
+
 async def test_an_unknown_device_is_one_sentence(devices: Command) -> None:
     assert "No device 'nobody' is registered" in await devices("read", "nobody", "/3", code=1)
