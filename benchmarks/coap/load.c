@@ -260,7 +260,7 @@ static void receive(int index, const uint8_t *in, size_t length) {
     if (!device->sent_at || view.token_length != 4 || memcmp(view.token, device->message + 4, 4)) return;
     if (in[1] >= FIRST_ERROR) results.errors++;
     if (purpose > REGISTER && !device->registered) {
-        if (in[1] >= FIRST_ERROR) return;  // it is sent again by time
+        if (in[1] >= FIRST_ERROR) return begin_next(index);  // with a new message id: the old one is answered
         device->registered = 1;
         registered++;
         strcpy(device->location, view.location);

@@ -52,7 +52,7 @@ def measure(programs: Programs, chosen: list[str], loads: list[Load], runs: int,
                         try:
                             got = load.put_on(programs, server, seconds, load)
                         except (subprocess.CalledProcessError, ValueError) as error:
-                            say(f"{load.name}, {kind}: no figure in this run ({error})")
+                            say(f"{load.name}, {kind}: no figure in this run ({error})\n{server.complaints()}")
                             continue
                     if load.put_on is secure_devices_ask:
                         handshakes = got

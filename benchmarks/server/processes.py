@@ -7,11 +7,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parent / "coap"
@@ -25,6 +26,7 @@ class Server:
 
     port: int
     process: subprocess.Popen[str]
+    log: TextIO
     facts: dict[str, Any] = field(default_factory=dict)
 
     def order(self, name: str, seconds: float = 0.0) -> dict[str, Any]:
@@ -32,6 +34,11 @@ class Server:
         self.process.stdin.write(json.dumps([name, seconds]) + "\n")
         self.process.stdin.flush()
         return json.loads(self.process.stdout.readline())
+
+    def complaints(self) -> str:
+        """The last warnings and errors in the server's log."""
+        self.log.seek(0)
+        return "".join([line for line in self.log if "[info" not in line][-10:])
 
     def cpu_seconds(self) -> float:
         """User and system time of all threads so far; unlike requests per second it bears a busy machine."""
@@ -59,24 +66,23 @@ def running(kind: str) -> Iterator[Server]:
         "ours": [sys.executable, str(HERE / "whole.py"), str(port), *options],
     }
     name = kind.split(maxsplit=1)[0]
-    process = subprocess.Popen(
-        commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    server = Server(port, process)
-    try:
-        if name == "libcoap":
-            wait_for(port)
-        else:
-            line = process.stdout.readline()
-            if not line:
-                raise SystemExit(f"The server {kind!r} did not start: run {' '.join(commands[name])} to see why")
-            server.facts = json.loads(line)
-        yield server
-    finally:
-        process.kill()
-        process.wait()
-        process.stdin.close()
-        process.stdout.close()
+    with tempfile.TemporaryFile("w+") as log:
+        process = subprocess.Popen(commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        server = Server(port, process, log)
+        try:
+            if name == "libcoap":
+                wait_for(port)
+            else:
+                line = process.stdout.readline()
+                if not line:
+                    raise SystemExit(f"The server {kind!r} did not start: {server.complaints()}")
+                server.facts = json.loads(line)
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
 
 
 def free_port() -> int:
