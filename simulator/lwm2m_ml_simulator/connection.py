@@ -6,12 +6,15 @@ import socket
 
 from aiocoap import Message
 
+from lwm2m_ml.coap.errors import RequestTimeout
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml_simulator.credentials import AccountCredentials, tls_settings
 from lwm2m_ml_simulator.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.objects.security import Security
 from lwm2m_ml_simulator.server_uri import ServerUri
+
+_WITH_SESSIONS = frozenset({"coaps", "coaps+tcp"})
 
 
 class ServerConnection:
@@ -29,8 +32,14 @@ class ServerConnection:
 
     async def request(self, message: Message, patience: float | None = None) -> Message:
         """Ask the server; raises CoapError."""
-        message.remote = await self.connect()
-        return await self._coap.request(message, timeout=patience)
+        message.remote = remote = await self.connect()
+        try:
+            return await self._coap.request(message, timeout=patience)
+        except RequestTimeout:
+            # A server that was restarted knows nothing of the session: the next request begins another one.
+            if self.uri.scheme in _WITH_SESSIONS and remote.identity is not None:
+                self._coap.drop_identity(remote.identity)
+            raise
 
 
 async def listen(coap: DeviceEndpoint, account: Security, host: str | None, credentials: AccountCredentials) -> None:

@@ -32,7 +32,7 @@ def test_the_newest_value_of_each_key_survives_a_reboot(writes: list[tuple[int, 
     assert state(Journal(region(flash))) == expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(writes=WRITES, cut=st.integers(0, 60), second_cut=st.integers(0, 6), seed=st.integers(0, 10_000))
 def test_a_cut_at_any_operation_leaves_the_state_before_or_after(
     writes: list[tuple[int, bytes]], cut: int, second_cut: int, seed: int

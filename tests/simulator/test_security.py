@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiocoap import Code
+from aiocoap import Code, Message
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lwm2m_ml.coap.dtls import Granted, NoCredentials, OwnCertificate, PeerCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.errors import RequestTimeout
 from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring
 from lwm2m_ml.coap.tcp.transport import TlsSettings
 from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
@@ -23,10 +24,12 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.connection import ServerConnection
 from lwm2m_ml_simulator.credentials import credential
 from lwm2m_ml_simulator.device_security import DeviceSecurity, OscoreKeys
 from lwm2m_ml_simulator.errors import InvalidAccount
 from lwm2m_ml_simulator.objects.security import Security
+from lwm2m_ml_simulator.server_uri import ServerUri
 
 Server = Any
 KEY = bytes(range(16))
@@ -148,6 +151,28 @@ async def test_certificates_over_tls(secure: Server, own: OwnCertificate) -> Non
 
 async def test_plain_tcp(secure: Server) -> None:
     await works(secure, Account(uri(secure, "coap+tcp"), short_server_id=1, binding="T"), None)
+
+
+async def test_a_server_that_forgot_the_session_is_reached_by_another_one(secure: Server, keys: Keys) -> None:
+    account = Account(
+        uri(secure, "coaps"),
+        short_server_id=1,
+        security_mode=SecurityMode.PRE_SHARED_KEY,
+        identity=b"mcu-identity",
+        secret=KEY,
+    )
+    async with Lwm2mClient("mcu", account, catalogue=secure.catalogue) as client:
+        await secure.until_registered()
+        host, port = secure.endpoint.address("coaps")
+        secure.endpoint._transports["coaps"]._sessions.__init__(16, 16)  # killed, it says goodbye to nobody
+        await secure.endpoint.close()
+        secure.coap = CoapEndpoint(fast_handlers=secure.handlers())
+        await secure.coap.listen_dtls(host, port, keys)
+        connection = ServerConnection(client.coap, ServerUri("coaps", host, port))
+        message = Message(code=Code.POST, uri_path=("dp",), payload=b"\x80", content_format=112)
+        with pytest.raises(RequestTimeout):
+            await connection.request(message, patience=0.3)
+        assert (await connection.request(message.copy(), patience=5)).code is Code.CHANGED
 
 
 @pytest.mark.parametrize("wrong", ["key", "server"])
