@@ -14,12 +14,16 @@ from lwm2m_ml.compiler.frontends.layout import (
     channels_last_order,
 )
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
-from lwm2m_ml.compiler.frontends.onnx_operators import IMPORTERS
+from lwm2m_ml.compiler.frontends.onnx_operators import CONTRIBUTED, IMPORTERS
 from lwm2m_ml.compiler.ir import DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_elements
 from lwm2m_ml.compiler.ir.tensor import Array
 
 _DOMAINS = ("", "ai.onnx")
+# ONNX Runtime's own operators on integers.
+_CONTRIBUTED = "com.microsoft"
+# Integer inputs are dequantised first thing; the module takes them as int8 anyway.
+_INPUT_TYPES = (TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8)
 
 
 def read_onnx(content: bytes) -> Graph:
@@ -84,8 +88,10 @@ def _constant(tensor: TensorProto) -> Array:
 
 def _add_input(importer: OnnxImporter, value: onnx.ValueInfoProto) -> str:
     tensor_type = value.type.tensor_type
-    if tensor_type.elem_type != TensorProto.FLOAT:
-        raise UnreadableModel(f"Input {value.name} is not a float32 tensor", hint="Export the model with float32 input")
+    if tensor_type.elem_type not in _INPUT_TYPES:
+        raise UnreadableModel(
+            f"Input {value.name} is neither float32 nor int8", hint="Export the model with float32 input"
+        )
     if not tensor_type.HasField("shape"):
         raise WrongShape(f"Input {value.name} has no shape")
     shape = tuple(_length(value.name, axis, dim) for axis, dim in enumerate(tensor_type.shape.dim))
@@ -138,7 +144,8 @@ def _in_order(graph: GraphProto, known: set[str]) -> Iterable[NodeProto]:
 
 def _import_node(importer: OnnxImporter, proto: NodeProto) -> None:
     place = f"'{proto.name or (proto.output[0] if proto.output else '')}'"
-    if proto.domain not in _DOMAINS or proto.op_type not in IMPORTERS:
+    contributed = proto.domain == _CONTRIBUTED and proto.op_type in CONTRIBUTED
+    if (proto.domain not in _DOMAINS and not contributed) or proto.op_type not in IMPORTERS:
         raise UnsupportedOperator(proto.op_type, place, hint=f"These work: {', '.join(sorted(IMPORTERS))}")
     try:
         attributes = {attribute.name: _attribute(attribute) for attribute in proto.attribute}

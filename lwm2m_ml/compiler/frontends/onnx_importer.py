@@ -7,6 +7,7 @@ import numpy
 
 from lwm2m_ml.compiler.errors import UnreadableModel, UnsupportedOperator
 from lwm2m_ml.compiler.frontends.layout import constant_to_channels_last
+from lwm2m_ml.compiler.ir import Quantization
 from lwm2m_ml.compiler.ir.builder import GraphBuilder
 from lwm2m_ml.compiler.ir.kinds import Kind
 from lwm2m_ml.compiler.ir.tensor import Array
@@ -21,6 +22,11 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, object]
+
+    @property
+    def label(self) -> str:
+        """The name of the operations that it becomes."""
+        return f"{self.operator} {self.place}"
 
     def has_input(self, index: int) -> bool:
         """Whether an optional operand is given."""
@@ -67,6 +73,8 @@ class OnnxImporter:
     builder: GraphBuilder = field(default_factory=GraphBuilder)
     constants: dict[str, Array] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    # What the model says of its constants' quantisation.
+    quantizations: dict[str, Quantization] = field(default_factory=dict)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """The channels-last shape of a tensor of the graph."""
@@ -113,9 +121,19 @@ class OnnxImporter:
     def add(self, node: Node, kind: Kind, inputs: list[str], suffix: str = "") -> str:
         """Add an operation that computes the node's first result, or a step towards it."""
         wish = node.outputs[0] + suffix
-        result = self.builder.add(kind, inputs, wish, name=f"{node.operator} {node.place}")
+        result = self.builder.add(kind, inputs, wish, name=node.label)
         self.names[node.outputs[0]] = result
         return result
+
+    def weight_constant(self, node: Node, index: int, values: Array, axis: int, *, factor: float = 1.0) -> str:
+        """Add a layer's weights, operand `index` rearranged; quantised along `axis` if the model says so."""
+        name = self.builder.fresh(f"{node.outputs[0]}.weights")
+        given = self.quantizations.get(node.inputs[index])
+        count = values.shape[axis]
+        if given is None or any(given.zero_points) or len(given.scales) not in (1, count) or factor != 1.0:
+            return self.builder.constant(name, values.astype(numpy.float32))
+        scales = given.scales if len(given.scales) == count else given.scales * count
+        return self.builder.constant(name, values.astype(numpy.float32), Quantization(scales, (0,) * count, axis))
 
     def float_constant(self, node: Node, suffix: str, values: Array) -> str:
         """Add a float32 constant that belongs to a node."""

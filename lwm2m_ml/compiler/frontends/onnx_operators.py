@@ -6,6 +6,7 @@ from lwm2m_ml.compiler.frontends import (
     onnx_elementwise,
     onnx_movement,
     onnx_products,
+    onnx_quantized,
     onnx_recurrent,
     onnx_resizing,
     onnx_windows,
@@ -18,7 +19,11 @@ IMPORTERS: Mapping[str, Importer] = {
     **onnx_elementwise.IMPORTERS,
     **onnx_movement.IMPORTERS,
     **onnx_products.IMPORTERS,
+    **onnx_quantized.IMPORTERS,
     **onnx_recurrent.IMPORTERS,
     **onnx_resizing.IMPORTERS,
     **onnx_windows.IMPORTERS,
 }
+
+# What counts in the domain of ONNX Runtime, too.
+CONTRIBUTED = frozenset(onnx_quantized.IMPORTERS)

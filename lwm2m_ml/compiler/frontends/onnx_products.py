@@ -23,7 +23,8 @@ def _gemm(importer: OnnxImporter, node: Node) -> None:
     bias = numpy.zeros(weights.shape[0])
     if node.has_input(2):
         bias = bias + node.real("beta", 1.0) * importer.weights(node, 2).reshape(-1)
-    _fully_connected(importer, node, rows, weights * node.real("alpha", 1.0), bias)
+    factor = node.real("alpha", 1.0)
+    _fully_connected(importer, node, rows, weights * factor, bias, factor=factor)
 
 
 def _matrix_product(importer: OnnxImporter, node: Node) -> None:
@@ -45,10 +46,12 @@ def _matrix_product(importer: OnnxImporter, node: Node) -> None:
     importer.names[node.outputs[0]] = add_transpose(importer.builder, result, order, f"{result}.nhwc")
 
 
-def _fully_connected(importer: OnnxImporter, node: Node, rows: str, weights: Array, bias: Array) -> str:
+def _fully_connected(
+    importer: OnnxImporter, node: Node, rows: str, weights: Array, bias: Array, *, factor: float = 1.0
+) -> str:
     operands = [
         rows,
-        importer.float_constant(node, ".weights", weights),
+        importer.weight_constant(node, 1, weights, 0, factor=factor),
         importer.float_constant(node, ".bias", bias),
     ]
     return importer.add(node, FullyConnected(), operands)

@@ -6,6 +6,7 @@ import numpy
 
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
 from lwm2m_ml.compiler.ir.kinds import (
+    OUTPUT_AXIS,
     AveragePool,
     Convolution,
     DepthwiseConvolution,
@@ -43,7 +44,7 @@ def _convolution(importer: OnnxImporter, node: Node) -> None:
         weights = weights.transpose(0, 2, 3, 1)
     operands = [
         image,
-        importer.float_constant(node, ".weights", weights),
+        importer.weight_constant(node, 1, weights, OUTPUT_AXIS[type(kind)]),
         importer.float_constant(node, ".bias", bias),
     ]
     _finish(importer, node, kind, operands)

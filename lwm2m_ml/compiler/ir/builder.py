@@ -1,14 +1,14 @@
 """Building a graph step by step, with shapes inferred and sizes bounded as it grows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy
 
 from lwm2m_ml.compiler.errors import ModelTooLarge
 from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
-from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.kinds import Kind, Requantize
 from lwm2m_ml.compiler.ir.limits import MAXIMUM_OPERATIONS, check_elements, check_work
 from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.quantization import Quantization
@@ -58,6 +58,15 @@ class GraphBuilder:
         output = self.variable(wish, shape, result_type(kind, operands[0].dtype), quantization)
         self.operations.append(Operation(name or output, kind, tuple(inputs), output))
         return output
+
+    def annotate(self, name: str, quantization: Quantization, *, name_of_step: str = "") -> str:
+        """Say how a float tensor is to be quantised; one that is quantised otherwise already gets a second form."""
+        tensor = self.tensors[name]
+        if tensor.quantization is None:
+            self.tensors[name] = replace(tensor, quantization=quantization)
+        elif tensor.quantization != quantization:
+            return self.add(Requantize(), [name], f"{name}.requantized", name=name_of_step, quantization=quantization)
+        return name
 
     def finish(self, inputs: Sequence[str], outputs: Sequence[str]) -> Graph:
         """The graph as built."""

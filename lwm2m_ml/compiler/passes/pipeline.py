@@ -3,6 +3,7 @@
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.passes.activation_fusion import FuseActivation
 from lwm2m_ml.compiler.passes.batch_normalization import FoldBatchNormalization
+from lwm2m_ml.compiler.passes.bias_fusion import FuseBias
 from lwm2m_ml.compiler.passes.constant_folding import ConstantFolding
 from lwm2m_ml.compiler.passes.dead_channels import EliminateDeadChannels
 from lwm2m_ml.compiler.passes.dead_code import DeadCode
@@ -17,6 +18,7 @@ SIMPLIFY = (
     EliminateTranspose(),
     EliminateReshape(),
     FoldBatchNormalization(),
+    FuseBias(),
     FuseActivation(),
     DeadCode(),
 )

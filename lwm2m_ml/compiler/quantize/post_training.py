@@ -15,6 +15,7 @@ from lwm2m_ml.compiler.quantize.calibration import (
     observe_ranges,
     random_samples,
 )
+from lwm2m_ml.compiler.quantize.given import separated
 from lwm2m_ml.compiler.quantize.parameters import (
     activation_quantization,
     quantize_bias,
@@ -32,7 +33,7 @@ def quantize(graph: Graph, calibration: Array | None, observer: Observer | None 
     samples = random_samples(graph) if calibration is None else check_samples(graph, calibration, "calibration data")
     inputs = {graph.inputs[0]: samples}
     inputs |= {name: random_samples(replace(graph, inputs=(name,)), len(samples)) for name in graph.inputs[1:]}
-    graph = with_cell_scales(graph, inputs)
+    graph = with_cell_scales(separated(graph), inputs)
     ranges = observe_ranges(graph, inputs, observer or MinimumMaximum())
     ranges |= {
         name: Range(min(0.0, float(tensor.values.min())), max(0.0, float(tensor.values.max())))
@@ -109,7 +110,12 @@ class _Quantizer:
         if not (weights.is_constant and bias.is_constant):
             raise UnsupportedOperator(operation.kind_name, operation.name, why="its weights are computed by the model")
         axis = kinds.OUTPUT_AXIS[type(operation.kind)]
-        scales = weight_scales(weights.values, axis, bias.values, operand.quantization.scale)
+        given = weights.quantization
+        scales = (
+            given.scales
+            if given is not None and given.axis == axis
+            else weight_scales(weights.values, axis, bias.values, operand.quantization.scale)
+        )
         zeros = (0,) * len(scales)
         # Two layers may read the same constants at different scales, so each layer gets its own.
         names = (f"{operation.output}/weights", f"{operation.output}/bias")

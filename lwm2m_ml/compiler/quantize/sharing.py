@@ -18,10 +18,10 @@ def fixed_quantization(kind: kinds.Kind) -> Quantization | None:
     return None
 
 
-def _is_extreme(kind: kinds.Kind) -> bool:
-    """Whether codes are compared with each other, which makes sense under one quantisation only."""
+def shares_quantization(kind: kinds.Kind) -> bool:
+    """Whether codes are only moved, or compared with each other, which makes sense under one quantisation only."""
     extremes = (kinds.BinaryFunction.MINIMUM, kinds.BinaryFunction.MAXIMUM)
-    return isinstance(kind, kinds.Binary) and kind.function in extremes
+    return isinstance(kind, kinds.MOVES) or (isinstance(kind, kinds.Binary) and kind.function in extremes)
 
 
 class SharedRanges:
@@ -30,7 +30,7 @@ class SharedRanges:
     def __init__(self, graph: Graph, ranges: dict[str, Range]) -> None:
         self._parents = {name: name for name in graph.tensors}
         for operation in graph.operations:
-            if isinstance(operation.kind, kinds.MOVES) or _is_extreme(operation.kind):
+            if shares_quantization(operation.kind):
                 for name in operation.inputs:
                     self._join(name, operation.output)
         self._ranges: dict[str, Range] = {}
@@ -42,6 +42,9 @@ class SharedRanges:
             fixed = fixed_quantization(operation.kind)
             if fixed is not None:
                 self._fixed[self._find(operation.output)] = fixed
+        for name, tensor in graph.tensors.items():
+            if tensor.quantization is not None and tensor.quantization.axis is None and not tensor.is_constant:
+                self._fixed[self._find(name)] = tensor.quantization
 
     def range_of(self, name: str) -> Range:
         """The range of all tensors that share with this one."""
