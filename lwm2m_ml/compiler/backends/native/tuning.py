@@ -6,8 +6,9 @@ Measurements are kept in the cache under the digest of the sources, so that they
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy
@@ -50,6 +51,9 @@ class Choice:
     c_optimization: str
 
 
+Move = Callable[[Choice], Choice]
+
+
 def best_design(graph: Graph, target: Target, optimize: str) -> Design:
     """The design with the smallest objective that the search finds; the same for the same arguments, everywhere."""
     start = Choice(
@@ -88,18 +92,18 @@ class _Search:
 
     def run(self, start: Choice) -> Choice:
         """The best choice within the budget."""
-        budget = NODE_BUDGET[self.optimize] - 1
-        best, best_score = start, self._score(start)
+        design = self.design(start)
+        best, best_score, seen = start, self._score(design), {_signature(design)}
         improved = True
-        seen = {start}
         while improved:
             improved = False
-            for choice in self._neighbours(best):
-                if choice in seen or budget <= 0:
+            for move in self._moves(start):
+                choice = move(best)
+                design = self.design(choice)
+                if _signature(design) in seen or len(seen) >= NODE_BUDGET[self.optimize]:
                     continue
-                seen.add(choice)
-                budget -= 1
-                score = self._score(choice)
+                seen.add(_signature(design))
+                score = self._score(design)
                 if score < best_score:
                     best, best_score, improved = choice, score, True
         return best
@@ -114,24 +118,34 @@ class _Search:
             arena = plan_arena(self.graph, steps)
         return Design(self.graph, self.target, steps, arena, choice.c_optimization)
 
-    def _neighbours(self, choice: Choice) -> Iterator[Choice]:
-        """All choices that differ in one thing, those first that change most."""
+    def _moves(self, start: Choice) -> Iterator[Move]:
+        """All changes of one thing, those first that change most."""
         for c_optimization in _c_optimizations(self.target, self.optimize):
-            yield replace(choice, c_optimization=c_optimization)
-        yield replace(choice, joins=not choice.joins)
-        for index, (group, _) in enumerate(choice.kernels):
+            yield partial(replace, c_optimization=c_optimization)
+        yield lambda choice: replace(choice, joins=not choice.joins)
+        for index, (group, _) in enumerate(start.kernels):
             for position in range(len(group)):
-                kernels = (*choice.kernels[:index], (group, position), *choice.kernels[index + 1 :])
-                yield replace(choice, kernels=kernels)
+                yield partial(_with_position, index=index, position=position)
 
-    def _score(self, choice: Choice) -> tuple[int, ...]:
-        cost = measure(self.design(choice))
+    def _score(self, design: Design) -> tuple[int, ...]:
+        cost = measure(design)
         if self.optimize == "size":
             return (cost.flash_bytes + cost.ram_bytes, cost.instructions)
         if self.optimize == "speed":
             return (cost.instructions, cost.flash_bytes + cost.ram_bytes)
         # A per cent of one is worth a per cent of another.
         return (cost.flash_bytes * cost.ram_bytes * cost.instructions,)
+
+
+def _with_position(choice: Choice, *, index: int, position: int) -> Choice:
+    group, _ = choice.kernels[index]
+    return replace(choice, kernels=(*choice.kernels[:index], (group, position), *choice.kernels[index + 1 :]))
+
+
+def _signature(design: Design) -> tuple[object, ...]:
+    """What tells designs of one search apart: choices that come to the same are built once."""
+    steps = ((repr(step.kernel), step.layer.result.name, step.layer.feeder is not None) for step in design.steps)
+    return (design.c_optimization, *steps)
 
 
 def _with_kernel(step: Step, chosen: Mapping[_Group, int]) -> Step:
