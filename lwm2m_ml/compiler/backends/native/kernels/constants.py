@@ -1,15 +1,17 @@
 """What drivers read from flash beside their code: the lengths of a layer, parameters of channels, weights.
 
-A driver that reads its lengths serves all layers of its kind; one that has them as literals is longer and faster.
+A driver that reads its lengths serves all layers of its kind; one that has them as literals is faster.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy
 from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.backends.native.layer import Layer
+from lwm2m_ml.compiler.ir.kinds import Kind
 from lwm2m_ml.compiler.ir.tensor import Array
 
 Words = NDArray[numpy.uint32]
@@ -17,7 +19,7 @@ Words = NDArray[numpy.uint32]
 # Lengths take 16 bits.
 LARGEST_LENGTH = 1 << 15
 # What may be negative; all else is read as unsigned, which takes the smallest cores one instruction less.
-_SIGNED = frozenset({"ROUNDING", "FEEDER_ROUNDING", "LOW", "HIGH", "ZERO"})
+_SIGNED = frozenset({"ROUNDING", "FEEDER_ROUNDING", "AWAY", "LOW", "HIGH", "ZERO"})
 
 
 def channel_parameters(layer: Layer, bias: Array) -> Words:
@@ -36,27 +38,35 @@ def byte_words(values: Array) -> Words:
     return filled.view(numpy.uint32)
 
 
-def driver(text: str, shape: Mapping[str, int], words: Words, *, specialised: bool = False) -> tuple[str, Words]:
+def driver(
+    text: str, shape: Mapping[str, int], sharers: Iterable[Mapping[str, int]], words: Words
+) -> tuple[str, Words]:
     """The driver's C text with its lengths, and the constants it reads; `$REST` becomes the address of `words`.
 
-    A length is read where it is used, for registers are worth more than loads. Those that the text does not name are
-    left out.
+    A length that differs among `sharers`, the shapes of all layers that may have this driver, is read where it is used,
+    for registers are worth more than loads. The others become literals, and so do those beyond 16 bits.
     """
-    used = {name: length for name, length in shape.items() if re.search(rf"\b{name}\b", text)}
-    if specialised:
-        for name, length in used.items():
+    shapes = list(sharers)
+    read: list[int] = []
+    for name, length in sorted(shape.items()):
+        if not re.search(rf"\b{name}\b", text):
+            continue
+        if all(other[name] == length for other in shapes) or abs(length) >= LARGEST_LENGTH:
             text = re.sub(rf"\b{name}\b", f"({length})", text)
-        return text.replace("$REST", "constants"), words
-    for index, name in enumerate(used):
+            continue
         c_type = "int16_t" if name in _SIGNED else "uint16_t"
-        text = re.sub(rf"\b{name}\b", f"((const {c_type} *)constants)[{index}]", text)
-    head = numpy.array([*used.values(), *[0] * (len(used) % 2)], numpy.int16).view(numpy.uint32)
+        text = re.sub(rf"\b{name}\b", f"((const {c_type} *)constants)[{len(read)}]", text)
+        read.append(length)
+    head = numpy.array([*read, *[0] * (len(read) % 2)], numpy.int16).view(numpy.uint32)
     return text.replace("$REST", f"(constants + {len(head)})"), numpy.concatenate([head, words])
 
 
-def specialises(layer: Layer) -> bool:
-    """Whether a layer is to have a driver of its own."""
-    return layer.optimize == "speed"
+def peers(layer: Layer, *more: type[Kind]) -> list[Layer]:
+    """The layers that may share a driver, itself included: for speed none, else all of its kind or of `more` kinds."""
+    if layer.optimize == "speed":
+        return [layer]
+    others = (replace(layer, operation=operation, feeder=None) for operation in layer.graph.operations)
+    return [other for other in others if isinstance(other.kind, (type(layer.kind), *more))]
 
 
 def first_reads(layer: Layer, stride: Sequence[int], top: int, left: int) -> Array:

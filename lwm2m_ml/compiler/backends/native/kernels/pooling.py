@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy
+
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
+from lwm2m_ml.compiler.backends.native.kernels.constants import driver, peers
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -11,36 +14,36 @@ from lwm2m_ml.compiler.ir.kinds import AveragePool, MaxPool
 from lwm2m_ml.compiler.reference.requantization import limits_of
 
 _TEMPLATE = """
-static void @NAME@(const int8_t *input, int8_t *output)
+static void @NAME@(const int8_t *input, int8_t *output, const uint32_t *constants)
 {
-  for (int32_t image = 0; image < $IMAGES; ++image, input += $IMAGE_BYTES)
-  for (int32_t y = 0; y < $OUT_HEIGHT; ++y)
-  for (int32_t x = 0; x < $OUT_WIDTH; ++x)
-  for (int32_t channel = 0; channel < $CHANNELS; ++channel) {
+  for (int32_t image = 0; image < IMAGES; ++image, input += IMAGE_BYTES)
+  for (int32_t y = 0; y < OUT_HEIGHT; ++y)
+  for (int32_t x = 0; x < OUT_WIDTH; ++x)
+  for (int32_t channel = 0; channel < CHANNELS; ++channel) {
     int32_t value = $START;
     int32_t count = 0;
-    for (int32_t ky = 0; ky < $WINDOW_HEIGHT; ++ky) {
-      int32_t row = y * $STRIDE_Y - $TOP + ky;
-      for (int32_t kx = 0; kx < $WINDOW_WIDTH; ++kx) {
-        int32_t column = x * $STRIDE_X - $LEFT + kx;
+    int32_t row = y * STRIDE_Y - TOP;
+    for (int32_t ky = 0; ky < WINDOW_HEIGHT; ++ky, ++row) {
+      int32_t column = x * STRIDE_X - LEFT;
+      const int8_t *next = input + (row * IN_WIDTH + column) * CHANNELS + channel;
+      for (int32_t kx = 0; kx < WINDOW_WIDTH; ++kx, ++column, next += CHANNELS) {
         $INSIDE{
-          int32_t next = input[(row * $IN_WIDTH + column) * $CHANNELS + channel];
           $STEP
         }
       }
     }
     $FINISH
-    *output++ = $CLAMP(value, $LOW, $HIGH);
+    *output++ = $CLAMP(value, LOW, HIGH);
   }
 }
 """
-_INSIDE = "if ((uint32_t)row < $IN_HEIGHT && (uint32_t)column < $IN_WIDTH) "
-_MAXIMUM = ("-128", "if (next > value) value = next;", "(void)count;")
-_AVERAGE = ("0", "value += next; ++count;", "value = (value > 0 ? value + count / 2 : value - count / 2) / count;")
+_INSIDE = "if ((uint32_t)row < IN_HEIGHT && (uint32_t)column < IN_WIDTH) "
+_MAXIMUM = ("-128", "if (*next > value) value = *next;", "(void)count;")
+_AVERAGE = ("0", "value += *next; ++count;", "value = (value > 0 ? value + count / 2 : value - count / 2) / count;")
 _AVERAGE_UNPADDED = (
     "0",
-    "value += next;",
-    "(void)count; value = (value > 0 ? value + $COUNT / 2 : value - $COUNT / 2) / $COUNT;",
+    "value += *next;",
+    "(void)count; value = (value > 0 ? value + COUNT / 2 : value - COUNT / 2) / COUNT;",
 )
 
 
@@ -55,36 +58,41 @@ class PlainPool(Portable):
         return isinstance(layer.kind, AveragePool | MaxPool)
 
     def emit(self, layer: Layer, program: Program, places: Places) -> str:
-        """One function per shape."""
+        """A function that reads its lengths if several pools can share it."""
         kind = layer.kind
         assert isinstance(kind, AveragePool | MaxPool)  # noqa: S101 - see accepts
-        image = layer.operands[0]
         padded = not kind.padding.is_zero
         start, step, finish = _MAXIMUM if isinstance(kind, MaxPool) else _AVERAGE if padded else _AVERAGE_UNPADDED
-        low, high = limits_of(layer.result, kind.activation)
-        text = fill(
-            _TEMPLATE.replace("$INSIDE", _INSIDE if padded else "").replace("$FINISH", finish),
-            IMAGES=image.shape[0],
-            IMAGE_BYTES=image.elements // image.shape[0],
-            OUT_HEIGHT=layer.result.shape[1],
-            OUT_WIDTH=layer.result.shape[2],
-            CHANNELS=image.shape[3],
-            START=start,
-            STEP=step,
-            WINDOW_HEIGHT=kind.window[0],
-            WINDOW_WIDTH=kind.window[1],
-            COUNT=kind.window[0] * kind.window[1],
-            IN_HEIGHT=image.shape[1],
-            IN_WIDTH=image.shape[2],
-            STRIDE_Y=kind.stride[0],
-            STRIDE_X=kind.stride[1],
-            TOP=kind.padding.top,
-            LEFT=kind.padding.left,
-            CLAMP=clamp_function(program),
-            LOW=low,
-            HIGH=high,
-        )
-        return f"{program.function('pool', text)}({places.operands[0]}, {places.result});"
+        text = _TEMPLATE.replace("$INSIDE", _INSIDE if padded else "").replace("$FINISH", finish)
+        sharers = [_shape(other) for other in peers(layer)]
+        text, words = driver(text, _shape(layer), sharers, numpy.zeros(0, numpy.uint32))
+        text = fill(text, START=start, STEP=step, CLAMP=clamp_function(program))
+        constants = program.constant(words, alignment=4) if len(words) else "0"
+        return f"{program.function('pool', text)}({places.operands[0]}, {places.result}, {constants});"
+
+
+def _shape(layer: Layer) -> dict[str, int]:
+    kind, image = layer.kind, layer.operands[0]
+    assert isinstance(kind, AveragePool | MaxPool)  # noqa: S101 - see accepts
+    low, high = limits_of(layer.result, kind.activation)
+    return {
+        "IMAGES": image.shape[0],
+        "IMAGE_BYTES": image.elements // image.shape[0],
+        "OUT_HEIGHT": layer.result.shape[1],
+        "OUT_WIDTH": layer.result.shape[2],
+        "CHANNELS": image.shape[3],
+        "WINDOW_HEIGHT": kind.window[0],
+        "WINDOW_WIDTH": kind.window[1],
+        "COUNT": kind.window[0] * kind.window[1],
+        "IN_HEIGHT": image.shape[1],
+        "IN_WIDTH": image.shape[2],
+        "STRIDE_Y": kind.stride[0],
+        "STRIDE_X": kind.stride[1],
+        "TOP": kind.padding.top,
+        "LEFT": kind.padding.left,
+        "LOW": low,
+        "HIGH": high,
+    }
 
 
 KERNELS: tuple[Kernel, ...] = (PlainPool(),)

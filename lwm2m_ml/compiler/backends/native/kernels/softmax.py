@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
+from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import Softmax
 from lwm2m_ml.compiler.reference.requantization import scale_of
 from lwm2m_ml.compiler.reference.softmax import EXP_CONSTANT_TERM, EXP_FACTORS, ONE_THIRD, softmax_parameters
+from lwm2m_ml.compiler.targets import Architecture
 
 _HIGH = """
 static __attribute__((noinline)) int32_t @NAME@(int32_t value, int32_t multiplier)
@@ -53,7 +55,7 @@ static void @NAME@(const int8_t *input, int8_t *output)
       int32_t difference = input[i] - maximum;
       if (difference >= $MINIMUM) sum += $SHIFT($EXP($HIGH(difference * (1 << $LEFT), $MULTIPLIER)), 12);
     }
-    int32_t headroom = __builtin_clz((uint32_t)sum);
+    int32_t headroom = $HEADROOM;
     int32_t half = (int32_t)(((uint32_t)sum << headroom) >> 1);
     int32_t x = 1515870810 + $HIGH(half, -1010580540);
     for (int32_t i = 0; i < 3; ++i) x += $HIGH(x, (1 << 29) - $HIGH(half, x)) * 4;
@@ -70,6 +72,27 @@ static void @NAME@(const int8_t *input, int8_t *output)
   }
 }
 """
+
+
+# Without an instruction for it a loop is a fraction of what a compiler puts in its place.
+_LEADING_ZEROS = """
+static int32_t @NAME@(int32_t value)
+{
+  int32_t count = 0;
+  for (; value > 0; value = (int32_t)((uint32_t)value << 1)) {
+    ++count;
+    __asm__("" : "+r"(value));
+  }
+  return count;
+}
+"""
+
+
+def _headroom(layer: Layer, program: Program) -> str:
+    """The zeros in front of the sum, which is positive."""
+    if is_baseline(layer.target) or layer.target.architecture is Architecture.RISCV32:
+        return f"{program.function('leading_zeros', _LEADING_ZEROS)}(sum)"
+    return "__builtin_clz((uint32_t)sum)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +129,7 @@ class FixedPointSoftmax(Portable):
             MULTIPLIER=multiplier,
             HIGH=high,
             SHIFT=shift,
+            HEADROOM=_headroom(layer, program),
             EXP=program.function("exponential", exponential),
         )
         return f"{program.function('softmax', text)}({places.operands[0]}, {places.result});"

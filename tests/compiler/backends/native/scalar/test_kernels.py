@@ -130,7 +130,7 @@ def prove_kernels(graph: Graph, target: str, name: str) -> int:
         for tensor in graph.inputs
     }
     found = 0
-    for optimize, c_optimization in (("balanced", "size"), ("speed", "speed")):
+    for optimize, c_optimization in (("balanced", "size"), ("speed", "speed"), ("size", "size")):
         (step,) = select(graph, core, optimize)
         kernels = [kernel for kernel in candidates(step.layer) if kernel.name.startswith(name)]
         for kernel in kernels:

@@ -15,7 +15,7 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     block_lead,
     driver,
     first_reads,
-    specialises,
+    peers,
 )
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -170,7 +170,7 @@ class BlockConvolution:
             .replace("$LIMITS", "-128, 127" if plain else "LOW, HIGH")
         )
         stream = weight_stream(layer, _filters(layer), bias, pairs)
-        text, words = driver(text, self._shape(layer), stream, specialised=specialises(layer))
+        text, words = driver(text, self._shape(layer), self._sharers(layer), stream)
         text = fill(text, WIDEN=program.function("widen", _WIDEN) if _by_words(layer) else "")
         constants = program.constant(words, alignment=4)
         block = block_function(program, requantization)
@@ -183,6 +183,10 @@ class BlockConvolution:
         if _is_pointwise(layer):
             return _POINTWISE if kind.stride == (1, 1) else _POINTWISE_STRIDED
         return _WINDOW.replace("$GATHER", _BY_WORDS if _by_words(layer) else _BY_BYTES)
+
+    def _sharers(self, layer: Layer) -> list[dict[str, int]]:
+        """The shapes of the layers whose columns are filled by the same text."""
+        return [self._shape(other) for other in peers(layer) if self._fill(other) == self._fill(layer)]
 
     def _shape(self, layer: Layer) -> dict[str, int]:
         kind = layer.kind

@@ -17,7 +17,7 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     byte_words,
     channel_parameters,
     driver,
-    specialises,
+    peers,
 )
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -103,6 +103,10 @@ def plane_shape(layer: Layer) -> dict[str, int]:
     }
 
 
+def _shape(layer: Layer) -> dict[str, int]:
+    return plane_shape(layer) | {"CHANNELS": layer.operands[0].shape[3]}
+
+
 def _constants(layer: Layer, bias: Array) -> Words:
     """Parameters and weights of a layer."""
     weights = byte_words(layer.operands[1].values.reshape(9, -1).T)
@@ -156,9 +160,7 @@ class PlaneDepthwise:
         bias = depthwise_bias(layer)
         assert isinstance(kind, DepthwiseConvolution)  # noqa: S101 - see accepts
         assert bias is not None  # noqa: S101 - see accepts
-        image = layer.operands[0]
-        shape = plane_shape(layer) | {"CHANNELS": image.shape[3]}
-        text, words = driver(_DRIVER, shape, _constants(layer, bias), specialised=specialises(layer))
+        text, words = driver(_DRIVER, _shape(layer), map(_shape, peers(layer)), _constants(layer, bias))
         text = fill(
             text,
             STATE_WORDS=STATE_WORDS,

@@ -25,7 +25,6 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     byte_words,
     channel_parameters,
     driver,
-    specialises,
 )
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -163,7 +162,7 @@ class PointwiseDepthwise:
             "CHANNELS": channels,
             "FEEDER_ROUNDING": rounding_term(feeder.requantization),
         }
-        text, words = driver(_DRIVER, shape, _constants(layer, feeder, bias), specialised=specialises(layer))
+        text, words = driver(_DRIVER, shape, [shape], _constants(layer, feeder, bias))
         text = fill(
             text,
             POINT_WORDS=_STATE_WORDS,

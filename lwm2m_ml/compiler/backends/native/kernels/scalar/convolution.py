@@ -14,11 +14,18 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     channel_parameters,
     driver,
     first_reads,
-    specialises,
+    peers,
 )
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline, is_scalar
+from lwm2m_ml.compiler.backends.native.kernels.scalar.columns import GATHER, IN_PLACE, copy_function
 from lwm2m_ml.compiler.backends.native.kernels.scalar.dot import FILTERS, dot_function
-from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import UNPACKED, limits, scalable, scale_function
+from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import (
+    SCALING,
+    UNPACKED,
+    scalable,
+    scale_function,
+    scaling_lengths,
+)
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import Convolution, FullyConnected
@@ -43,41 +50,19 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
 #pragma clang loop unroll(disable)
       for (int32_t i = 0; i < 4; ++i, own += 2, ++place) {
         $UNPACKED
-        *place = $SCALE(sums[i] + bias, multiplier, shift, term, $LIMITS);$STORE_SECOND
+        $STORE
       }
     }
     output += $COLUMNS * CHANNELS;
   }
 }
 """
-_STORE_SECOND = """
-        if (step) place[CHANNELS] = $SCALE(sums[4 + i] + bias, multiplier, shift, term, $LIMITS);"""
-# Columns lie in the operand as they are needed.
-_IN_PLACE = """
-    const int8_t *column = input;
-    input += $COLUMNS * LENGTH;"""
-_GATHER = """
-    int8_t *target = columns;
-    const int8_t *column = columns;
-    for (int32_t i = 0; i < $COLUMNS && i < left; ++i) {
-      int32_t start = x * STRIDE_X - LEFT, row = y * STRIDE_Y - TOP;
-      for (int32_t ky = 0; ky < WINDOW_HEIGHT; ++ky, row += DILATION_Y)
-        target = $COPY(target, input + (row * IN_WIDTH + start) * IN_CHANNELS, start * IN_CHANNELS,
-          (uint32_t)row < IN_HEIGHT ? IN_WIDTH * IN_CHANNELS : 0, WINDOW_WIDTH * IN_CHANNELS, ZERO);
-      if (++x == OUT_WIDTH) { x = 0; ++y; }
-    }"""
-# One row of a window: elements from `start` on of a row with `end` of them, zero points outside of it.
-_COPY = """
-static __attribute__((noinline)) int8_t *@NAME@(int8_t *target, const int8_t *source, int32_t start, int32_t end,
-  int32_t length, int32_t zero)
-{
-  int32_t i = 0;
-  if (start < 0) for (; i < length && i < -start; ++i) target[i] = (int8_t)zero;
-  for (; i < length && i < end - start; ++i) target[i] = source[i];
-  for (; i < length; ++i) target[i] = (int8_t)zero;
-  return target + length;
-}
-"""
+_STORE_ONE = "*place = $SCALE(sums[i] + bias, multiplier, shift, term, $SCALING);"
+_STORE_TWO = """int8_t *pixel = place;
+        int32_t *sum = sums + i;
+#pragma clang loop unroll(disable)
+        for (int32_t n = left < 2; n < 2; ++n, pixel += CHANNELS, sum += 4)
+          *pixel = $SCALE(*sum + bias, multiplier, shift, term, $SCALING);"""
 
 
 def _filters(layer: Layer) -> Array:
@@ -89,7 +74,7 @@ def _bias(layer: Layer) -> Array | None:
     return folded_bias(layer, _filters(layer).sum(axis=1, dtype=numpy.int64))
 
 
-def _in_place(layer: Layer) -> bool:
+def _in_one_piece(layer: Layer) -> bool:
     """Whether each column lies in the operand in one piece."""
     kind = layer.kind
     if isinstance(kind, FullyConnected):
@@ -103,11 +88,13 @@ class ColumnProducts:
     """One driver for convolutions, and for fully connected layers, whose rows are pixels of one position."""
 
     columns: int = 2
+    # Whether to gather columns that lie in one piece too, so that all layers have the same driver.
+    gathers: bool = False
 
     @property
     def name(self) -> str:
         """Tells how many sums are computed at a time."""
-        return f"products, 4 filters × {self.columns}"
+        return f"products, 4 filters × {self.columns}" + (", gathered" if self.gathers else "")
 
     def accepts(self, layer: Layer) -> bool:
         """One group, windows without gaps in a row, four channels or more, sums within bounds.
@@ -115,12 +102,16 @@ class ColumnProducts:
         Two columns need more than one pixel, and more registers than the smallest cores have.
         """
         kind = layer.kind
-        if not is_scalar(layer.target):
+        if not (layer.optimize == "size" or (is_scalar(layer.target) and not self.gathers)):
             return False
         if self.columns > 1 and (is_baseline(layer.target) or layer.result.elements == layer.result.shape[-1]):
             return False
         if isinstance(kind, Convolution):
-            if kind.groups != 1 or kind.dilation[1] != 1 or (layer.operands[0].shape[0] != 1 and not _in_place(layer)):
+            if (
+                kind.groups != 1
+                or kind.dilation[1] != 1
+                or (layer.operands[0].shape[0] != 1 and not self._in_place(layer))
+            ):
                 return False
         elif not isinstance(kind, FullyConnected):
             return False
@@ -134,14 +125,16 @@ class ColumnProducts:
 
     def scratch_bytes(self, layer: Layer) -> int:
         """The columns that one call takes, unless they lie in the operand."""
-        return 0 if _in_place(layer) else self.columns * int(_filters(layer).shape[1])
+        return 0 if self._in_place(layer) else self.columns * int(_filters(layer).shape[1])
 
     def overlaps(self, layer: Layer) -> Mapping[int, int]:
         """Columns are read, if not gathered before, until the last of their results is written."""
         channels = layer.result.shape[-1]
         kind = layer.kind
-        if not _in_place(layer):
-            assert isinstance(kind, Convolution)  # noqa: S101 - see accepts
+        if not self._in_place(layer):
+            if not isinstance(kind, Convolution):
+                rows, length = layer.operands[0].shape
+                return {0: max(0, (rows - 1) * (channels - length))}
             reads = first_reads(layer, kind.stride, kind.padding.top, kind.padding.left)
             return {0: block_lead(layer, reads, self.columns)}
         pixels = layer.result.elements // channels
@@ -157,34 +150,45 @@ class ColumnProducts:
         """A driver; the products are shared by all layers."""
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
-        text = _DRIVER.replace("$FILL", _IN_PLACE if _in_place(layer) else _GATHER)
-        text = text.replace("$STORE_SECOND", _STORE_SECOND if self.columns == 2 else "")
-        text = text.replace("$UNPACKED", UNPACKED.replace("PARAMETERS", "own")).replace("$LIMITS", limits(layer))
+        text = _DRIVER.replace("$FILL", IN_PLACE if self._in_place(layer) else GATHER)
+        text = text.replace("$STORE", _STORE_TWO if self.columns > 1 else _STORE_ONE)
+        text = text.replace("$UNPACKED", UNPACKED.replace("PARAMETERS", "own")).replace("$SCALING", SCALING)
         words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
-        text, words = driver(text, self._shape(layer), words, specialised=specialises(layer))
+        text, words = driver(text, self._shape(layer), self._sharers(layer), words)
         text = fill(
             text,
             COLUMNS=self.columns,
-            DOT=dot_function(program, layer.target, self.columns),
+            DOT=dot_function(program, layer.target, self.columns, unrolled=1 if layer.optimize == "size" else 4),
             SCALE=scale_function(program, layer),
-            COPY="" if _in_place(layer) else program.function("copy_row", _COPY),
+            COPY="" if self._in_place(layer) else copy_function(program, layer.optimize),
         )
         constants = program.constant(words, alignment=4)
         function = program.function("products", text)
         return f"{function}({places.operands[0]}, {places.result}, (int8_t *){places.scratch}, {constants});"
 
+    def _in_place(self, layer: Layer) -> bool:
+        return not self.gathers and _in_one_piece(layer)
+
+    def _sharers(self, layer: Layer) -> list[dict[str, int]]:
+        """The shapes of the layers that may have the same driver, which must not depend on what the others choose."""
+        if self._in_place(layer):
+            return [self._shape(other) for other in peers(layer) if _in_one_piece(other)]
+        if layer.optimize == "size":
+            gathering = ColumnProducts(1, gathers=True)
+            return [gathering._shape(other) for other in peers(layer, Convolution, FullyConnected)]
+        return [self._shape(other) for other in peers(layer) if not _in_one_piece(other)]
+
     def _shape(self, layer: Layer) -> dict[str, int]:
-        requantization, channels = layer.requantization, layer.result.shape[-1]
+        channels = layer.result.shape[-1]
         shape = {
             "PIXELS": layer.result.elements // channels,
             "CHANNELS": channels,
             "LENGTH": int(_filters(layer).shape[1]),
-            "ROUNDING": 2 * requantization.zero_point + 1,
-            "LOW": requantization.low,
-            "HIGH": requantization.high,
-        }
+        } | scaling_lengths(layer)
         kind = layer.kind
-        if isinstance(kind, Convolution) and not _in_place(layer):
+        if self._in_place(layer):
+            return shape
+        if isinstance(kind, Convolution):
             image, weights = layer.operands[0], layer.operands[1]
             shape |= {
                 "IN_HEIGHT": image.shape[1],
@@ -200,7 +204,13 @@ class ColumnProducts:
                 "DILATION_Y": kind.dilation[0],
                 "ZERO": zero_point_of(image),
             }
+        else:
+            # Rows are pixels of an image one pixel wide.
+            shape |= dict.fromkeys(("IN_WIDTH", "OUT_WIDTH", "WINDOW_HEIGHT", "WINDOW_WIDTH"), 1)
+            shape |= dict.fromkeys(("STRIDE_Y", "STRIDE_X", "DILATION_Y"), 1)
+            shape |= {"TOP": 0, "LEFT": 0, "ZERO": 0}
+            shape |= {"IN_HEIGHT": shape["PIXELS"], "IN_CHANNELS": shape["LENGTH"]}
         return shape
 
 
-KERNELS: tuple[Kernel, ...] = (ColumnProducts(2), ColumnProducts(1))
+KERNELS: tuple[Kernel, ...] = (ColumnProducts(2), ColumnProducts(1), ColumnProducts(1, gathers=True))

@@ -12,10 +12,16 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
     byte_words,
     channel_parameters,
     driver,
-    specialises,
+    peers,
 )
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_scalar
-from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import UNPACKED, limits, scalable, scale_function
+from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import (
+    SCALING,
+    UNPACKED,
+    scalable,
+    scale_function,
+    scaling_lengths,
+)
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.ir.kinds import DepthwiseConvolution
@@ -46,7 +52,7 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
       for (int32_t column = 0; column < OUT_WIDTH; ++column, place += CHANNELS, p += STRIDE, q += STRIDE, r += STRIDE) {
         int32_t sum = p[0] * a + p[1] * b + p[2] * c + q[0] * d + q[1] * e + q[2] * f;
         sum += r[0] * g + r[1] * h + r[2] * i;
-        *place = $SCALE(sum + bias, multiplier, shift, term, $LIMITS);
+        *place = $SCALE(sum + bias, multiplier, shift, term, $SCALING);
       }
     }
   }
@@ -73,7 +79,6 @@ def _shape(layer: Layer) -> dict[str, int]:
     _, out_height, out_width, _ = layer.result.shape
     pitch = max(kind.padding.left + width, (out_width - 1) * kind.stride[1] + 3)
     rows = max(kind.padding.top + height, (out_height - 1) * kind.stride[0] + 3)
-    requantization = layer.requantization
     return {
         "CHANNELS": channels,
         "OUT_WIDTH": out_width,
@@ -85,10 +90,7 @@ def _shape(layer: Layer) -> dict[str, int]:
         "ZERO": zero_point_of(layer.operands[0]) + _OFFSET,
         "START": kind.padding.top * pitch + kind.padding.left,
         "STRIDE": kind.stride[0],
-        "ROUNDING": 2 * requantization.zero_point + 1,
-        "LOW": requantization.low,
-        "HIGH": requantization.high,
-    }
+    } | scaling_lengths(layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,9 @@ class BytePlaneDepthwise:
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
         unpacked = UNPACKED.replace("PARAMETERS", "parameters")
-        text = _DRIVER.replace("$UNPACKED", unpacked).replace("$LIMITS", limits(layer))
+        text = _DRIVER.replace("$UNPACKED", unpacked).replace("$SCALING", SCALING)
         words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
-        text, words = driver(text, _shape(layer), words, specialised=specialises(layer))
+        text, words = driver(text, _shape(layer), map(_shape, peers(layer)), words)
         function = program.function("depthwise", fill(text, SCALE=scale_function(program, layer)))
         constants = program.constant(words, alignment=4)
         return f"{function}({places.operands[0]}, {places.result}, (uint8_t *){places.scratch}, {constants});"

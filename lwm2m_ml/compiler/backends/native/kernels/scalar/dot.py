@@ -89,7 +89,6 @@ _BASELINE = f"""
     mov     r9, r5
     pop     {{r3-r7, pc}}
 """
-_UNROLLED = 4
 _RISCV_FILTERS = ("a1", "a5", "a6", "a7")
 # Operand columns: pointer, the operand, its product, the sums with the four filters.
 _RISCV_COLUMNS = (
@@ -110,7 +109,7 @@ def _riscv_step(columns: int, offset: int) -> str:
     return _lines(lines)
 
 
-def _riscv(columns: int) -> str:
+def _riscv(columns: int, unrolled: int) -> str:
     """The loop is entered where the rest of the length begins, with pointers that lie so far in front."""
     used, saved = _RISCV_COLUMNS[:columns], _RISCV_SAVED if columns > 1 else _RISCV_SAVED[:1]
     pointers = [*(pointer for pointer, _, _, _ in used), *_RISCV_FILTERS]
@@ -118,12 +117,12 @@ def _riscv(columns: int) -> str:
     start = ["addi sp, sp, -32", *(f"sw {register}, {4 * index}(sp)" for index, register in enumerate(saved))]
     start += ["add a4, a0, a4", "add a5, a1, a2", "add a6, a5, a2", "add a7, a6, a2", "add s4, a0, a2"]
     start += [f"li {register}, 0" for register in sums]
-    start += ["neg t6, a2", f"andi t6, t6, {_UNROLLED - 1}", *(f"sub {pointer}, {pointer}, t6" for pointer in pointers)]
-    for skipped in range(1, _UNROLLED):
+    start += ["neg t6, a2", f"andi t6, t6, {unrolled - 1}", *(f"sub {pointer}, {pointer}, t6" for pointer in pointers)]
+    for skipped in range(1, unrolled):
         # With nothing to skip no branch is taken: the first place is next.
         start += ["addi t6, t6, -1", f"beqz t6, {skipped + 1}f"]
-    places = "".join(f"{place + 1}:\n{_riscv_step(columns, place)}" for place in range(_UNROLLED))
-    end = [*(f"addi {pointer}, {pointer}, {_UNROLLED}" for pointer in pointers), "bne a0, s4, 1b"]
+    places = "".join(f"{place + 1}:\n{_riscv_step(columns, place)}" for place in range(unrolled))
+    end = [*(f"addi {pointer}, {pointer}, {unrolled}" for pointer in pointers), "bne a0, s4, 1b"]
     end += [f"sw {register}, {4 * index}(a3)" for index, register in enumerate(sums)]
     end += [f"lw {register}, {4 * index}(sp)" for index, register in enumerate(saved)]
     end += ["addi sp, sp, 32", "ret"]
@@ -134,11 +133,11 @@ def _lines(lines: list[str]) -> str:
     return "".join(f"    {line}\n" for line in lines)
 
 
-def dot_function(program: Program, target: Target, columns: int) -> str:
+def dot_function(program: Program, target: Target, columns: int, *, unrolled: int) -> str:
     """The symbol of the dot products of one or two columns for a core."""
     prototype = f"extern {_SIGNATURE};"
     if is_baseline(target):
         return program.assembly("dot", thumb_function(_BASELINE), prototype)
     if target.architecture is Architecture.RISCV32:
-        return program.assembly("dot", assembly_function(_riscv(columns)), prototype)
+        return program.assembly("dot", assembly_function(_riscv(columns, unrolled)), prototype)
     return program.function("dot", (_C_ONE if columns == 1 else _C_TWO).replace("$SIGNATURE", _SIGNATURE))

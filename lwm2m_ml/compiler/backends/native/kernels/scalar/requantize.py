@@ -24,26 +24,26 @@ _LARGEST_OPERAND = 255
 
 # sum = 2¹⁶·upper + lower with a signed lower half, so that no partial product and no sum of them leaves 32 bits.
 _HALVES = """
-static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier)
+static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier, int32_t nudge)
 {
   int32_t lower = (int16_t)sum, upper = (sum - lower) >> 16;
   int32_t low = (uint16_t)multiplier, high = (int32_t)((uint32_t)multiplier >> 16);
-  int32_t middle = ((lower * low) >> 16) + lower * high + upper * low$NUDGE;
+  int32_t middle = ((lower * low) >> 16) + lower * high + upper * low + nudge;
   return upper * high * 2 + (middle >> 15);
 }
 """
 _LONG = """
-static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier)
+static __attribute__((always_inline)) inline int32_t @NAME@(int32_t sum, int32_t multiplier, int32_t nudge)
 {
-  return (int32_t)(((int64_t)sum * multiplier$NUDGE) >> 31);
+  return (int32_t)(((int64_t)sum * multiplier + (nudge << 16)) >> 31);
 }
 """
 _SCALE = """
 static __attribute__((always_inline)) inline int8_t @NAME@(int32_t sum, int32_t multiplier, int32_t shift, int32_t term,
-  int32_t low, int32_t high)
+  int32_t nudge, int32_t away, int32_t low, int32_t high)
 {
-  int32_t value = $PRODUCT(sum, multiplier);
-  value += $AWAYterm;
+  int32_t value = $PRODUCT(sum, multiplier, nudge);
+  value += ((value >> 31) & away) + term;
   return $CLAMP(value >> shift, low, high);
 }
 """
@@ -64,27 +64,25 @@ def scalable(layer: Layer, filters: Array, bias: Array) -> bool:
 
 
 def scale_function(program: Program, layer: Layer) -> str:
-    """The symbol of the function that makes a result of a sum with bias, multiplier, shift, term and limits."""
+    """The symbol of the function that makes a result of a sum with bias, multiplier, shift, term and `SCALING`."""
+    product = program.function("high_product", _HALVES if is_baseline(layer.target) else _LONG)
+    return program.function("scale", fill(_SCALE, PRODUCT=product, CLAMP=clamp_function(program)))
+
+
+# The last arguments of that function, by the names that `scaling_lengths` gives them.
+SCALING = "NUDGE, AWAY, LOW, HIGH"
+
+
+def scaling_lengths(layer: Layer) -> dict[str, int]:
+    """What all channels of a layer have in common, for a driver to know."""
     requantization = layer.requantization
     twice = requantization.rounding is Rounding.DOUBLE
-    if is_baseline(layer.target):
-        product = fill(_HALVES, NUDGE=" + (1 << 14)" if twice else "")
-    else:
-        product = fill(_LONG, NUDGE=" + (1 << 30)" if twice else "")
     # Halves round away from zero; below the zero point that makes no difference when all of it is clamped.
     away = twice and requantization.low < requantization.zero_point
-    return program.function(
-        "scale",
-        fill(
-            _SCALE,
-            PRODUCT=program.function("high_product", product),
-            AWAY="(value >> 31) + " if away else "",
-            CLAMP=clamp_function(program),
-        ),
-    )
-
-
-def limits(layer: Layer) -> str:
-    """The limits as arguments: literals where they are those of int8, which needs no registers."""
-    requantization = layer.requantization
-    return "-128, 127" if (requantization.low, requantization.high) == (-128, 127) else "LOW, HIGH"
+    return {
+        "ROUNDING": 2 * requantization.zero_point + 1,
+        "NUDGE": 1 << 14 if twice else 0,
+        "AWAY": -1 if away else 0,
+        "LOW": requantization.low,
+        "HIGH": requantization.high,
+    }
