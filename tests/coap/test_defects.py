@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import tracemalloc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from unittest.mock import AsyncMock
 
 import aiocoap
 import pytest
 from aiocoap import resource
 from aiocoap.numbers.optionnumbers import OptionNumber
 
-from lwm2m_ml.coap import CoapSettings, PortInUse, RequestTimeout
+from lwm2m_ml.coap import CoapSettings, FastHandlers, FastResponse, PortInUse, RequestTimeout
 from lwm2m_ml.coap.codec import RawMessage
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.numbers import ACK, CON, CONTENT, EMPTY, GET, PUT
+from lwm2m_ml.coap.numbers import ACK, CHANGED, CON, CONTENT, EMPTY, GET, PUT
 
 if TYPE_CHECKING:
-    from tests.coap.conftest import Bind, RawPeer
+    from tests.coap.conftest import Bind, RawPeer, Store
 
 
 class Body(resource.Resource):  # type: ignore[misc]
@@ -144,3 +146,91 @@ async def test_nothing_is_kept_for_247_seconds_per_request(bind: Bind, peer: Raw
     for message_id in range(200):
         await peer.ask(server.local_address, RawMessage(CON, GET, message_id, b"t", [(11, b"x")]))
     assert len(server.remote(*peer.address).answers) == 8
+
+
+async def test_an_observation_that_nobody_refers_to_goes_on(bind: Bind, server: CoapEndpoint) -> None:
+    value = resource.ObservableResource()
+    value.render_get = AsyncMock(return_value=aiocoap.Message(payload=b"1"))
+    server.site.add_resource(["value"], value)
+    client = await bind()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    get = aiocoap.Message(code=aiocoap.GET, uri_path=["value"])
+    get.remote = client.remote(*server.local_address)
+    await client.observe(get, lambda message: heard.put_nowait(message.payload))
+    del get
+    gc.collect()
+    value.updated_state(aiocoap.Message(code=aiocoap.CONTENT, payload=b"2"))
+    assert await asyncio.wait_for(heard.get(), 5) == b"2"
+
+
+async def test_a_handler_answers_at_its_very_path_and_below(bind: Bind, peer: RawPeer) -> None:
+    handlers = FastHandlers()
+    handlers.add(GET, "rd", lambda request: FastResponse(CONTENT, "/".join(request.path).encode()))
+    server = await bind(fast_handlers=handlers)
+    for message_id, path in enumerate((["rd"], ["rd", "5"])):
+        options = [(11, segment.encode()) for segment in path]
+        answer = await peer.ask(server.local_address, RawMessage(CON, GET, message_id, b"t", options))
+        assert answer.payload == "/".join(path).encode()
+
+
+async def test_coaps_listens_on_the_port_that_it_was_given(store: Store, unused_port: int) -> None:
+    async with await CoapEndpoint.bind("127.0.0.1", 0) as endpoint:
+        assert await endpoint.listen_dtls("127.0.0.1", unused_port, store) == ("127.0.0.1", unused_port)
+
+
+async def test_a_timeout_or_an_icmp_error_costs_nothing_per_observation(
+    bind: Bind, peer: RawPeer, quick: CoapSettings
+) -> None:
+    class Uncounted(dict[Any, Any]):
+        """A table that may be asked, but not gone through."""
+
+        def _refuse(self) -> Any:
+            raise AssertionError("somebody goes through all observations")
+
+        __iter__ = items = values = keys = _refuse
+
+    client = await bind(settings=quick)
+    table = client._requester._waiting
+    client._requester._waiting = Uncounted(table)
+    request = aiocoap.Message(code=aiocoap.GET, uri_path=["lost"])
+    request.remote = client.remote(*peer.address)
+    with pytest.raises(RequestTimeout):
+        await client.request(request)
+    transport: Any = client._transports["coap"]
+    transport.error_received(ConnectionRefusedError())
+    client._requester._waiting = table
+
+
+async def test_bodies_under_way_at_once_are_told_apart_by_their_request_tags(
+    server: CoapEndpoint, peer: RawPeer, body: Body
+) -> None:
+    def block(message_id: int, tag: bytes, number: int, payload: bytes) -> RawMessage:
+        more = 8 if number == 0 else 0
+        options = [(11, b"body"), (27, bytes([number << 4 | more])), (292, tag)]
+        return RawMessage(CON, PUT, message_id, b"t", options, payload)
+
+    for message_id, tag in enumerate((b"1", b"2")):
+        assert (await peer.ask(server.local_address, block(message_id, tag, 0, tag * 16))).code == 0x5F
+    for message_id, tag in enumerate((b"1", b"2"), 2):
+        assert (await peer.ask(server.local_address, block(message_id, tag, 1, tag))).code == CHANGED
+        assert body.body == tag * 17
+
+
+async def test_every_transfer_has_a_request_tag_of_its_own(bind: Bind, peer: RawPeer) -> None:
+    client = await bind()
+    tags = set()
+    for _ in range(2):
+        put = aiocoap.Message(code=aiocoap.PUT, uri_path=["body"], payload=bytes(2000))
+        put.remote = client.remote(*peer.address)
+        sending = asyncio.create_task(client.request(put))
+        in_this_transfer = set()
+        for _ in range(2):
+            request, address = await peer.receive_from()
+            in_this_transfer.add(dict(request.options)[292])
+            number = dict(request.options)[27]
+            code = 0x5F if number[-1] & 8 else CHANGED
+            await peer.send(address, RawMessage(ACK, code, request.message_id, request.token, [(27, number)]))
+        assert (await sending).code == aiocoap.CHANGED
+        assert len(in_this_transfer) == 1
+        tags |= in_this_transfer
+    assert len(tags) == 2
