@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     coap_tcp_port: int | None = Field(
         default=None, ge=0, le=65535, description="plain CoAP over TCP; empty: off, else only together with insecure"
     )
+    coaps_tcp_port: int | None = Field(default=None, ge=0, le=65535, description="CoAP over TLS; empty: off")
     certificate: Path | None = Field(default=None, description="PEM shown to devices; empty: one made at first start")
     private_key: Path | None = Field(default=None, description="PEM of the certificate's key")
     secret: SecretStr = Field(

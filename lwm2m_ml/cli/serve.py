@@ -20,6 +20,7 @@ def serve(
     coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
     oscore: Annotated[bool | None, typer.Option("--oscore", help="Accept OSCORE on the CoAP port, too.")] = None,
     coap_tcp_port: Annotated[int | None, typer.Option(help="TCP port for plain CoAP, too [off]")] = None,
+    coaps_tcp_port: Annotated[int | None, typer.Option(help="TCP port for CoAP over TLS [off]")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM to show to devices [one made at the start]")] = None,
     private_key: Annotated[Path | None, typer.Option(help="PEM of the certificate's key.")] = None,
     api_host: Annotated[str | None, typer.Option(help="Address for the REST API.")] = None,
@@ -43,6 +44,7 @@ def serve(
         "coaps_port": coaps_port,
         "oscore": oscore,
         "coap_tcp_port": coap_tcp_port,
+        "coaps_tcp_port": coaps_tcp_port,
         "certificate": certificate,
         "private_key": private_key,
         "api_host": api_host,
@@ -62,7 +64,7 @@ def serve(
 
 def _announce(running: "Running", as_json: bool, insecure: bool) -> None:
     if as_json:
-        schemes = {scheme: running.uris.get(scheme) for scheme in ("coap", "coaps", "coap+tcp")}
+        schemes = {scheme: running.uris.get(scheme) for scheme in ("coap", "coaps", "coap+tcp", "coaps+tcp")}
         typer.echo(json.dumps({"api": running.api, **schemes, "token": running.first_token}))
         return
     typer.echo(f"Devices: {' '.join(running.uris.values())}")

@@ -1,6 +1,10 @@
 """Where devices come in: every transport that the configuration names, at one CoAP endpoint."""
 
+from __future__ import annotations
+
+import ssl
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import structlog
 
@@ -8,8 +12,10 @@ from lwm2m_ml.coap.dtls.credentials import OwnCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.oscore import OscoreStates
+from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import UsageError
+from lwm2m_ml.server.credentials.credential import Credential, CredentialKind
 from lwm2m_ml.server.credentials.index import CredentialIndex
 
 Addresses = Mapping[str, tuple[str, int]]
@@ -18,17 +24,39 @@ Addresses = Mapping[str, tuple[str, int]]
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The endpoint, where it listens, and what it has for TLS."""
+
+    coap: CoapEndpoint
+    addresses: Addresses
+    tls: TlsSettings | None
+
+    def trust(self, credential: Credential) -> None:
+        """Let TLS ask for a certificate that this credential is about; who its owner is, the lookup judges.
+
+        OpenSSL must be able to build a chain before anybody is asked; DTLS leaves even that to the lookup.
+        """
+        if self.tls is None or self.tls.server is None or credential.kind is not CredentialKind.CERTIFICATE:
+            return
+        context = self.tls.server
+        context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=credential.facts["certificate"] + credential.facts["authorities"])
+
+
 async def listen(
     settings: Settings, handlers: FastHandlers, credentials: CredentialIndex, own: OwnCertificate, states: OscoreStates
-) -> tuple[CoapEndpoint, Addresses]:
+) -> Listening:
     """Open the ports. Raises `PortInUse`, and `UsageError` when the configuration leaves no way in."""
-    if not (settings.insecure or settings.coaps or settings.oscore):
-        raise UsageError("No device can come in: DTLS, OSCORE and plain CoAP are off", hint="Switch one on")
+    if not (settings.insecure or settings.coaps or settings.oscore or settings.coaps_tcp_port is not None):
+        raise UsageError("No device can come in: DTLS, TLS, OSCORE and plain CoAP are off", hint="Switch one on")
     if settings.coap_tcp_port is not None and not settings.insecure:
         raise UsageError("CoAP over TCP is plain CoAP", hint="Accept the risk with --insecure, or leave it out")
     coap = CoapEndpoint(fast_handlers=handlers)
     host = settings.coap_host
     addresses: dict[str, tuple[str, int]] = {}
+    tls: TlsSettings | None = None
     try:
         if settings.insecure or settings.oscore:
             addresses["coap"] = await coap.listen_udp(host, settings.coap_port)
@@ -39,10 +67,13 @@ async def listen(
             addresses["coaps"] = await coap.listen_dtls(host, settings.secure_port, credentials, own)
         if settings.coap_tcp_port is not None:
             addresses["coap+tcp"] = await coap.listen_tcp(host, settings.coap_tcp_port)
+        if settings.coaps_tcp_port is not None:
+            tls = TlsSettings.of(credentials, own)
+            addresses["coaps+tcp"] = await coap.listen_tls(host, settings.coaps_tcp_port, tls)
     except BaseException:
         await coap.close()
         raise
-    return coap, addresses
+    return Listening(coap, addresses, tls)
 
 
 def uri(scheme: str, address: tuple[str, int]) -> str:

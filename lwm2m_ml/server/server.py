@@ -20,7 +20,7 @@ from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.downloads import Downloads, Route
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
-from lwm2m_ml.server.listening import Addresses, listen, uri
+from lwm2m_ml.server.listening import Addresses, Listening, listen, uri
 from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.oscore_states import StoredOscoreStates
@@ -54,6 +54,7 @@ class Lwm2mServer:
         self._settings = settings
         self._coap: CoapEndpoint | None = None
         self._addresses: Addresses = {}
+        self._listening: Listening | None = None
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
         vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
         self.credentials = Credentials(store.credentials, vault)
@@ -146,7 +147,10 @@ class Lwm2mServer:
         for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)
         states = StoredOscoreStates(self._store.oscore_contexts)
-        coap, self._addresses = await listen(self._settings, handlers, self.credentials.index, self._own, states)
+        self._listening = await listen(self._settings, handlers, self.credentials.index, self._own, states)
+        coap, self._addresses = self._listening.coap, self._listening.addresses
+        for credential in self.credentials.list():
+            self._listening.trust(credential)
         self._coap = coap
         self._exchange.attach(coap)
         self.bootstrap.attach(coap)
@@ -194,6 +198,8 @@ class Lwm2mServer:
         return Route(scheme, host, port, lambda: self.registry.get(endpoint).address[0])
 
     def _credential_added(self, credential: Credential) -> None:
+        if self._listening is not None:
+            self._listening.trust(credential)
         registration = self.registry.find(credential.endpoint)
         if registration is not None and registration.identity is None:
             self._registrations.exclude(credential.endpoint, "it has a credential now and came in without")

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lwm2m_ml.coap import CoapEndpoint, CoapError, CoapSettings, HandshakeFailed
 from lwm2m_ml.coap.dtls import NoCredentials, OwnCertificate, PreSharedKey, ServerCredential, TrustedPeer
 from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring
+from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
@@ -398,3 +399,36 @@ async def test_an_oscore_device_is_reached_again_after_a_restart(
     again = await start_server(port=port)
     assert (await again.server.devices.read("dev", MANUFACTURER))[0].value == "ACME"
     assert await device.update() is Code.CHANGED
+
+
+# TLS
+
+
+@pytest.mark.parametrize("known", ["before the start", "later"])
+async def test_a_device_registers_over_tls_with_its_certificate(
+    start_server: Any, settings: Any, running: Any, known: str
+) -> None:
+    early = await running.server.credentials.add("dev", CredentialKind.CERTIFICATE)
+    await running.server.stop()
+    await running.store.close()
+    settings.insecure, settings.coaps, settings.coaps_tcp_port = False, False, 0
+    again = await start_server()
+    late = await again.server.credentials.add("dev", CredentialKind.CERTIFICATE)
+    address = again.server._addresses["coaps+tcp"]
+    own = certificate(early if known == "before the start" else late, again.server.certificate)
+    async with CoapEndpoint(site=AnswerSite()) as endpoint:
+        await endpoint.listen_tls("127.0.0.1", 0, TlsSettings.of(OneServer(own), own.secret))  # type: ignore[arg-type]
+        device = TlsDevice(endpoint, address, endpoint.site)
+        assert await device.register() is Code.CREATED
+        assert again.server.registry.get("dev").remote.scheme == "coaps+tcp"
+        assert (await again.server.devices.read("dev", MANUFACTURER))[0].value == "ACME"
+
+
+class TlsDevice(SecureDevice):
+    async def ask(
+        self, code: Code, path: Any, query: Any = (), payload: bytes = b"", content_format: int | None = None
+    ) -> Message:
+        message = Message(code=code, payload=payload, uri_path=tuple(path), uri_query=tuple(query))
+        message.opt.content_format = content_format
+        message.remote = await self.endpoint.connect("coaps+tcp", *self.address)
+        return await self.endpoint.request(message, timeout=5)
