@@ -51,6 +51,7 @@ class OscoreLayer:
     """Between the transports of an endpoint and its requester and responder."""
 
     __slots__ = (
+        "_closed",
         "_contexts",
         "_lookup",
         "_pending",
@@ -82,6 +83,7 @@ class OscoreLayer:
         self._contexts: dict[tuple[bytes, bytes | None], ActiveContext] = {}
         self._pending = PendingResponses()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
         self.local_address = ("", 0)
         requester.protection = self
         responder.protection = self
@@ -119,6 +121,10 @@ class OscoreLayer:
 
     def receive_request(self, request: FastRequest, incoming: Incoming) -> None:
         """A request with the OSCORE option, which is answered through `incoming`."""
+        if self._closed:
+            # A window that was saved must not see anything more: after the restart it would be accepted again.
+            incoming.reply(numbers.EMPTY, b"")
+            return
         message = BareMessage(request.code, request.options, request.payload)
         try:
             option = option_of(message)
@@ -234,7 +240,8 @@ class OscoreLayer:
                 active.close()
 
     async def close(self) -> None:
-        """Save what a restart must know."""
+        """Open nothing more, and save what a restart must know."""
+        self._closed = True
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
@@ -431,7 +432,8 @@ async def ask_with_openssl(server: CoapEndpoint, suite: str, *more: str) -> byte
         return await asyncio.wait_for(process.stdout.read(100), 10)
     finally:
         process.stdin.close()
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         await process.wait()
 
 

@@ -27,8 +27,8 @@ from lwm2m_ml.coap import (
     Remote,
 )
 from lwm2m_ml.coap.codec import RawMessage
-from lwm2m_ml.coap.numbers import CON, MAX_AGE, OSCORE, POST
-from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring
+from lwm2m_ml.coap.numbers import ACK, CON, MAX_AGE, OSCORE, POST
+from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring, ReplayState
 from lwm2m_ml.coap.oscore.errors import ProtectionRefused
 from lwm2m_ml.coap.oscore.remote import OscoreRemote
 
@@ -343,6 +343,32 @@ async def test_after_an_orderly_restart_nothing_is_asked_and_nothing_repeated(
     await server.close()
     again = await listen(known, states)
     assert (await peer.ask(again.local_address, request)).payload == b"Replay detected"
+    asking.cancel()
+
+
+async def test_nothing_is_opened_once_the_window_is_being_saved(
+    listen: Listen, known: OscoreKeyring, peer: RawPeer
+) -> None:
+    saving, go_on = asyncio.Event(), asyncio.Event()
+
+    class Slow(MemoryStates):
+        async def save_replay_state(self, context: str, state: ReplayState) -> None:
+            saving.set()
+            await go_on.wait()
+            await super().save_replay_state(context, state)
+
+    server = await listen(known, Slow())
+    device = await listen(reaching(server))
+    await device.request(message(aiocoap.GET, server, "who"))
+    assert device._oscore is not None
+    device._oscore._lookup.add(SERVER, server=peer.address)  # type: ignore[attr-defined]
+    asking = asyncio.create_task(device.request(message(aiocoap.GET, peer.address, "who")))
+    request, _ = await peer.receive_from()
+    closing = asyncio.create_task(server.close())
+    await asyncio.wait_for(saving.wait(), WAIT)
+    assert await peer.ask(server.local_address, request) == RawMessage(ACK, 0, request.message_id)
+    go_on.set()
+    await closing
     asking.cancel()
 
 

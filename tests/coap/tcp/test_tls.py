@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -152,7 +153,8 @@ async def ask_with_openssl(server: CoapEndpoint, *more: str) -> bytes:
         return b""
     finally:
         process.stdin.close()
-        process.terminate()
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
         await process.wait()
 
 
