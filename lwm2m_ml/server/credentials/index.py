@@ -88,7 +88,7 @@ class CredentialIndex:
         pinned = self.named(shown)
         candidates = [*self._issued(peer), *([] if pinned is None else [pinned])]
         for credential in candidates:
-            if _trusted(credential).accepts(peer):
+            if _accepts(credential, peer):
                 return Granted(credential.name)
         log.warning("certificate refused", subject=peer.certificate.subject.rfc4514_string(), known=len(candidates))
         return None
@@ -147,12 +147,13 @@ class CredentialIndex:
         ]
 
 
-def _trusted(credential: Credential) -> TrustedPeer:
+def _accepts(credential: Credential, peer: PeerCertificate) -> bool:
     facts = credential.facts
-    authorities = facts["authorities"]
+    usage = CertificateUsage(facts["usage"])
+    known = x509.load_pem_x509_certificate(facts["certificate"].encode())
+    authorities = tuple(x509.load_pem_x509_certificates(facts["authorities"].encode())) if facts["authorities"] else ()
+    # With usage 0 the known authority counts only while it leads to a trusted one itself (RFC 6698 §2.1.1).
+    if usage is CertificateUsage.CA_CONSTRAINT and not PeerCertificate(known).leads_to(authorities):
+        return False
     # `_issued` has compared the name: a certificate for several hosts may still name one endpoint only.
-    return TrustedPeer(
-        x509.load_pem_x509_certificate(facts["certificate"].encode()),
-        CertificateUsage(facts["usage"]),
-        tuple(x509.load_pem_x509_certificates(authorities.encode())) if authorities else (),
-    )
+    return TrustedPeer(known, usage, authorities).accepts(peer)

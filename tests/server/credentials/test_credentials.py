@@ -1,12 +1,15 @@
 """Credentials: issued, looked up, rotated, revoked."""
 
 import asyncio
+import datetime
 import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
 from lwm2m_ml.coap.dtls.certificates import PeerCertificate
@@ -203,3 +206,76 @@ async def test_the_grace_period_is_bounded(credentials: Credentials, grace: floa
     issued = await credentials.add("dev", PSK)
     with pytest.raises(InvalidInputError):
         await credentials.rotate(issued.credential.id, grace=grace)
+
+
+# Authorities
+
+
+def authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return certified(name, key, name, key, ca=True), key
+
+
+def certified(
+    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, issuer_key: ec.EllipticCurvePrivateKey, *, ca: bool
+) -> x509.Certificate:
+    now = datetime.datetime.now(datetime.UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        .sign(issuer_key, hashes.SHA256())
+    )
+
+
+def pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
+async def test_an_authority_vouches_for_the_endpoints_that_trust_it_only(credentials: Credentials) -> None:
+    factory, factory_key = authority("factory")
+    stranger, stranger_key = authority("stranger")
+    for endpoint in ("a", "b"):
+        await credentials.add(endpoint, X509, pem=pem(factory), usage=2)
+
+    def endpoint_of(name: str, issuer: str, issuer_key: ec.EllipticCurvePrivateKey) -> str | None:
+        shown = certified(name, ec.generate_private_key(ec.SECP256R1()), issuer, issuer_key, ca=False)
+        granted = credentials.index.certificate(PeerCertificate(shown))
+        return None if granted is None else credentials.endpoint_of(granted.identity)
+
+    assert endpoint_of("a", "factory", factory_key) == "a"
+    assert endpoint_of("b", "factory", factory_key) == "b"
+    assert endpoint_of("c", "factory", factory_key) is None
+    assert endpoint_of("a", "stranger", stranger_key) is None
+    await credentials.add("a", X509, pem=pem(stranger), usage=0, authorities=pem(factory))
+    assert endpoint_of("a", "stranger", stranger_key) is None
+
+
+async def test_a_pinned_certificate_must_lead_to_its_authorities_with_usage_1(credentials: Credentials) -> None:
+    factory, factory_key = authority("factory")
+    stranger, _ = authority("stranger")
+    key = ec.generate_private_key(ec.SECP256R1())
+    good, bad = (certified(name, key, "factory", factory_key, ca=False) for name in ("a", "b"))
+    await credentials.add("a", X509, pem=pem(good), usage=1, authorities=pem(factory))
+    await credentials.add("b", X509, pem=pem(bad), usage=1, authorities=pem(stranger))
+    assert credentials.index.certificate(PeerCertificate(good)) is not None
+    assert credentials.index.certificate(PeerCertificate(bad)) is None
+
+
+async def test_a_context_is_found_by_its_kid_when_that_is_enough(credentials: Credentials) -> None:
+    await credentials.add("a", OSCORE, device_id="01", server_id="0a", id_context="cc")
+    found = credentials.index.oscore_context(b"\x01", None)
+    assert found is not None
+    assert found.identity == "oscore:01.cc"
+    await credentials.add("b", OSCORE, device_id="01", server_id="0a", id_context="dd")
+    assert credentials.index.oscore_context(b"\x01", None) is None
+    assert credentials.index.oscore_context(b"\x01", b"\xdd") is not None
+    await credentials.revoke(credentials.list("a")[0].id)
+    remaining = credentials.index.oscore_context(b"\x01", None)
+    assert remaining is not None
+    assert remaining.identity == "oscore:01.dd"
