@@ -97,7 +97,7 @@ async def join(service: TinyMLService) -> AsyncIterator[Join]:
 async def test_both_roads_end_with_results_that_equal_the_reference_bit_for_bit(
     service: TinyMLService, join: Join
 ) -> None:
-    live = await join("live", target=load_target("rp2040"), slot_bytes=16_384)
+    live = await join("live", target=load_target("rp2040"), slot_bytes=12_288)
     await join("reboots", delivery=DeliveryObject.FIRMWARE_UPDATE)
     deployment = await finished(service, await service.deploy("digits", "all"))
     rows = {row.endpoint: row for row in deployment.devices}
