@@ -51,3 +51,18 @@ def test_object_numbers_come_from_this_programs_variables_only(monkeypatch: pyte
     monkeypatch.setenv("MODEL", "somebody else's")
     monkeypatch.setenv("LWM2M_ML_OBJECTS__RESULT", "33001")
     assert Settings().objects.chosen == {42769: 42769, 42770: 42770, 42771: 33001}
+
+
+@pytest.mark.parametrize(
+    ("given", "port"),
+    [({}, 5684), ({"coap_port": 0}, 0), ({"coap_port": 7000}, 7001), ({"coap_port": 65535}, 0), ({"coaps_port": 9}, 9)],
+)
+def test_coaps_has_the_port_after_coap_unless_it_is_told(given: dict[str, int], port: int) -> None:
+    assert Settings(**given).secure_port == port  # type: ignore[arg-type]
+
+
+def test_the_secret_comes_from_the_environment_and_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LWM2M_ML_SECRET", "correct horse battery")
+    settings = Settings()
+    assert settings.secret.get_secret_value() == "correct horse battery"
+    assert "horse" not in repr(settings)

@@ -1,6 +1,8 @@
 """`lwm2m-ml serve`: run the service until Ctrl-C."""
 
 import asyncio
+import importlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +12,8 @@ import typer
 from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from lwm2m_ml.app import Running
 
 
@@ -59,7 +63,15 @@ def serve(
     from lwm2m_ml.app import serve as serve_until_stopped
 
     configure_logging()
-    asyncio.run(serve_until_stopped(settings, lambda running: _announce(running, as_json, settings.insecure)))
+    _run(serve_until_stopped(settings, lambda running: _announce(running, as_json, settings.insecure)))
+
+
+def _run(work: "Coroutine[Any, Any, None]") -> None:
+    """Run on uvloop where the extra [fast] installed it."""
+    if importlib.util.find_spec("uvloop") is None:
+        asyncio.run(work)
+    else:
+        importlib.import_module("uvloop").run(work)
 
 
 def _announce(running: "Running", as_json: bool, insecure: bool) -> None:
