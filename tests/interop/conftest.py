@@ -232,7 +232,7 @@ class Running:
 
 @pytest.fixture
 async def running(tmp_path: Path, catalogue: Catalogue) -> AsyncIterator[Running]:
-    settings = Settings(data_directory=tmp_path, coap_port=0)
+    settings = Settings(data_directory=tmp_path, coap_port=0, insecure=True)
     store = await Store.open(settings.database_url)
     bus = Bus()
     server = Lwm2mServer(store, bus, catalogue, settings, limits=ServerLimits(request_timeout=10.0, awake_time=3.0))

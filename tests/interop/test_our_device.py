@@ -123,6 +123,15 @@ async def test_register_tells_objects_and_version(manager: Any, device: Lwm2mCli
     assert {"/1/0", "/3/0", "/32770/0"} <= set(told["instances"])
 
 
+async def test_a_device_of_1_0_is_served(manager: Any, instance: EveryType, catalogue: Catalogue) -> None:
+    async with Lwm2mClient(NAME, manager.uri, [instance], lifetime=300, version="1.0", catalogue=catalogue):
+        assert (await manager.told("registered"))["version"] in {"1.0", "V1_0"}
+        answer = await manager.ask("read", endpoint=NAME, path="/32770/0", format=ContentFormat.TLV)
+        assert answer["values"] == VALUES
+        written = await manager.ask("write", endpoint=NAME, path="/32770/0/1", format=ContentFormat.TLV, values=5)
+        assert (written["code"], instance.values[1]) == (204, 5)
+
+
 @pytest.mark.parametrize("content_format", FORMATS)
 @pytest.mark.parametrize("path", ["/32770", "/32770/0", "/32770/0/10", "/32770/0/7"])
 async def test_read_in_every_format(ask: Any, content_format: ContentFormat, path: str) -> None:

@@ -18,6 +18,7 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
 from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration
+from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.errors import DeviceError, UnknownDevice
 from lwm2m_ml.server.events import (
     DataSent,
@@ -342,6 +343,35 @@ async def test_requests_to_a_sleeping_device_wait_for_its_update(start_peer: Any
     record = await running.server.requests.get(number)
     assert record.state == "done"
     assert values(records_of(record.outcome)) == {"/3/0/0": "Eclipse Leshan"}
+
+
+KEY = "000102030405060708090a0b0c0d0e0f"
+
+
+async def test_a_device_with_a_key_is_served_over_dtls(start_peer: Any, running: Any, models: str) -> None:
+    await running.server.credentials.add(NAME, CredentialKind.PSK, identity="leshan", key=KEY)
+    device = await start_peer("Device", NAME, running.server.uris["coaps"], "300", models, f"psk=leshan:{KEY}")
+    await device.told("registered")
+    await running.events.next(DeviceRegistered)
+    assert running.server.registry.get(NAME).identity == "psk:leshan"
+    assert values(await running.server.devices.read(NAME, INSTANCE)) == below(INSTANCE)
+    content = bytes(range(256)) * 8
+    await running.server.devices.write(NAME, INSTANCE.child(4), content)
+    assert values(await running.server.devices.read(NAME, INSTANCE.child(4))) == {"/32770/0/4": content}
+    await running.server.devices.observe(NAME, INSTANCE.child(1))
+    await running.events.next(Notified)
+    await device.ask("set", resource=1, value=43)
+    assert values((await running.events.next(Notified)).records) == {"/32770/0/1": 43}
+    assert (await device.ask("send", paths=["/32770/0/1"], format=ContentFormat.SENML_CBOR))["code"] == 204
+    await device.ask("update")
+    await running.events.next(DeviceUpdated)
+
+
+async def test_a_device_with_another_endpoints_key_is_refused(start_peer: Any, running: Any, models: str) -> None:
+    await running.server.credentials.add("somebody-else", CredentialKind.PSK, identity="leshan", key=KEY)
+    device = await start_peer("Device", NAME, running.server.uris["coaps"], "300", models, f"psk=leshan:{KEY}")
+    assert (await device.told("registration failed"))["code"] == 403
+    assert len(running.server.registry) == 0
 
 
 async def test_bootstrap_hands_out_a_server_account(start_peer: Any, running: Any, models: str) -> None:

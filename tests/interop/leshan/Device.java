@@ -1,4 +1,5 @@
 import com.fasterxml.jackson.databind.JsonNode;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
@@ -7,6 +8,8 @@ import java.util.Map;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
 import org.eclipse.leshan.client.californium.endpoint.CaliforniumClientEndpointsProvider;
+import org.eclipse.leshan.client.californium.endpoint.coap.CoapClientProtocolProvider;
+import org.eclipse.leshan.client.californium.endpoint.coaps.CoapsClientProtocolProvider;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
 import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
@@ -31,10 +34,11 @@ import org.eclipse.leshan.core.request.argument.Argument;
 import org.eclipse.leshan.core.request.argument.Arguments;
 import org.eclipse.leshan.core.response.ExecuteResponse;
 import org.eclipse.leshan.core.response.WriteResponse;
+import org.eclipse.leshan.core.util.Hex;
 
 /**
  * A device on Eclipse Leshan's client library. Arguments: endpoint, server URI, lifetime, directory of object models,
- * then any of "queue" and "bootstrap". It tells what happens to it on standard output and takes commands on standard
+ * then any of "queue", "bootstrap" and "psk=IDENTITY:KEY" with the key in hexadecimal. It tells what happens to it on standard output and takes commands on standard
  * input, both as lines of JSON.
  */
 public final class Device {
@@ -73,7 +77,6 @@ public final class Device {
 
         void set(int resourceId, Object value, ResourceModel.Type type) {
             super.write(LwM2mServer.SYSTEM, true, resourceId, LwM2mSingleResource.newResource(resourceId, value, type));
-            fireResourceChange(resourceId);
         }
     }
 
@@ -87,7 +90,13 @@ public final class Device {
         ObjectModel testModel = new StaticModel(models).getObjectModel(TEST_OBJECT);
         TestInstance test = new TestInstance(0, initialValues());
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models));
-        if (options.contains("bootstrap")) {
+        String[] psk = options.stream().filter(option -> option.startsWith("psk=")).findFirst()
+                .map(option -> option.substring(4).split(":")).orElse(null);
+        if (psk != null) {
+            byte[] identity = psk[0].getBytes(StandardCharsets.UTF_8);
+            initializer.setInstancesForObject(0, Security.psk(uri, 1, identity, Hex.decodeHex(psk[1].toCharArray())));
+            initializer.setInstancesForObject(1, new Server(1, lifetime, EnumSet.of(BindingMode.U), false, BindingMode.U));
+        } else if (options.contains("bootstrap")) {
             initializer.setInstancesForObject(0, Security.noSecBootstrap(uri));
             initializer.setClassForObject(1, Server.class);
         } else {
@@ -103,7 +112,8 @@ public final class Device {
         LeshanClientBuilder builder = new LeshanClientBuilder(endpoint);
         builder.setObjects(initializer.createAll());
         builder.setRegistrationEngineFactory(engine);
-        builder.setEndpointsProviders(new CaliforniumClientEndpointsProvider.Builder().build());
+        builder.setEndpointsProviders(new CaliforniumClientEndpointsProvider.Builder(
+                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider()).build());
         LeshanClient client = builder.build();
         client.addObserver(new Telling());
         client.start();
