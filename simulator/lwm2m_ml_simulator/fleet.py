@@ -145,6 +145,7 @@ class DeviceTable(_Table):
     outage: Seconds = 1.0
     version: Literal["1.0", "1.1", "1.2"] = "1.1"
     queue_awake: Seconds | None = None
+    active_power_watts: Annotated[float, Field(gt=0)] | None = None
     staging_bytes: Count = 0
     decoder_memory_bytes: Count = 0
     packet_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -187,6 +188,7 @@ class DeviceTable(_Table):
             version=self.version,
             queue_awake=self.queue_awake,
             packet_loss=self.packet_loss,
+            active_power_watts=self.active_power_watts,
             decoders=DecoderLimits(self.decoder_memory_bytes, self.staging_bytes),
             security=self.security.security(endpoint),
         )

@@ -61,6 +61,7 @@ class DeviceProfile:
     security: DeviceSecurity = field(default_factory=DeviceSecurity)
     decoders: DecoderLimits = field(default_factory=DecoderLimits)
     decryption_key: DecryptionKey | None = None
+    active_power_watts: float | None = None
 
     def __post_init__(self) -> None:
         if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:

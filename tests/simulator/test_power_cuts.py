@@ -6,7 +6,7 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml_simulator.sweep.control import JournalWithoutCommit
 from lwm2m_ml_simulator.sweep.runs import SCENARIOS, Boundary, Payload, Scenario, Sweep
 
-FLASH_STRIDE, MESSAGE_STRIDE = 7, 17
+FLASH_STRIDE, MESSAGE_STRIDE = 8, 23
 
 
 def sampled(scenario: Scenario) -> int:

@@ -39,7 +39,7 @@ LATER: dict[ModuleResult, dict[str, Any]] = {
 
 @pytest.fixture
 def profile(with_profile: Any) -> Any:
-    return with_profile(decoders=LIMITS)
+    return with_profile(decoders=LIMITS, active_power_watts=0.01)
 
 
 async def prepared(server: Server, modules: Any, profile: Any) -> None:
@@ -134,6 +134,9 @@ async def test_histogram_drift_capture_and_benchmark(
         assert sum(int(count) for count in histogram.values()) % 4 == 0
         assert len(histogram) == 2
         assert isinstance(await server.value("/42770/1/31"), float)
+        assert await server.value("/42769/0/31") == 0.01
+        energy, latency = await server.value("/42770/1/30"), await server.value("/42770/1/28")
+        assert energy == pytest.approx(0.01 * float(latency) / 1000, rel=0.05)
         assert await server.execute("/42771/1/11") is Code.CHANGED
         link = await server.poll_any("/42771/1/12")
         assert (link.object_id, link.instance_id) == (19, 1)

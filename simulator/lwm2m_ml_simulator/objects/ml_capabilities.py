@@ -157,6 +157,11 @@ class MlCapabilities(ObjectInstance):
         """Benchmark Rate in multiply-accumulates per second."""
         return self._benchmark_rate
 
+    @readable(31)
+    def active_power(self) -> float | None:
+        """Active Power in watts, where the fleet's description tells it."""
+        return self._profile.active_power_watts
+
     @readable(32)
     def instruction_set(self) -> dict[int, str]:
         """Instruction Set."""

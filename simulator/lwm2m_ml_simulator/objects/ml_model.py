@@ -227,6 +227,12 @@ class MlModel(ObjectInstance):
         """Maximum Latency in ms."""
         return self._figures.latency.maximum
 
+    @readable(30)
+    def mean_energy(self) -> float | None:
+        """Mean Energy of an inference in J: active power for as long as it takes."""
+        power, latency = self._modules.profile.active_power_watts, self._figures.latency.mean
+        return power * latency / 1000.0 if power is not None and latency is not None else None
+
     @readable(31)
     def drift_score(self) -> float | None:
         """Drift Score: the population stability index of the inputs."""
