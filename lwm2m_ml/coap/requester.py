@@ -57,7 +57,7 @@ class Requester:
 
     def __init__(self, settings: CoapSettings) -> None:
         self._settings = settings
-        self._waiting: dict[tuple[Remote, bytes], Waiting] = {}
+        self._waiting: dict[Remote, dict[bytes, Waiting]] = {}
         self._closed = False
         self.protection: OscoreLayer | None = None
 
@@ -93,7 +93,7 @@ class Requester:
             raise EndpointClosed("The endpoint is closed")
         remote = request.remote
         waiting = Waiting(remote, random_token() if token is None else token, on_response, on_failure)
-        self._waiting[remote, waiting.token] = waiting
+        self._waiting.setdefault(remote, {})[waiting.token] = waiting
         try:
             waiting.transmission = remote.channel.transmit(
                 remote,
@@ -119,14 +119,14 @@ class Requester:
             self._expect_response(waiting)
 
     def _expect_response(self, waiting: Waiting) -> None:
-        if self._waiting.get((waiting.remote, waiting.token)) is waiting:
+        if self._find(waiting.remote, waiting.token) is waiting:
             loop = asyncio.get_running_loop()
             error = RequestTimeout(f"{waiting.remote.hostinfo} acknowledged the request but did not answer it")
             waiting.timer = loop.call_later(self._settings.response_timeout, self._fail, waiting, error)
 
     def receive(self, remote: Remote, message: RawMessage) -> bool:
         """Give a response to whoever waits for its token; False when nobody does."""
-        waiting = self._waiting.get((remote, message.token))
+        waiting = self._find(remote, message.token)
         if waiting is None:
             return self._receive_protected(remote, message)
         remote.proven = True
@@ -134,6 +134,10 @@ class Requester:
         if not waiting.on_response(message):
             self.stop(waiting)
         return True
+
+    def _find(self, remote: Remote, token: bytes) -> Waiting | None:
+        of_remote = self._waiting.get(remote)
+        return None if of_remote is None else of_remote.get(token)
 
     def _receive_protected(self, carrier: Remote, message: RawMessage) -> bool:
         """A response from a peer that is known by its OSCORE context, not by whom it comes through."""
@@ -145,14 +149,18 @@ class Requester:
 
     def fail(self, remote: Remote, token: bytes, error: CoapError) -> None:
         """A response came that cannot be used."""
-        waiting = self._waiting.get((remote, token))
+        waiting = self._find(remote, token)
         if waiting is not None:
             self._fail(waiting, error)
 
     def fail_all(self, remote: Remote, error: CoapError) -> None:
         """The peer is gone: its connection or session ended."""
-        for waiting in [waiting for (peer, _), waiting in self._waiting.items() if peer.is_reached_through(remote)]:
-            self._fail(waiting, error)
+        peers = [remote]
+        if self.protection is not None:
+            peers = [peer for peer in self._waiting if peer.is_reached_through(remote)]
+        for peer in peers:
+            for waiting in list(self._waiting.get(peer, {}).values()):
+                self._fail(waiting, error)
 
     def _fail(self, waiting: Waiting, error: CoapError) -> None:
         self.stop(waiting)
@@ -170,14 +178,16 @@ class Requester:
     def stop(self, waiting: Waiting) -> None:
         """Nobody waits for this token any more."""
         self._quiet(waiting)
-        key = (waiting.remote, waiting.token)
-        if self._waiting.get(key) is waiting:
-            del self._waiting[key]
+        of_remote = self._waiting.get(waiting.remote)
+        if of_remote is not None and of_remote.get(waiting.token) is waiting:
+            del of_remote[waiting.token]
+            if not of_remote:
+                del self._waiting[waiting.remote]
             if self.protection is not None:
                 self.protection.forget(waiting.token)
 
     def close(self) -> None:
         """Fail everything that still waits."""
         self._closed = True
-        for waiting in list(self._waiting.values()):
+        for waiting in [waiting for of_remote in self._waiting.values() for waiting in of_remote.values()]:
             self._fail(waiting, EndpointClosed("The endpoint was closed while a request was under way"))

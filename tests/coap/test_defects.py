@@ -198,6 +198,7 @@ async def test_a_timeout_or_an_icmp_error_costs_nothing_per_observation(
         await client.request(request)
     transport: Any = client._transports["coap"]
     transport.error_received(ConnectionRefusedError())
+    client._requester.fail_all(request.remote, RequestTimeout("The connection ended"))
     client._requester._waiting = table
 
 
