@@ -81,7 +81,12 @@ def read_tflite_file(content: bytes) -> TfliteFile:
         if model.Version() != _SCHEMA_VERSION or model.SubgraphsLength() < 1:
             raise UnreadableModel("The TFLite model has no graph or is of an unknown schema version")
         if model.SubgraphsLength() > 1:
-            raise UnsupportedOperator("subgraph", "the model", why="the model has more than one graph")
+            raise UnsupportedOperator(
+                "subgraph",
+                "the model",
+                why="the model has more than one graph",
+                hint="Loops make them: convert recurrent layers with unroll=True",
+            )
         return _read(model, model.Subgraphs(0))
     except _DAMAGE as error:
         raise UnreadableModel(f"The TFLite model is damaged: {error}", hint="Export it again") from error
