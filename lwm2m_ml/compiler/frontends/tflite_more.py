@@ -12,6 +12,7 @@ from lwm2m_ml.compiler.frontends.tflite_importer import TfliteImporter
 from lwm2m_ml.compiler.frontends.tflite_options import options_of, positive, same_padding
 from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import BinaryFunction, Padding
+from lwm2m_ml.compiler.ir.limits import check_elements
 
 
 def _transpose_convolution(importer: TfliteImporter, operator: FileOperator) -> None:
@@ -85,6 +86,7 @@ def _resize_nearest(importer: TfliteImporter, operator: FileOperator) -> None:
     image = importer.operand(operator, 0)
     size, shape = importer.integers(operator, 1), importer.shape(image)
     positive(*size)
+    check_elements((*size, shape[-1]), f"The result of {operator.label}")
     rows, columns = (
         nearest_indices(
             shape[axis + 1],

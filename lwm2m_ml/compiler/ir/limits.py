@@ -10,6 +10,7 @@ from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfState
 
 MAXIMUM_ELEMENTS = 1 << 24
 MAXIMUM_OPERATIONS = 10_000
@@ -71,8 +72,12 @@ def check_work(kind: Kind, shapes: Sequence[Sequence[int]], result: Sequence[int
 
 
 def _operands_per_result(kind: Kind, shapes: Sequence[Sequence[int]]) -> int:
-    if isinstance(kind, kinds.Convolution | kinds.FullyConnected):
+    if isinstance(kind, kinds.Convolution | kinds.TransposeConvolution | kinds.FullyConnected):
         return math.prod(shapes[1][1:])
+    if isinstance(kind, Lstm | Gru):
+        return (4 if isinstance(kind, Lstm) else 3) * (shapes[1][1] + shapes[2][1])
+    if isinstance(kind, SvdfState):
+        return shapes[1][1]
     if isinstance(kind, kinds.DepthwiseConvolution):
         return math.prod(shapes[1][:2])
     if isinstance(kind, kinds.AveragePool | kinds.MaxPool):

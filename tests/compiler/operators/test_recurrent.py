@@ -1,17 +1,21 @@
 """Sequences and states: LSTM and SVDF against LiteRT's reference kernels, GRU on int8 against the float one."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import numpy
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.passes.pipeline import simplify
 from lwm2m_ml.compiler.quantize.post_training import quantize
+from lwm2m_ml.errors import InvalidInputError
 
 TARGETS = ("cortex-m0plus", "cortex-m4f", "rv32imc")
 _TANH, _RELU = schema.ActivationFunctionType.TANH, schema.ActivationFunctionType.RELU
@@ -111,6 +115,16 @@ def test_float_lstm_equals_litert(target: str, bench: Any) -> None:
     numpy.testing.assert_allclose(bench.emulate(graph, target, samples), expected, atol=1e-5)
 
 
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_damaged_files_give_no_other_error(bench: Any, data: st.DataObject) -> None:
+    content = bytearray(_lstm(bench) if data.draw(st.booleans()) else _svdf(bench))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(InvalidInputError):
+        simplify(load_model(bytes(content)))
+
+
 def test_lstm_with_another_activation_is_refused(bench: Any) -> None:
     content = _lstm(bench)
     options = bench.options("UnidirectionalSequenceLSTMOptions", fusedActivationFunction=_RELU)
@@ -155,8 +169,8 @@ def test_float_svdf_is_not_quantised_here(bench: Any) -> None:
 def _stream(run: Any, inputs: Any, state: Array) -> list[Array]:
     """The answers of a module whose state goes in and comes out, one call after the other."""
     answers = []
-    for (given,) in inputs:
-        ((answer, state),) = run([[given, state]])
+    for (sample,) in inputs:
+        ((answer, state),) = run([[sample, state]])
         answers.append(answer)
     return answers
 

@@ -8,7 +8,7 @@ import numpy
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from lwm2m_ml.compiler.errors import UnsupportedOperator, WrongShape
+from lwm2m_ml.compiler.errors import ModelTooLarge, UnsupportedOperator, WrongShape
 from lwm2m_ml.compiler.frontends.load import load_model
 
 TARGETS = ("cortex-m0plus", "cortex-m4f", "rv32imc")
@@ -326,6 +326,14 @@ def test_mean_of_a_shape_that_the_file_does_not_say_is_refused(bench: Any) -> No
     axes = bench.constant([1], "int32")
     case = Case("MEAN", [bench.code((1, 6, 2))], [bench.code((1, 3))], bench.options("ReducerOptions"), [axes])
     with pytest.raises(WrongShape, match="MEAN at position 0"):
+        load_model(write(bench, case))
+
+
+def test_absurd_size_is_refused_at_once(bench: Any) -> None:
+    size = bench.constant([1 << 30, 1 << 30], "int32")
+    options = bench.options("ResizeNearestNeighborOptions")
+    case = Case("RESIZE_NEAREST_NEIGHBOR", [bench.code((1, 2, 2, 1))], [bench.code((1, 9, 9, 1))], options, [size])
+    with pytest.raises(ModelTooLarge):
         load_model(write(bench, case))
 
 
