@@ -73,6 +73,20 @@ def test_depthwise(size: tuple[int, ...], padding: Padding, stride: int, target:
     assert prove_kernels(graph, target, "depthwise 3×3") == 1
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_layer_with_one_scale_for_all_channels(target: str) -> None:
+    generator = numpy.random.default_rng(5)
+    builder = GraphBuilder()
+    x = builder.variable("x", (2, 19), DataType.INT8, Quantization.per_tensor(0.05, -7))
+    weights = generator.integers(-127, 128, (7, 19)).astype(numpy.int8)
+    w = builder.constant("w", weights, Quantization.per_tensor(0.004, 0))
+    b = builder.constant("b", generator.integers(-3000, 3000, 7).astype(numpy.int32))
+    y = builder.add(kinds.FullyConnected(), [x, w, b], "y", quantization=Quantization.per_tensor(0.06, 4))
+    graph = builder.finish([x], [y])
+    verify(graph, after="building the test")
+    assert prove_kernels(graph, target, "products") >= 1
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_few_channels_fall_back_to_plain_code(channels: int, layer: Any, check: Any) -> None:
     graph = layer(kinds.Convolution(), [(1, 3, 3, 4)], weights=(channels, 1, 1, 4))

@@ -21,10 +21,11 @@ from lwm2m_ml.compiler.backends.native.kernels.scalar.columns import GATHER, IN_
 from lwm2m_ml.compiler.backends.native.kernels.scalar.dot import FILTERS, dot_function
 from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import (
     SCALING,
-    UNPACKED,
     scalable,
     scale_function,
     scaling_lengths,
+    shares_multiplier,
+    unpacked,
 )
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -32,23 +33,23 @@ from lwm2m_ml.compiler.ir.kinds import Convolution, FullyConnected
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.reference.requantization import zero_point_of
 
-# Fewer than four channels are left: some are computed once more. Constants: two words per channel, then the filters.
+# Fewer than four channels are left: some are computed once more. Constants: words per channel, then the filters.
 _DRIVER = """
 static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output, int8_t *columns,
   const uint32_t *constants)
 {
   const int32_t *parameters = (const int32_t *)$REST;
-  const int8_t *weights = (const int8_t *)(parameters + 2 * CHANNELS);
+  const int8_t *weights = (const int8_t *)(parameters + $COMMON + $WORDS * CHANNELS);
   int32_t sums[4 * $COLUMNS], x = 0, y = 0;
   for (int32_t left = PIXELS; left > 0; left -= $COLUMNS) {$FILL
     int32_t step = left < $COLUMNS ? 0 : LENGTH;
     for (int32_t channel = 0; channel < CHANNELS; channel += 4) {
       int32_t first = channel < CHANNELS - 4 ? channel : CHANNELS - 4;
       $DOT(column, weights + first * LENGTH, LENGTH, sums, step);
-      const int32_t *own = parameters + 2 * first;
+      const int32_t *own = parameters + $COMMON + $WORDS * first;
       int8_t *place = output + first;
 #pragma clang loop unroll(disable)
-      for (int32_t i = 0; i < 4; ++i, own += 2, ++place) {
+      for (int32_t i = 0; i < 4; ++i, own += $WORDS, ++place) {
         $UNPACKED
         $STORE
       }
@@ -150,14 +151,22 @@ class ColumnProducts:
         """A driver; the products are shared by all layers."""
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
+        shared = shares_multiplier(layer)
         text = _DRIVER.replace("$FILL", IN_PLACE if self._in_place(layer) else GATHER)
         text = text.replace("$STORE", _STORE_TWO if self.columns > 1 else _STORE_ONE)
-        text = text.replace("$UNPACKED", UNPACKED.replace("PARAMETERS", "own")).replace("$SCALING", SCALING)
-        words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
+        text = text.replace("$UNPACKED", unpacked("own", "*parameters" if shared else None)).replace(
+            "$SCALING", SCALING
+        )
+        parameters = channel_parameters(layer, bias)
+        # A multiplier for all is in front, and each channel has one word.
+        packed = [parameters[0, 1:], parameters[:, 0]] if shared else [parameters.reshape(-1)]
+        words = numpy.concatenate([*packed, byte_words(_filters(layer))])
         text, words = driver(text, self._shape(layer), self._sharers(layer), words)
         text = fill(
             text,
             COLUMNS=self.columns,
+            COMMON=int(shared),
+            WORDS=1 if shared else 2,
             DOT=dot_function(program, layer.target, self.columns, unrolled=1 if layer.optimize == "size" else 4),
             SCALE=scale_function(program, layer),
             COPY="" if self._in_place(layer) else copy_function(program, layer.optimize),

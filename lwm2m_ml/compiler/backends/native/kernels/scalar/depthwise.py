@@ -17,10 +17,10 @@ from lwm2m_ml.compiler.backends.native.kernels.constants import (
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_scalar
 from lwm2m_ml.compiler.backends.native.kernels.scalar.requantize import (
     SCALING,
-    UNPACKED,
     scalable,
     scale_function,
     scaling_lengths,
+    unpacked,
 )
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -132,8 +132,7 @@ class BytePlaneDepthwise:
         """A driver with all its loops."""
         bias = _bias(layer)
         assert bias is not None  # noqa: S101 - see accepts
-        unpacked = UNPACKED.replace("PARAMETERS", "parameters")
-        text = _DRIVER.replace("$UNPACKED", unpacked).replace("$SCALING", SCALING)
+        text = _DRIVER.replace("$UNPACKED", unpacked("parameters")).replace("$SCALING", SCALING)
         words = numpy.concatenate([channel_parameters(layer, bias).reshape(-1), byte_words(_filters(layer))])
         text, words = driver(text, _shape(layer), map(_shape, peers(layer)), words)
         function = program.function("depthwise", fill(text, SCALE=scale_function(program, layer)))

@@ -48,8 +48,18 @@ static __attribute__((always_inline)) inline int8_t @NAME@(int32_t sum, int32_t 
 }
 """
 # What a channel's parameters say, for variables of these names.
-UNPACKED = """int32_t shift = PARAMETERS[0] & 31, bias = PARAMETERS[0] >> 5, multiplier = PARAMETERS[1];
+_UNPACKED = """int32_t shift = $PARAMETERS[0] & 31, bias = $PARAMETERS[0] >> 5, multiplier = $MULTIPLIER;
       int32_t term = (int32_t)((uint32_t)ROUNDING << shift) >> 1;"""
+
+
+def unpacked(parameters: str, multiplier: str | None = None) -> str:
+    """C text that unpacks the parameters that a pointer tells; the multiplier is the second, unless all share one."""
+    return fill(_UNPACKED, PARAMETERS=parameters, MULTIPLIER=multiplier or f"{parameters}[1]")
+
+
+def shares_multiplier(layer: Layer) -> bool:
+    """Whether one multiplier serves all channels, so that it need not be repeated."""
+    return len(set(layer.requantization.multipliers)) == 1
 
 
 def scalable(layer: Layer, filters: Array, bias: Array) -> bool:
