@@ -47,6 +47,8 @@ def main(directory: Path) -> None:
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     answers: list[list[Array]] = [[] for _ in outputs]
     for sample in range(len(given["input0"])):
+        # A module begins every sequence anew; LiteRT keeps the state of an LSTM from one call to the next.
+        interpreter.reset_all_variables()
         for number, detail in enumerate(inputs):
             interpreter.set_tensor(
                 detail["index"], _given(detail, given[f"input{number}"][sample], given["given"][number])

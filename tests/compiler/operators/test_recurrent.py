@@ -11,10 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.passes.pipeline import simplify
 from lwm2m_ml.compiler.quantize.post_training import quantize
+from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.errors import InvalidInputError
 
 TARGETS = ("cortex-m0plus", "cortex-m4f", "rv32imc")
@@ -103,6 +105,19 @@ def test_lstm_module_equals_litert(name: str, target: str, bench: Any) -> None:
     graph = bench.graph(content)
     samples = bench.samples(graph, 3)
     numpy.testing.assert_array_equal(bench.emulate(graph, target, samples), bench.litert(content, samples))
+
+
+def test_whole_compilation_compares_with_litert_too(bench: Any) -> None:
+    module = compile_model(_lstm(bench), load_target("cortex-m4f"))
+    assert module.exact
+    assert len(module.compared_with) == 2
+
+
+def test_state_of_a_stream_lies_at_one_place(bench: Any) -> None:
+    module = compile_model(_svdf(bench), load_target("cortex-m0plus"))
+    assert module.exact
+    assert module.inputs[1].dtype == module.outputs[1].dtype == "int16"
+    assert module.inputs[1].offset == module.outputs[1].offset
 
 
 @pytest.mark.parametrize("target", TARGETS)
