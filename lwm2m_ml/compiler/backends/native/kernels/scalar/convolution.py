@@ -59,6 +59,9 @@ static __attribute__((noinline)) void @NAME@(const int8_t *input, int8_t *output
 }
 """
 _STORE_ONE = "*place = $SCALE(sums[i] + bias, multiplier, shift, term, $SCALING);"
+_STORE_BOTH = """*place = $SCALE(sums[i] + bias, multiplier, shift, term, $SCALING);
+        if (left > 1) place[CHANNELS] = $SCALE(sums[4 + i] + bias, multiplier, shift, term, $SCALING);"""
+# The same with its text, which is long, once only.
 _STORE_TWO = """int8_t *pixel = place;
         int32_t *sum = sums + i;
 #pragma clang loop unroll(disable)
@@ -153,7 +156,8 @@ class ColumnProducts:
         assert bias is not None  # noqa: S101 - see accepts
         shared = shares_multiplier(layer)
         text = _DRIVER.replace("$FILL", IN_PLACE if self._in_place(layer) else GATHER)
-        text = text.replace("$STORE", _STORE_TWO if self.columns > 1 else _STORE_ONE)
+        two = _STORE_BOTH if layer.optimize == "speed" else _STORE_TWO
+        text = text.replace("$STORE", two if self.columns > 1 else _STORE_ONE)
         text = text.replace("$UNPACKED", unpacked("own", "*parameters" if shared else None)).replace(
             "$SCALING", SCALING
         )
