@@ -12,7 +12,8 @@
 //   answer   LINKS    registers once, then answers what the server asks
 //
 // RATE bounds the messages per second of all devices together (0: as fast as answers come). Answers in the first SKIP
-// seconds are not counted. At most TOGETHER devices (0: all of them) wait for an answer at a time. The last two modes print a line when they are through with the preparations.
+// seconds are not counted. At most TOGETHER devices (0: all of them) wait for an answer at a time. Modes that have to
+// prepare print a line after each preparation.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -245,7 +246,7 @@ static void receive(int index, const uint8_t *in, size_t length) {
     if (length < 4) return;
     int type = in[0] >> 4 & 3;
     if (in[1] == 0) {  // the acknowledgement of a notification, or of a request whose answer takes its time
-        if (purpose == NOTIFY && device->sent_at && type == ACK && !memcmp(in + 2, device->message + 2, 2))
+        if (purpose == NOTIFY && device->registered && device->sent_at && type == ACK && !memcmp(in + 2, device->message + 2, 2))
             count(device), rest(index);
         else if (purpose == NOTIFY && device->observed && type > ACK) results.errors++;
         return;
@@ -301,7 +302,6 @@ static void prepare(int epoll) {
         listen_for(epoll, 50);
     }
     if (registered < devices) fprintf(stderr, "only %d devices could register\n", registered), exit(1);
-    if (purpose < NOTIFY) return;
     printf("registered\n"), fflush(stdout);
     while (purpose == NOTIFY && observed < devices && now() - begin < PATIENCE) listen_for(epoll, 50);
     if (purpose == NOTIFY && observed < devices) fprintf(stderr, "only %d devices are observed\n", observed), exit(1);

@@ -12,6 +12,9 @@ from processes import Server, last_line
 LINKS = "30"
 HANDSHAKES_TOGETHER = 16
 SESSIONS = 1_000
+REGISTER_FIRST = frozenset({"update", "send"})
+WARM_UP = 2.0
+"""Seconds in which a server that stores nothing works off the beginning of its observations."""
 KEEP_ANSWERING = 30.0
 """Seconds longer than the server asks that devices answer: it waits for the last answers."""
 
@@ -54,38 +57,42 @@ class Load:
     goals: tuple[Goal, ...] = ()
 
 
-def command(programs: Programs, server: Server, seconds: float, load: Load, argument: str) -> list[str]:
+def command(
+    programs: Programs, server: Server, seconds: float, load: Load, argument: str, *, skip: float = 0
+) -> list[str]:
     where = ["127.0.0.1", str(server.port), str(load.devices)]
-    return [str(programs.plain), load.mode, *where, str(seconds), argument, "0", "0", str(load.together)]
+    return [str(programs.plain), load.mode, *where, str(seconds + skip), argument, "0", str(skip), str(load.together)]
 
 
 def devices_ask(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
-    """Devices ask, the server answers."""
+    """Devices ask or send, the server answers."""
     argument = server.facts.get(load.argument, "") if load.mode in {"request", "download"} else load.argument
     line = command(programs, server, seconds, load, argument)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    if load.mode in REGISTER_FIRST:
+        process.stdout.readline()
     before = server.cpu_seconds()
-    got = last_line(subprocess.run(line, check=True, capture_output=True, text=True).stdout)
+    got = last_line(process.communicate()[0])
     got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(got["responses"], 1)
     return got
 
 
-def devices_report(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
-    """Devices notify or send; with ours, what counts is how many are in the database and how long that took."""
-    process = subprocess.Popen(
-        command(programs, server, seconds, load, load.argument), stdout=subprocess.PIPE, text=True
-    )
-    if load.mode == "notify":
-        process.stdout.readline()  # registered
-        server.order("observe")
-        process.stdout.readline()  # observed
-    stored_before = server.order("stored")["stored"] if "secure_port" in server.facts else 0
+def devices_notify(programs: Programs, server: Server, seconds: float, load: Load) -> Figures:
+    """Devices notify; with ours, what counts is how many are in the database and how long that took."""
+    stores = "secure_port" in server.facts
+    line = command(programs, server, seconds, load, load.argument, skip=0 if stores else WARM_UP)
+    process = subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()  # registered
+    server.order("observe")
+    process.stdout.readline()  # observed
+    stored_before = server.order("stored")["stored"] if stores else 0
     before, begun = server.cpu_seconds(), time.monotonic()
     got = last_line(process.communicate()[0])
-    if "secure_port" in server.facts:
-        received = got["per_second"]
-        stored = server.order("stored", seconds)["stored"] - stored_before
-        got |= {"per_second": stored / (time.monotonic() - begun), "received_per_second": received, "stored": stored}
-    got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(got.get("stored", got["responses"]), 1)
+    count = got["per_second"] * (seconds + WARM_UP)
+    if stores:
+        count = server.order("stored", seconds)["stored"] - stored_before
+        got |= {"received_per_second": got["per_second"], "per_second": count / (time.monotonic() - begun)}
+    got["cpu_us"] = (server.cpu_seconds() - before) * 1e6 / max(count, 1)
     return got
 
 
@@ -150,10 +157,10 @@ LOADS = (
         unit="B/s",
         goals=(Goal(14, "stock"),),
     ),
-    Load("notifications, decoded and stored", devices_report, "notify", goals=(Goal(1.5, "stock"),)),
+    Load("notifications, decoded and stored", devices_notify, "notify", goals=(Goal(1.5, "stock"),)),
     Load(
         "Send, decoded and stored",
-        devices_report,
+        devices_ask,
         "send",
         goals=(Goal(1.5, "stock", of_load="notifications, decoded and stored"),),
     ),
