@@ -2,19 +2,17 @@
 
 import base64
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 from lwm2m_ml.client import schemas
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink
-from lwm2m_ml.service.deployment import Deployment, DeploymentDevice
 from lwm2m_ml.service.devices import Device
 from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.requests import DeviceRequest
-from lwm2m_ml.service.results import InferenceResult
-from lwm2m_ml.service.service import Module
-from lwm2m_ml.service.workers.facts import ReferenceAnswers
-from lwm2m_ml.service.zoo.model import Model
+
+AnySchema = TypeVar("AnySchema", bound=schemas.Schema)
 
 JSON_TYPES: dict[type, str] = {
     bool: "boolean",
@@ -25,6 +23,11 @@ JSON_TYPES: dict[type, str] = {
     ObjectLink: "objlnk",
     type(None): "none",
 }
+
+
+def as_schema(schema: type[AnySchema], fact: object) -> AnySchema:
+    """A fact whose attributes have the names and types of the schema's members."""
+    return schema.model_validate(fact, from_attributes=True)
 
 
 def device(fact: Device) -> schemas.Device:
@@ -99,80 +102,4 @@ def device_request(fact: DeviceRequest, catalogue: Catalogue) -> schemas.DeviceR
         values=resource_values(fact.records, catalogue),
         text=fact.text,
         error=fact.error,
-    )
-
-
-def model(fact: Model) -> schemas.Model:
-    """A model of the zoo."""
-    return schemas.Model(
-        name=fact.name,
-        version=fact.version,
-        description=fact.description,
-        licence=fact.licence,
-        labels=list(fact.labels),
-        variants=[
-            schemas.Variant(name=variant.name, weights=variant.weights, macs=variant.macs, accuracy=variant.accuracy)
-            for variant in fact.variants
-        ],
-    )
-
-
-def deployment(fact: Deployment) -> schemas.Deployment:
-    """A deployment as it stands."""
-    return schemas.Deployment(
-        id=fact.id,
-        model=fact.model,
-        version=fact.version,
-        created_at=fact.created_at,
-        finished=fact.finished,
-        devices=[_deployment_device(row) for row in fact.devices],
-    )
-
-
-def _deployment_device(fact: DeploymentDevice) -> schemas.DeploymentDevice:
-    return schemas.DeploymentDevice(
-        endpoint=fact.endpoint,
-        target=fact.target,
-        state=str(fact.state),
-        reason=fact.reason,
-        variant=fact.variant,
-        module_digest=fact.module_digest,
-        module_bytes=fact.module_bytes,
-        ram_bytes=fact.ram_bytes,
-        instructions=fact.instructions,
-        ota_bytes=fact.ota_bytes,
-        ota_seconds=fact.ota_seconds,
-    )
-
-
-def result(fact: InferenceResult) -> schemas.Result:
-    """One inference result."""
-    return schemas.Result(
-        number=fact.number,
-        class_index=fact.class_index,
-        label=fact.label,
-        confidence=fact.confidence,
-        scores=list(fact.scores),
-        latency=fact.latency,
-        received_at=fact.received_at,
-    )
-
-
-def module(fact: Module) -> schemas.Module:
-    """A built module and its facts."""
-    return schemas.Module(
-        digest=fact.digest,
-        model=fact.model,
-        version=fact.version,
-        variant=fact.variant,
-        target=fact.target,
-        package_bytes=fact.package_bytes,
-        facts=dict(fact.facts),
-    )
-
-
-def reference(fact: ReferenceAnswers) -> schemas.ReferenceAnswers:
-    """Integer outputs and how to read them."""
-    return schemas.ReferenceAnswers(
-        outputs=[list(row) for row in fact.outputs], scale=fact.scale, zero_point=fact.zero_point
     )

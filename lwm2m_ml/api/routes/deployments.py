@@ -16,10 +16,10 @@ router = APIRouter(prefix="/deployments", tags=["deployments"])
 @router.post("", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
 async def deploy(service: Service, body: schemas.DeploymentRequest) -> schemas.Deployment:
     """Start a deployment; it goes on after the answer."""
-    return views.deployment(await service.deploy(body.model, body.endpoints))
+    return views.as_schema(schemas.Deployment, await service.deploy(body.model, body.endpoints))
 
 
 @router.get("/{deployment_id}", dependencies=[VIEWER])
 async def show(service: Service, deployment_id: Annotated[str, Path(max_length=64)]) -> schemas.Deployment:
     """One deployment as it stands."""
-    return views.deployment(await service.deployment(deployment_id))
+    return views.as_schema(schemas.Deployment, await service.deployment(deployment_id))

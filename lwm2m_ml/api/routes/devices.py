@@ -28,4 +28,4 @@ async def show_device(service: Service, endpoint: Endpoint) -> schemas.Device:
 @router.get("/{endpoint}/results", dependencies=[VIEWER])
 async def results(service: Service, endpoint: Endpoint, since: Annotated[int, Query(ge=0)] = 0) -> list[schemas.Result]:
     """Inference results with numbers above `since`, oldest first."""
-    return [views.result(result) for result in await service.results(endpoint, since)]
+    return [views.as_schema(schemas.Result, result) for result in await service.results(endpoint, since)]

@@ -21,7 +21,7 @@ Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 @router.get("/models", dependencies=[VIEWER])
 async def list_models(service: Service) -> list[schemas.Model]:
     """The zoo."""
-    return [views.model(model) for model in service.models()]
+    return [views.as_schema(schemas.Model, model) for model in service.models()]
 
 
 @router.post("/models/{model}/variants/{variant}/reference", dependencies=[VIEWER])
@@ -31,10 +31,10 @@ async def reference(
     """What the integer reference of a variant answers to inputs: what a device has to answer, bit for bit."""
     if sum(map(len, body.inputs)) > MAXIMUM_REFERENCE_VALUES:
         raise InvalidInputError(f"More than {MAXIMUM_REFERENCE_VALUES:,} input values", hint="Send them in parts")
-    return views.reference(await service.reference(model, variant, body.inputs))
+    return views.as_schema(schemas.ReferenceAnswers, await service.reference(model, variant, body.inputs))
 
 
 @router.get("/modules/{digest}", dependencies=[VIEWER])
 async def show_module(service: Service, digest: Digest) -> schemas.Module:
     """A built module and its measured facts."""
-    return views.module(await service.module(digest))
+    return views.as_schema(schemas.Module, await service.module(digest))
