@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         default=None, ge=0, le=65535, description="plain CoAP over TCP; empty: off, else only together with insecure"
     )
     coaps_tcp_port: int | None = Field(default=None, ge=0, le=65535, description="CoAP over TLS; empty: off")
+    coap_batches: bool = Field(
+        default=False, description="move many datagrams per system call, with a library compiled at first use (Linux)"
+    )
     certificate: Path | None = Field(default=None, description="PEM shown to devices; empty: one made at first start")
     private_key: Path | None = Field(default=None, description="PEM of the certificate's key")
     secret: SecretStr = Field(

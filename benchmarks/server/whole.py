@@ -5,7 +5,6 @@ is decoded and published, and a result is stored for each, as the service does: 
 """
 
 import asyncio
-import functools
 import sys
 import tempfile
 from pathlib import Path
@@ -14,14 +13,13 @@ from typing import Any
 from conversation import ask_for, converse
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastResponse
+from lwm2m_ml.coap import FastResponse
 from lwm2m_ml.coap.numbers import CONTENT, GET
 from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
 from lwm2m_ml.logs import configure_logging
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
-from lwm2m_ml.server import listening
 from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.credentials.credentials import WantedCredential
 from lwm2m_ml.server.events import DataSent, Notified
@@ -74,7 +72,10 @@ def keys() -> list[WantedCredential]:
 
 async def main(port: int, directory: str) -> None:
     configure_logging()
-    settings = Settings(data_directory=Path(directory), coap_port=port, coaps_port=0, insecure=True)
+    batches = "batches" in sys.argv
+    settings = Settings(
+        data_directory=Path(directory), coap_port=port, coaps_port=0, insecure=True, coap_batches=batches
+    )
     store = await Store.open(settings.database_url)
     bus = Bus()
     results = Results(store)
@@ -123,14 +124,7 @@ async def main(port: int, directory: str) -> None:
     await store.close()
 
 
-def use_batches() -> None:
-    """Let the server's endpoint move many datagrams per system call."""
-    listening.CoapEndpoint = functools.partial(CoapEndpoint, settings=CoapSettings(batches=True))
-
-
 if __name__ == "__main__":
-    if "batches" in sys.argv:
-        use_batches()
     with tempfile.TemporaryDirectory() as directory:
         work = main(int(sys.argv[1]), directory)
         if "uvloop" in sys.argv:

@@ -12,6 +12,7 @@ from lwm2m_ml.coap.dtls.credentials import OwnCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.oscore import OscoreStates
+from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import UsageError
@@ -53,7 +54,7 @@ async def listen(
         raise UsageError("No device can come in: DTLS, TLS, OSCORE and plain CoAP are off", hint="Switch one on")
     if settings.coap_tcp_port is not None and not settings.insecure:
         raise UsageError("CoAP over TCP is plain CoAP", hint="Accept the risk with --insecure, or leave it out")
-    coap = CoapEndpoint(fast_handlers=handlers)
+    coap = CoapEndpoint(fast_handlers=handlers, settings=CoapSettings(batches=settings.coap_batches))
     host = settings.coap_host
     addresses: dict[str, tuple[str, int]] = {}
     tls: TlsSettings | None = None
