@@ -16,7 +16,7 @@ from lwm2m_ml.client.errors import ApiError
 from lwm2m_ml.client.schemas import ResourceValue
 from lwm2m_ml.lwm2m.own_definitions import whole_catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
-from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, executable
 from lwm2m_ml_simulator.objects.base import ResourceValue as DeviceValue
 

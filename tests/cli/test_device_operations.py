@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, add_file, whole_catalogue
-from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, ResourceValue, executable
 
 DEFINITION = Path(__file__).parents[1] / "api" / "notes.xml"

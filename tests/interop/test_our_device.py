@@ -13,7 +13,7 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
-from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, ResourceValue, executable
 
 pytestmark = [pytest.mark.interop, pytest.mark.timeout(720)]  # the first one may have to download

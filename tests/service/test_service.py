@@ -19,10 +19,10 @@ from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.deployment import Deployment, DeviceState
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.store import Store
-from lwm2m_ml_simulator.device import SimulatedDevice
-from lwm2m_ml_simulator.faults import Faults, PackageBitFlip
+from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.device.faults import Faults, PackageBitFlip
+from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
-from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
 
 Join = Callable[..., Awaitable[SimulatedDevice]]
 

@@ -30,9 +30,9 @@ from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
 from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.signing import SigningKey
-from lwm2m_ml_simulator.device import SimulatedDevice
-from lwm2m_ml_simulator.download import FetchSettings
-from lwm2m_ml_simulator.profile import DeviceProfile
+from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.device.profile import DeviceProfile
+from lwm2m_ml_simulator.modules.download import FetchSettings
 
 
 @dataclass

@@ -18,10 +18,10 @@ from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.store import Store
-from lwm2m_ml_simulator.client import Lwm2mClient
-from lwm2m_ml_simulator.device_security import certificate_security
+from lwm2m_ml_simulator.client.client import Lwm2mClient
+from lwm2m_ml_simulator.device.device_security import certificate_security
+from lwm2m_ml_simulator.network.radio import RadioSettings
 from lwm2m_ml_simulator.objects.base import ObjectInstance, readable, writable
-from lwm2m_ml_simulator.radio import RadioSettings
 
 LABEL, VALUE = ObjectPath.parse("/3303/0/5750"), ObjectPath.parse("/3303/0/5700")
 

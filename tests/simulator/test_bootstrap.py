@@ -26,9 +26,9 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.module.signing import SigningKey
 from lwm2m_ml.module.trust_list import TrustedKey, TrustList
-from lwm2m_ml_simulator.accounts import securities, server_accounts
-from lwm2m_ml_simulator.client import Lwm2mClient
-from lwm2m_ml_simulator.device_security import DeviceSecurity
+from lwm2m_ml_simulator.client.accounts import securities, server_accounts
+from lwm2m_ml_simulator.client.client import Lwm2mClient
+from lwm2m_ml_simulator.device.device_security import DeviceSecurity
 
 Server = Any
 CODES = {Step.DELETE: Code.DELETE, Step.WRITE: Code.PUT, Step.FINISH: Code.POST}

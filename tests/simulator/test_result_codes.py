@@ -11,8 +11,8 @@ from lwm2m_ml.module.encryption import SharedKey
 from lwm2m_ml.module.manifest import PayloadEncoding
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.module.signing import SigningKey
-from lwm2m_ml_simulator.decoders import DecoderLimits
-from lwm2m_ml_simulator.device import SimulatedDevice
+from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.modules.decoders import DecoderLimits
 
 Server = Any
 MakeDevice = Callable[..., SimulatedDevice]

@@ -23,13 +23,13 @@ from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.module.results import ModuleState
-from lwm2m_ml_simulator.client import Lwm2mClient
-from lwm2m_ml_simulator.connection import ServerConnection
-from lwm2m_ml_simulator.credentials import credential
-from lwm2m_ml_simulator.device_security import DeviceSecurity, OscoreKeys
+from lwm2m_ml_simulator.client.client import Lwm2mClient
+from lwm2m_ml_simulator.client.connection import ServerConnection
+from lwm2m_ml_simulator.client.credentials import credential
+from lwm2m_ml_simulator.client.server_uri import ServerUri
+from lwm2m_ml_simulator.device.device_security import DeviceSecurity, OscoreKeys
 from lwm2m_ml_simulator.errors import InvalidAccount
 from lwm2m_ml_simulator.objects.security import Security
-from lwm2m_ml_simulator.server_uri import ServerUri
 
 Server = Any
 KEY = bytes(range(16))

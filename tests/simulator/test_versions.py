@@ -16,9 +16,9 @@ from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml_simulator.client import Lwm2mClient
+from lwm2m_ml_simulator.client.client import Lwm2mClient
+from lwm2m_ml_simulator.network.radio import RadioSettings
 from lwm2m_ml_simulator.objects.base import ObjectInstance, readable, writable
-from lwm2m_ml_simulator.radio import RadioSettings
 
 Server = Any
 

@@ -46,8 +46,8 @@ async def _demonstrate(
     from lwm2m_ml_simulator.demonstration.progress import ProgressReport
     from lwm2m_ml_simulator.demonstration.server_process import server_process
     from lwm2m_ml_simulator.demonstration.story import carry, simulated_fleet
-    from lwm2m_ml_simulator.fleet import load_fleet
     from lwm2m_ml_simulator.inputs.digits import load_digits_split
+    from lwm2m_ml_simulator.scenario.fleet import load_fleet
 
     configure_logging(level="warning")
     profiles = load_fleet(fleet_file).profiles

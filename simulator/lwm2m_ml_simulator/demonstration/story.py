@@ -16,9 +16,9 @@ from lwm2m_ml_simulator.demonstration.progress import DEPLOYED, REGISTERED, SHOW
 from lwm2m_ml_simulator.demonstration.report import DeviceReport
 from lwm2m_ml_simulator.demonstration.scoring import Score, score
 from lwm2m_ml_simulator.demonstration.server_process import ServerAddress
-from lwm2m_ml_simulator.device import SimulatedDevice
+from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.device.profile import DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import DigitsPart
-from lwm2m_ml_simulator.profile import DeviceProfile
 
 MODEL = "digits"
 REGISTRATION_SECONDS = 30.0

@@ -23,11 +23,11 @@ from lwm2m_ml.lwm2m.firmware_update import (
     UpdateResult,
 )
 from lwm2m_ml.module.results import ModuleResult, ModuleState
-from lwm2m_ml_simulator.download import DownloadProblem
-from lwm2m_ml_simulator.intake import Intake, Phase
-from lwm2m_ml_simulator.journal import Journal
-from lwm2m_ml_simulator.modules import ModuleManager
-from lwm2m_ml_simulator.object_ids import FIRMWARE_UPDATE
+from lwm2m_ml_simulator.device.object_ids import FIRMWARE_UPDATE
+from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.modules.download import DownloadProblem
+from lwm2m_ml_simulator.modules.intake import Intake, Phase
+from lwm2m_ml_simulator.modules.modules import ModuleManager
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
     ObjectInstance,

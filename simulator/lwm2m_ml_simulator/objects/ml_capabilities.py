@@ -3,8 +3,10 @@
 from aiocoap import Code
 
 from lwm2m_ml.module.encryption import A128KW, ECDH_ES_A128KW
-from lwm2m_ml_simulator.modules import ModuleManager
-from lwm2m_ml_simulator.object_ids import ML_CAPABILITIES
+from lwm2m_ml_simulator.device.object_ids import ML_CAPABILITIES
+from lwm2m_ml_simulator.device.profile import RUNTIME_NAME, RUNTIME_VERSION
+from lwm2m_ml_simulator.modules.modules import ModuleManager
+from lwm2m_ml_simulator.modules.trust import TrustStore
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
     ObjectInstance,
@@ -14,8 +16,6 @@ from lwm2m_ml_simulator.objects.base import (
     readable,
     writable,
 )
-from lwm2m_ml_simulator.profile import RUNTIME_NAME, RUNTIME_VERSION
-from lwm2m_ml_simulator.trust import TrustStore
 
 NATIVE_MODULE = 2
 BRINGS_ITS_OWN_CODE = "native"

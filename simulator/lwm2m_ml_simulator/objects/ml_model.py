@@ -4,9 +4,11 @@ from aiocoap import Code
 
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.results import ModuleResult, ModuleState
-from lwm2m_ml_simulator.inference import InferenceEngine, SlotFigures
-from lwm2m_ml_simulator.modules import LoadedModule, ModuleManager
-from lwm2m_ml_simulator.object_ids import ML_CAPABILITIES, ML_MODEL
+from lwm2m_ml_simulator.device.object_ids import ML_CAPABILITIES, ML_MODEL
+from lwm2m_ml_simulator.inference.inference import InferenceEngine, SlotFigures
+from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
+from lwm2m_ml_simulator.modules.settings import SettingsStore
+from lwm2m_ml_simulator.modules.trial import TrialSupervisor
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
     ObjectInstance,
@@ -17,8 +19,6 @@ from lwm2m_ml_simulator.objects.base import (
     writable,
 )
 from lwm2m_ml_simulator.objects.ml_capabilities import NATIVE_MODULE
-from lwm2m_ml_simulator.settings import SettingsStore
-from lwm2m_ml_simulator.trial import TrialSupervisor
 
 
 class MlModel(ObjectInstance):

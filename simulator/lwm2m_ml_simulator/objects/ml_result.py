@@ -3,8 +3,8 @@
 from aiocoap import Code
 
 from lwm2m_ml.lwm2m.value import ObjectLink
-from lwm2m_ml_simulator.inference import NO_DECISION, InferenceEngine, Result, SlotFigures
-from lwm2m_ml_simulator.object_ids import ML_MODEL, ML_RESULT
+from lwm2m_ml_simulator.device.object_ids import ML_MODEL, ML_RESULT
+from lwm2m_ml_simulator.inference.inference import NO_DECISION, InferenceEngine, Result, SlotFigures
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, OperationRefused, executable, readable
 
 _REMEMBERED_RESULTS = 64

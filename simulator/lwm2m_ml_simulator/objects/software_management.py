@@ -19,12 +19,13 @@ from lwm2m_ml.lwm2m.software_management import (
     UpdateState,
 )
 from lwm2m_ml.module.results import ModuleResult, ModuleState
-from lwm2m_ml_simulator.download import DownloadProblem
+from lwm2m_ml_simulator.device.object_ids import SOFTWARE_MANAGEMENT
 from lwm2m_ml_simulator.errors import IllegalTransition
-from lwm2m_ml_simulator.intake import Intake, Phase
-from lwm2m_ml_simulator.journal import Journal
-from lwm2m_ml_simulator.modules import LoadedModule, ModuleManager
-from lwm2m_ml_simulator.object_ids import SOFTWARE_MANAGEMENT
+from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.modules.download import DownloadProblem
+from lwm2m_ml_simulator.modules.intake import Intake, Phase
+from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
+from lwm2m_ml_simulator.modules.slots import IN_USE
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
     ObjectInstance,
@@ -34,7 +35,6 @@ from lwm2m_ml_simulator.objects.base import (
     readable,
     writable,
 )
-from lwm2m_ml_simulator.slots import IN_USE
 
 _RECORD_KEY = 48
 _MAXIMUM_URI_BYTES = 255

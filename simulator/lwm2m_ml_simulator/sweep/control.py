@@ -1,6 +1,6 @@
 """The journal of the control run: it writes its state over itself, without the step that makes a state count."""
 
-from lwm2m_ml_simulator.journal import Journal
+from lwm2m_ml_simulator.memory.journal import Journal
 
 
 class JournalWithoutCommit(Journal):

@@ -6,7 +6,7 @@ from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
 from lwm2m_ml.module.manifest import PayloadEncoding
 from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.signing import SigningKey
-from lwm2m_ml_simulator.profile import DeviceProfile
+from lwm2m_ml_simulator.device.profile import DeviceProfile
 
 INPUT_BYTES, OUTPUT_BYTES = 4, 3
 _OUTPUT_OFFSET, _ARENA_BYTES, _STACK_BYTES = 16, 32, 64

@@ -14,14 +14,14 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml.module.signing import SigningKey
-from lwm2m_ml_simulator.decoders import DecoderLimits
-from lwm2m_ml_simulator.device import SimulatedDevice
-from lwm2m_ml_simulator.download import FetchSettings
+from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.errors import SimulatorError
-from lwm2m_ml_simulator.flash import Flash, FlashRegion
-from lwm2m_ml_simulator.journal import Journal
-from lwm2m_ml_simulator.machine import FloatArray
-from lwm2m_ml_simulator.profile import DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion
+from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.modules.decoders import DecoderLimits
+from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.processor.machine import FloatArray
 from lwm2m_ml_simulator.sweep import packages
 from lwm2m_ml_simulator.sweep.server import SweepServer
 from lwm2m_ml_simulator.sweep.update import OLD_SLOT, drive

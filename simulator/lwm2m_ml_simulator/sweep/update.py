@@ -8,9 +8,9 @@ from lwm2m_ml.lwm2m.firmware_update import State
 from lwm2m_ml.lwm2m.software_management import UpdateState
 from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.results import ModuleState
+from lwm2m_ml_simulator.device.profile import DeliveryObject
 from lwm2m_ml_simulator.errors import SimulatorError
-from lwm2m_ml_simulator.profile import DeliveryObject
-from lwm2m_ml_simulator.slots import IN_USE
+from lwm2m_ml_simulator.modules.slots import IN_USE
 from lwm2m_ml_simulator.sweep.server import Away, SweepServer
 
 OLD_SLOT, NEW_SLOT = 0, 1

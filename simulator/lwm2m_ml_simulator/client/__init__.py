@@ -1,0 +1,1 @@
+"""The LwM2M client: registration, bootstrap, operations on objects, observations, security."""

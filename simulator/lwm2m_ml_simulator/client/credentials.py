@@ -1,0 +1,102 @@
+"""From the accounts of object 0 to keys: what a device shows to its servers, and what it expects of them."""
+
+import ssl
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from lwm2m_ml.coap.dtls import (
+    CertificateUsage,
+    NoCredentials,
+    OwnCertificate,
+    PreSharedKey,
+    ServerCredential,
+    TrustedPeer,
+)
+from lwm2m_ml.coap.tcp.transport import TlsSettings
+from lwm2m_ml.lwm2m.bootstrap import SecurityMode
+from lwm2m_ml_simulator.client.server_uri import ServerUri
+from lwm2m_ml_simulator.errors import InvalidAccount
+from lwm2m_ml_simulator.objects.security import Security
+
+MODES = frozenset({SecurityMode.PRE_SHARED_KEY, SecurityMode.CERTIFICATE})
+"""What this device can do beside no security at all."""
+
+
+class AccountCredentials(NoCredentials):
+    """Finds the credential for a server among the accounts; nobody else gets a session with the device."""
+
+    def __init__(self, accounts: Callable[[], Iterable[Security]]) -> None:
+        self._accounts = accounts
+
+    def server(self, host: str, port: int) -> ServerCredential | None:
+        """Return how to connect to a server; one host and port have one account."""
+        for account in self._accounts():
+            uri = ServerUri.parse(account.server_uri)
+            if (uri.host, uri.port) == (host, port) and account.mode in MODES:
+                return credential(account)
+        return None
+
+
+def credential(account: Security) -> ServerCredential:
+    """Return the keys of an account; raises InvalidAccount."""
+    if account.mode is SecurityMode.PRE_SHARED_KEY:
+        try:
+            return ServerCredential(PreSharedKey(account.identity.decode(), account.secret))
+        except UnicodeDecodeError as error:
+            raise InvalidAccount(f"the PSK identity for {account.server_uri} is not UTF-8") from error
+    usage = account.certificate_usage
+    expected = TrustedPeer(
+        _certificate(account.server_key),
+        CertificateUsage.DOMAIN_ISSUED_CERTIFICATE if usage is None else CertificateUsage(usage),
+    )
+    return ServerCredential(_own_certificate(account), expected, account.server_name)
+
+
+def _own_certificate(account: Security) -> OwnCertificate:
+    try:
+        key = serialization.load_der_private_key(account.secret, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise InvalidAccount(f"the private key for {account.server_uri} is not in DER") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise InvalidAccount(f"the private key for {account.server_uri} is neither for ECDSA nor for RSA")
+    return OwnCertificate(_certificate(account.identity), key)
+
+
+def _certificate(data: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(data)
+    except ValueError as error:
+        raise InvalidAccount("a certificate of an account is not in DER") from error
+
+
+def tls_settings(account: Security) -> TlsSettings:
+    """Return the TLS contexts of an account with certificates."""
+    if account.mode is not SecurityMode.CERTIFICATE:
+        raise InvalidAccount(f"{account.server_uri} needs certificates", hint="Use coaps:// with a pre-shared key")
+    own = _own_certificate(account)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False  # The account names the very certificate, or the only authority, that counts.
+    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+    client.load_verify_locations(cadata=account.server_key)
+    _load(client, own)
+    # Nobody connects to a device; a context without a certificate ends every attempt.
+    return TlsSettings(NoCredentials(), server=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), client=client)
+
+
+def _load(context: ssl.SSLContext, own: OwnCertificate) -> None:
+    """Hand certificate and key over in a file that exists for a moment: the standard library takes no other form."""
+    pem = own.private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    pem += own.certificate.public_bytes(serialization.Encoding.PEM)
+    with tempfile.TemporaryDirectory(prefix="lwm2m-ml-") as directory:
+        path = Path(directory) / "own.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(pem)
+        context.load_cert_chain(path)

@@ -1,0 +1,1 @@
+"""A simulated microcontroller: its profile, its firmware, its faults."""

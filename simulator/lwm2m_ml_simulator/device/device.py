@@ -1,0 +1,128 @@
+"""A simulated microcontroller: a board that keeps its flash, and firmware that starts anew with every power-on."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.device.faults import FaultInjector
+from lwm2m_ml_simulator.device.firmware import Board, Firmware
+from lwm2m_ml_simulator.device.profile import DeviceProfile
+from lwm2m_ml_simulator.inference.inference import InferenceRecord, Sensor
+from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
+from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.processor.emulation import EmulationPool
+from lwm2m_ml_simulator.processor.machine import FloatArray
+
+_log = structlog.get_logger(__name__)
+# A reboot that a server asked for waits until the answer has left.
+_REBOOT_DELAY = 0.1
+
+
+class SimulatedDevice:
+    """One device. Its flash and its record of inferences outlive every reboot and power cut."""
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        server_uri: str,
+        stream: Iterable[FloatArray],
+        trust_anchors: Sequence[VerificationKey],
+        *,
+        catalogue: Catalogue | None = None,
+        flash: Flash | None = None,
+        trust_roots: Sequence[VerificationKey] = (),
+        journal: Callable[[FlashRegion], Journal] = Journal,
+        pool: EmulationPool | None = None,
+    ) -> None:
+        self.profile = profile
+        self.flash = flash if flash is not None else Flash(profile.geometry, seed=profile.seed)
+        self.inferences: list[InferenceRecord] = []
+        self.boots = 0
+        self.firmware: Firmware | None = None
+        self.faults = FaultInjector(profile.faults, self.flash)
+        self._board = Board(
+            profile,
+            self.flash,
+            Sensor(stream),
+            self.faults,
+            self.inferences,
+            tuple(trust_anchors),
+            tuple(trust_roots),
+            journal,
+            pool,
+        )
+        self._server_uri = server_uri
+        self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()
+        self._restart = asyncio.Event()
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+        self._log = _log.bind(endpoint=profile.endpoint)
+        self.flash.on_power_loss = self._restart.set
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint name."""
+        return self.profile.endpoint
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether a server knows the device now."""
+        return self.firmware is not None and self.firmware.client.registered.is_set()
+
+    async def start(self) -> None:
+        """Switch the device on."""
+        self._task = asyncio.create_task(self._live(), name=f"{self.endpoint} device")
+
+    async def stop(self) -> None:
+        """Switch the device off in good order."""
+        self._stopping = True
+        self._restart.set()
+        if self._task is not None:
+            await self._task
+
+    def cut_power(self) -> None:
+        """Pull the plug now; the device comes back after the outage of its profile."""
+        self.flash.lose_power_now()
+
+    def reboot(self) -> None:
+        """Restart soon."""
+        asyncio.get_running_loop().call_later(_REBOOT_DELAY, self._restart.set)
+
+    async def _live(self) -> None:
+        while not self._stopping:
+            self._restart.clear()
+            with contextlib.suppress(PowerCut):
+                await self._run_until_restart()
+            firmware, self.firmware = self.firmware, None
+            if firmware is not None:
+                await firmware.stop(deregister=self._stopping and self.flash.powered)
+            if not self.flash.powered:
+                self._log.info("power_cut", operations=self.flash.operations)
+                await self._outage()
+                self.flash.power_on()
+
+    async def _outage(self) -> None:
+        """Lie dead for a while, unless the simulation ends."""
+        if not self._stopping:
+            await asyncio.sleep(self.profile.outage)
+
+    async def _run_until_restart(self) -> None:
+        self.boots += 1
+        self.firmware = Firmware(self._board, self._server_uri, self._catalogue, on_reboot=self.reboot)
+        await self.firmware.start()
+        await self._restart.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()

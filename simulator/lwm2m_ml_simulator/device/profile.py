@@ -1,0 +1,135 @@
+"""What a simulated device is: its parts, its identity, how it behaves, and what will go wrong with it."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.module.encryption import DecryptionKey
+from lwm2m_ml_simulator.device.device_security import DeviceSecurity
+from lwm2m_ml_simulator.device.faults import Faults
+from lwm2m_ml_simulator.errors import InvalidFleet
+from lwm2m_ml_simulator.memory.flash import FlashGeometry
+from lwm2m_ml_simulator.modules.decoders import DecoderLimits
+from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.network.radio import RadioSettings
+from lwm2m_ml_simulator.objects.device import DeviceIdentity
+
+MINIMUM_JOURNAL_BYTES = 16384
+MANIFEST_BYTES = 4096
+RUNTIME_NAME = "lwm2m-ml-native"
+RUNTIME_VERSION = "1.0.0"
+# The namespace of the names below is our own: UUIDv5 of them gives SUIT's vendor and class identifiers (RFC 4122 §4.3).
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "lwm2m-ml.invalid")
+
+
+class DeliveryObject(StrEnum):
+    """The road that modules take into a device."""
+
+    SOFTWARE_MANAGEMENT = "software-management"
+    FIRMWARE_UPDATE = "firmware-update"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """Everything about one simulated device that does not change while it lives. Sizes in bytes, times in seconds."""
+
+    endpoint: str
+    target: Target
+    ram_bytes: int
+    working_memory_bytes: int
+    slot_bytes: int
+    clock_hz: float
+    slots: int = 2
+    erase_block_bytes: int = 4096
+    write_bytes: int = 4
+    delivery: DeliveryObject = DeliveryObject.SOFTWARE_MANAGEMENT
+    identity: DeviceIdentity = field(default_factory=DeviceIdentity)
+    vendor: str = "lwm2m-ml"
+    device_class: str = ""
+    lifetime: int = 300
+    trial_period: int = 120
+    inference_period_ms: int = 100
+    outage: float = 1.0
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    faults: Faults = field(default_factory=Faults)
+    seed: int = 0
+    version: str = "1.1"
+    queue_awake: float | None = None
+    packet_loss: float = 0.0
+    security: DeviceSecurity = field(default_factory=DeviceSecurity)
+    decoders: DecoderLimits = field(default_factory=DecoderLimits)
+    decryption_key: DecryptionKey | None = None
+    active_power_watts: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:
+            raise InvalidFleet(f"{self.endpoint}: slot_bytes {self.slot_bytes} is not a number of whole erase blocks")
+        if self.slots < 1:
+            raise InvalidFleet(f"{self.endpoint}: a device needs at least one slot")
+        if self.working_memory_bytes > self.ram_bytes:
+            raise InvalidFleet(f"{self.endpoint}: working_memory_bytes is more than ram_bytes")
+        if self.working_memory_bytes + self.delivery_memory_bytes > self.ram_bytes:
+            raise InvalidFleet(
+                f"{self.endpoint}: working_memory_bytes leaves no room for a delivery: manifest, block and decoders "
+                f"take {self.delivery_memory_bytes} B of the {self.ram_bytes} B of RAM"
+            )
+
+    @property
+    def radio(self) -> RadioSettings:
+        """How the device's radio behaves."""
+        return RadioSettings(self.queue_awake, self.packet_loss, self.seed)
+
+    @property
+    def manifest_buffer_bytes(self) -> int:
+        """RAM for the head of a package until its image begins."""
+        return min(MANIFEST_BYTES, self.ram_bytes // 4)
+
+    @property
+    def delivery_memory_bytes(self) -> int:
+        """RAM that a delivery takes while a module runs: manifest, one block, and what decoders need."""
+        return self.manifest_buffer_bytes + self.fetch.block_bytes + self.decoders.memory_bytes
+
+    @property
+    def vendor_id(self) -> bytes:
+        """SUIT vendor identifier."""
+        return uuid.uuid5(_NAMESPACE, self.vendor).bytes
+
+    @property
+    def class_id(self) -> bytes:
+        """SUIT class identifier."""
+        return uuid.uuid5(uuid.UUID(bytes=self.vendor_id), self.device_class or self.target.name).bytes
+
+    @property
+    def geometry(self) -> FlashGeometry:
+        """The part of the flash that holds journal and slots; the firmware's own part is not simulated."""
+        total = self.staging_start + self.staging_bytes
+        return FlashGeometry(total, self.erase_block_bytes, self.write_bytes)
+
+    @property
+    def staging_start(self) -> int:
+        """Where the staging area begins: behind the last slot."""
+        return self.journal_bytes + self.slots * self.region_bytes
+
+    @property
+    def staging_bytes(self) -> int:
+        """The flash of the staging area, in whole erase blocks."""
+        return -(-self.decoders.staging_bytes // self.erase_block_bytes) * self.erase_block_bytes
+
+    @property
+    def journal_bytes(self) -> int:
+        """The flash of the journal: two banks of whole erase blocks."""
+        pair = 2 * self.erase_block_bytes
+        return -(-MINIMUM_JOURNAL_BYTES // pair) * pair
+
+    @property
+    def region_bytes(self) -> int:
+        """The flash of one slot: room for an image, and for the manifest and descriptor before it."""
+        return self.slot_bytes + -(-MANIFEST_BYTES // self.erase_block_bytes) * self.erase_block_bytes
+
+    @property
+    def slot_starts(self) -> Sequence[int]:
+        """Where the slots begin in that part."""
+        first = self.journal_bytes
+        return range(first, first + self.slots * self.region_bytes, self.region_bytes)

@@ -1,0 +1,1 @@
+"""What a device does with its module: infers, counts, and sends results."""

@@ -1,0 +1,1 @@
+"""The flash of a simulated device, and the journal on it."""

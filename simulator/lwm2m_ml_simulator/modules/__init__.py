@@ -1,0 +1,1 @@
+"""How modules come into a device: received, verified, unpacked, put on trial, confirmed or taken back."""

@@ -1,0 +1,220 @@
+"""The modules of a device: verified into a slot, put on trial, confirmed, or taken back."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from lwm2m_ml.module.descriptor import Descriptor
+from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.recipient import Recipient
+from lwm2m_ml.module.results import ModuleResult, ModuleState
+from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml.module.streaming import StreamingVerifier
+from lwm2m_ml_simulator.device.profile import RUNTIME_VERSION, DeviceProfile
+from lwm2m_ml_simulator.errors import IllegalTransition
+from lwm2m_ml_simulator.memory.flash import FlashRegion
+from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.modules.slots import IN_USE, Slot, SlotBank, StagedModule
+from lwm2m_ml_simulator.modules.trust import TrustStore
+from lwm2m_ml_simulator.modules.unpacking import verify_unpacked
+from lwm2m_ml_simulator.processor.machine import ModuleMachine
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModule:
+    """A module whose package was verified since the last boot; its code stays in flash, at `payload_offset`."""
+
+    slot: int
+    descriptor: Descriptor
+    payload_offset: int
+    payload_bytes: int
+    digest: bytes
+    sequence_number: int
+
+
+class ModuleManager:
+    """Slots and the modules in them; `on_change` is called after every change of a slot's state."""
+
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        journal: Journal,
+        regions: Sequence[FlashRegion],
+        machine: ModuleMachine,
+        trust: TrustStore,
+    ) -> None:
+        self.profile = profile
+        self.bank = SlotBank(journal, regions, time.time)
+        self.on_change: Callable[[int], None] = lambda number: None
+        self.self_test_scores: dict[int, float] = {}
+        self._regions = regions
+        self.machine = machine
+        self._trust = trust
+        self._loaded: dict[int, LoadedModule] = {}
+        self._log = _log.bind(endpoint=profile.endpoint)
+
+    async def boot(self) -> bool | None:
+        """Bring the slots into order after a start; tells whether the trial that this boot was to begin did begin.
+
+        A trial that was running when the device stopped is over: it ends with "reset during trial". What is in use is
+        verified again before it runs, as a secure boot does.
+        """
+        scheduled = self.bank.boot_into
+        running = self.bank.in_use
+        if scheduled is None and running is not None and running.state is ModuleState.TRIAL:
+            self._log.warning("reset_during_trial", slot=running.number)
+            self.bank.fail(running.number, ModuleResult.RESET_DURING_TRIAL)
+        self._load_all()
+        return None if scheduled is None else await self.activate(scheduled)
+
+    @property
+    def in_use(self) -> LoadedModule | None:
+        """The module that infers now."""
+        slot = self.bank.in_use
+        return self._loaded.get(slot.number) if slot is not None else None
+
+    def loaded(self, number: int) -> LoadedModule | None:
+        """The verified module in a slot, if there is one."""
+        return self._loaded.get(number)
+
+    def payload(self, module: LoadedModule) -> bytes:
+        """Read a module's machine code as it lies in flash at this moment."""
+        return self._regions[module.slot].read(module.payload_offset, module.payload_bytes)
+
+    def payload_address(self, module: LoadedModule) -> int:
+        """Where in the device's flash the machine code lies."""
+        return self._regions[module.slot].start + module.payload_offset
+
+    def clear(self, number: int) -> None:
+        """Give a slot up, so that a new package may be written into it."""
+        self.bank.clear(number)
+        self._loaded.pop(number, None)
+        self.self_test_scores.pop(number, None)
+        self._changed(number)
+
+    def verifier(self) -> StreamingVerifier:
+        """Return a verifier for a package that arrives now."""
+        return self._verifier(self.bank.sequence_floor, self._trust.keys)
+
+    def stage(self, number: int, staged: StagedModule, descriptor: Descriptor) -> None:
+        """Take over a verified package that lies in a slot."""
+        self.bank.stage(number, staged)
+        self._loaded[number] = _loaded(number, staged, descriptor)
+        self._changed(number)
+
+    def reject(self, number: int, result: ModuleResult) -> None:
+        """Mark a slot as failed because of what it holds or was to hold."""
+        self._log.warning("package_rejected", slot=number, result=result.name)
+        self._loaded.pop(number, None)
+        self.bank.reject(number, result)
+        self._changed(number)
+
+    def recheck(self, number: int) -> bool:
+        """Verify a staged package once more, before it is installed: flash may have rotted since."""
+        slot = self.bank.slots[number]
+        if slot.module is None:
+            return False
+        try:
+            self._verify(number, slot.module)
+        except ModuleRejected as rejection:
+            self.reject(number, rejection.result)
+            return False
+        return True
+
+    async def activate(self, number: int) -> bool:
+        """Self-test a staged module, and only if that goes well put it on trial in place of the one in use."""
+        module = self._loaded.get(number)
+        if module is None or self.bank.slots[number].state not in {ModuleState.STAGED, ModuleState.STANDBY}:
+            raise IllegalTransition(f"slot {number} holds no module that could be activated")
+        running = self.bank.in_use
+        if running is not None and running.state is ModuleState.TRIAL:
+            raise IllegalTransition(f"slot {running.number} is on trial, confirm or roll back that first")
+        if await self.self_test(module) < 100.0:
+            self.reject(number, ModuleResult.SELF_TEST_MISMATCH)
+            return False
+        self.bank.start_trial(number)
+        self._log.info("trial_started", slot=number, model=module.descriptor.model_name)
+        self._changed(number)
+        return True
+
+    async def self_test(self, module: LoadedModule) -> float:
+        """Run a module's known-answer vectors on the emulated CPU; returns the share of right answers in percent."""
+        score = await self.machine.self_test(self.payload(module), module.descriptor)
+        self.self_test_scores[module.slot] = score
+        return score
+
+    def confirm(self, number: int) -> None:
+        """End a trial well."""
+        self.bank.confirm(number)
+        self._log.info("trial_confirmed", slot=number)
+        self._changed(number)
+
+    def fail(self, number: int, result: ModuleResult) -> None:
+        """End a trial, or a confirmed module's use, badly, and go back to the predecessor."""
+        restored = self.bank.fail(number, result)
+        self._log.warning("rolled_back", slot=number, result=result.name, to=restored.number if restored else None)
+        self._changed(number)
+
+    def deactivate(self, number: int) -> None:
+        """Take the module out of use; it stays installed."""
+        if self.bank.slots[number].state in IN_USE:
+            self.bank.deactivate(number)
+            self._changed(number)
+
+    def slot(self, number: int) -> Slot:
+        """Return what the journal knows of a slot."""
+        return self.bank.slots[number]
+
+    def _load_all(self) -> None:
+        """Verify what the slots hold; a module that does not verify any more is taken out of use."""
+        for slot in self.bank.slots:
+            if slot.module is None or slot.state in {ModuleState.EMPTY, ModuleState.FAILED}:
+                continue
+            try:
+                self._loaded[slot.number] = self._verify(slot.number, slot.module)
+            except ModuleRejected as rejection:
+                self._log.error("module_rotten", slot=slot.number, result=rejection.result.name)
+                # Not slot.state: the slot may have been restored in place of another a moment ago.
+                if self.bank.slots[slot.number].state in IN_USE:
+                    self.bank.fail(slot.number, rejection.result)
+                else:
+                    self.bank.reject(slot.number, rejection.result)
+
+    def _verify(self, number: int, staged: StagedModule) -> LoadedModule:
+        """Verify what lies in a slot once more; raises ModuleRejected."""
+        verifier = self._verifier(staged.sequence_number - 1, self._trust.keys_of_installed)
+        if staged.is_unpacked:
+            return _loaded(number, staged, verify_unpacked(verifier, self._regions[number], staged))
+        verifier.feed(self._regions[number].read(staged.package_start, staged.package_bytes))
+        verifier.finish()
+        return _loaded(number, staged, verifier.verified.descriptor)
+
+    def _verifier(self, sequence_floor: int, keys: Sequence[VerificationKey]) -> StreamingVerifier:
+        profile = self.profile
+        recipient = Recipient(
+            trust_anchors=tuple(keys),
+            vendor_id=profile.vendor_id,
+            class_id=profile.class_id,
+            storage_bytes=profile.slot_bytes,
+            working_memory_bytes=profile.working_memory_bytes,
+            sequence_floor=sequence_floor,
+            abi=RUNTIME_VERSION,
+            isa=profile.target.isa,
+            encodings=profile.decoders.encodings,
+            base=self.payload(self.in_use) if self.in_use is not None else None,
+            decryption_key=profile.decryption_key,
+        )
+        return StreamingVerifier(recipient, early=True)
+
+    def _changed(self, number: int) -> None:
+        self.on_change(number)
+
+
+def _loaded(number: int, staged: StagedModule, descriptor: Descriptor) -> LoadedModule:
+    return LoadedModule(
+        number, descriptor, staged.payload_offset, staged.payload_bytes, staged.digest, staged.sequence_number
+    )

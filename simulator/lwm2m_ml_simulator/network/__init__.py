@@ -1,0 +1,1 @@
+"""What lies between a simulated device and its server."""

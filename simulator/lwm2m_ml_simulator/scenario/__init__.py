@@ -1,0 +1,1 @@
+"""Fleets described by data, and what runs them."""
