@@ -16,6 +16,7 @@ from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph, Tensor
 from lwm2m_ml.compiler.ir.limits import check_finite, check_graph
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.passes.manager import run_passes
 from lwm2m_ml.compiler.passes.pipeline import prune, simplify
 from lwm2m_ml.compiler.passes.tflm_rounding import RoundAsTflm
@@ -108,7 +109,8 @@ def integer_graph(
 ) -> tuple[Graph, bool]:
     """The graph that is compiled, and whether the model came quantised.
 
-    It is an int8 graph, but for a model that stays in float32, or that came with float32 in parts of it.
+    It is an int8 graph, but for a model that stays in float32, or that came with float32 in parts of it. Decision trees
+    stay in float32: their features have scales of their own, and a comparison costs as much as one of integers.
     """
     graph = simplified(model)
     was_quantized = any(
@@ -117,12 +119,16 @@ def integer_graph(
     )
     if was_quantized and precision != "int8":
         raise UsageError("The model is quantised to int8 already", hint="Give the float model, or leave out float32")
-    if not was_quantized and precision == "int8":
+    if not was_quantized and precision == "int8" and not _has_trees(graph):
         with numpy.errstate(all="ignore"):
             graph = quantize(graph, calibration)
     if reference == "tflm":
         graph = run_passes(graph, (RoundAsTflm(),))
     return prune(graph), was_quantized
+
+
+def _has_trees(graph: Graph) -> bool:
+    return any(isinstance(operation.kind, TreeEnsemble) for operation in graph.operations)
 
 
 def _proof_inputs(

@@ -1,11 +1,11 @@
 """Reads ONNX models: float models in channels-first order become channels-last graphs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy
 import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, numpy_helper
 
 from lwm2m_ml.compiler.errors import CyclicModel, UnreadableModel, UnsupportedOperator, WrongShape
 from lwm2m_ml.compiler.frontends.layout import (
@@ -13,8 +13,10 @@ from lwm2m_ml.compiler.frontends.layout import (
     channels_first_order,
     channels_last_order,
 )
+from lwm2m_ml.compiler.frontends.onnx_answers import answers, needed
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
-from lwm2m_ml.compiler.frontends.onnx_operators import CONTRIBUTED, IMPORTERS
+from lwm2m_ml.compiler.frontends.onnx_operators import CLASSICAL, CONTRIBUTED, IMPORTERS, Importer
+from lwm2m_ml.compiler.frontends.onnx_shapes import fold
 from lwm2m_ml.compiler.ir import DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_elements
 from lwm2m_ml.compiler.ir.tensor import Array
@@ -22,8 +24,11 @@ from lwm2m_ml.compiler.ir.tensor import Array
 _DOMAINS = ("", "ai.onnx")
 # ONNX Runtime's own operators on integers.
 _CONTRIBUTED = "com.microsoft"
+_CLASSICAL = "ai.onnx.ml"
+# For models of classical operators alone; any would do.
+_FIRST_OPSET = 7
 # Integer inputs are dequantised first thing; the module takes them as int8 anyway.
-_INPUT_TYPES = (TensorProto.FLOAT, TensorProto.INT8, TensorProto.UINT8)
+_INPUT_TYPES = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16, TensorProto.INT8, TensorProto.UINT8)
 
 
 def read_onnx(content: bytes) -> Graph:
@@ -34,9 +39,11 @@ def read_onnx(content: bytes) -> Graph:
     for initializer in graph.initializer:
         importer.constants[initializer.name] = _constant(initializer)
     inputs = [_add_input(importer, value) for value in graph.input if value.name not in importer.constants]
-    for node in _in_order(graph, known={value.name for value in graph.input} | set(importer.constants)):
+    wanted = answers(graph)
+    nodes = needed(graph.node, wanted)
+    for node in _in_order(nodes, known={value.name for value in graph.input} | set(importer.constants)):
         _import_node(importer, node)
-    outputs = [_add_output(importer, value.name) for value in graph.output]
+    outputs = [_add_output(importer, name) for name in wanted]
     if not inputs or not outputs:
         raise UnreadableModel("The ONNX model has no input or no output")
     return importer.builder.finish(inputs, outputs)
@@ -65,6 +72,8 @@ def _parse(content: bytes) -> ModelProto:
 
 def _opset(model: ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in _DOMAINS]
+    if not versions and all(entry.domain == _CLASSICAL for entry in model.opset_import) and model.opset_import:
+        return _FIRST_OPSET
     if not versions:
         raise UnreadableModel("The ONNX model does not say which operator set it uses")
     return int(max(versions))
@@ -117,12 +126,10 @@ def _add_output(importer: OnnxImporter, name: str) -> str:
     return add_transpose(importer.builder, value, channels_first_order(rank), f"{name}.nchw")
 
 
-def _in_order(graph: GraphProto, known: set[str]) -> Iterable[NodeProto]:
+def _in_order(nodes: Sequence[NodeProto], known: set[str]) -> Iterable[NodeProto]:
     """The nodes sorted so that every operand comes first; ONNX wants them so, a damaged file may not have them so."""
-    producers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
-    waiting = [
-        {producers[name] for name in node.input if name in producers and name not in known} for node in graph.node
-    ]
+    producers = {name: index for index, node in enumerate(nodes) for name in node.output if name}
+    waiting = [{producers[name] for name in node.input if name in producers and name not in known} for node in nodes]
     readers: dict[int, list[int]] = {}
     for index, needs in enumerate(waiting):
         for need in needs:
@@ -132,29 +139,40 @@ def _in_order(graph: GraphProto, known: set[str]) -> Iterable[NodeProto]:
     while ready:
         index = ready.pop()
         done += 1
-        yield graph.node[index]
+        yield nodes[index]
         for reader in reversed(readers.get(index, [])):
             waiting[reader].discard(index)
             if not waiting[reader]:
                 ready.append(reader)
-    if done < len(graph.node):
-        stuck = next(node for node, needs in zip(graph.node, waiting, strict=True) if needs)
+    if done < len(nodes):
+        stuck = next(node for node, needs in zip(nodes, waiting, strict=True) if needs)
         raise CyclicModel(f"Operator {stuck.op_type} '{stuck.name}' depends on its own result")
 
 
 def _import_node(importer: OnnxImporter, proto: NodeProto) -> None:
     place = f"'{proto.name or (proto.output[0] if proto.output else '')}'"
-    contributed = proto.domain == _CONTRIBUTED and proto.op_type in CONTRIBUTED
-    if (proto.domain not in _DOMAINS and not contributed) or proto.op_type not in IMPORTERS:
-        raise UnsupportedOperator(proto.op_type, place, hint=f"These work: {', '.join(sorted(IMPORTERS))}")
     try:
         attributes = {attribute.name: _attribute(attribute) for attribute in proto.attribute}
         node = Node(proto.op_type, place, tuple(proto.input), tuple(proto.output), attributes)
-        IMPORTERS[proto.op_type](importer, node)
+        if proto.domain in _DOMAINS and fold(importer, node):
+            return
+        read = importer_of(proto.domain, proto.op_type)
+        if read is None:
+            raise UnsupportedOperator(proto.op_type, place, hint=f"These work: {', '.join(sorted(IMPORTERS))}")
+        read(importer, node)
     except WrongShape as error:
         raise WrongShape(f"Operator {proto.op_type} at {place}: {error.message}", hint=error.hint) from None
     except (IndexError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise UnreadableModel(f"Operator {proto.op_type} at {place} is malformed: {error}") from error
+
+
+def importer_of(domain: str, operator: str) -> Importer | None:
+    """What reads an operator of a domain."""
+    if domain == _CLASSICAL:
+        return CLASSICAL.get(operator)
+    if domain in _DOMAINS or (domain == _CONTRIBUTED and operator in CONTRIBUTED):
+        return IMPORTERS.get(operator)
+    return None
 
 
 def _attribute(attribute: onnx.AttributeProto) -> object:

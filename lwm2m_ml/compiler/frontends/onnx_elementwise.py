@@ -30,6 +30,8 @@ _BINARY = {
     "Mul": BinaryFunction.MULTIPLY,
     "Sub": BinaryFunction.SUBTRACT,
 }
+# ONNX's numbers of float32, float16 and float64.
+_REAL_TYPES = (1, 10, 11)
 _CLIPS = {
     (0.0, float("inf")): UnaryFunction.RELU,
     (0.0, 6.0): UnaryFunction.RELU6,
@@ -74,6 +76,13 @@ def _binary(importer: OnnxImporter, node: Node) -> None:
         else:
             operands.append(importer.operand(node, index))
     importer.add(node, Binary(_BINARY[node.operator]), operands)
+
+
+def _cast(importer: OnnxImporter, node: Node) -> None:
+    """A change of type is none where all is real; labels, which are integers, are never read."""
+    if node.integer("to", 0) not in _REAL_TYPES:
+        raise node.refuse("real numbers become integers", "Let the model give real numbers")
+    _identity(importer, node)
 
 
 def _elu(importer: OnnxImporter, node: Node) -> None:
@@ -161,6 +170,7 @@ IMPORTERS = {
     **dict.fromkeys(_BINARY, _binary),
     "Clip": _clip,
     "Constant": _constant,
+    "Cast": _cast,
     "Dropout": _identity,
     "Elu": _elu,
     "HardSigmoid": _hard_sigmoid,

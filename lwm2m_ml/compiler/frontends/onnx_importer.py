@@ -60,6 +60,22 @@ class Node:
             raise TypeError(f"attribute {name} is not a string")
         return value.decode("utf-8", "replace")
 
+    def reals(self, name: str) -> tuple[float, ...]:
+        """A list of floats, or a tensor of them; nothing where it is absent."""
+        value = self.attributes.get(name, self.attributes.get(f"{name}_as_tensor", ()))
+        if isinstance(value, numpy.ndarray):
+            value = tuple(value.reshape(-1).tolist())
+        if not isinstance(value, tuple) or not all(isinstance(item, (int, float)) for item in value):
+            raise TypeError(f"attribute {name} is not a list of numbers")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings; nothing where it is absent."""
+        value = self.attributes.get(name, ())
+        if not isinstance(value, tuple) or not all(isinstance(item, bytes) for item in value):
+            raise TypeError(f"attribute {name} is not a list of strings")
+        return tuple(item.decode("utf-8", "replace") for item in value)
+
     def refuse(self, why: str, hint: str = "") -> UnsupportedOperator:
         """The error for a form of the operator that is not supported."""
         return UnsupportedOperator(self.operator, self.place, why=why, hint=hint)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from lwm2m_ml.compiler.frontends import (
     onnx_elementwise,
+    onnx_ml,
     onnx_movement,
     onnx_products,
     onnx_quantized,
@@ -24,6 +25,9 @@ IMPORTERS: Mapping[str, Importer] = {
     **onnx_resizing.IMPORTERS,
     **onnx_windows.IMPORTERS,
 }
+
+# The domain of classical models.
+CLASSICAL: Mapping[str, Importer] = onnx_ml.IMPORTERS
 
 # What counts in the domain of ONNX Runtime, too.
 CONTRIBUTED = frozenset(onnx_quantized.IMPORTERS)

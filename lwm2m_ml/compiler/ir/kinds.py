@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 
 
 class Activation(Enum):
@@ -278,6 +279,7 @@ Kind: TypeAlias = (
     | Gru
     | SvdfState
     | SvdfResult
+    | TreeEnsemble
 )
 
 # Kinds that only move or choose elements: operand and result share one quantisation.

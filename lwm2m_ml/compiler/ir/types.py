@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from lwm2m_ml.compiler.ir import kinds, recurrent
 from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 
 _INT8, _INT16, _INT32, _FLOAT = DataType.INT8, DataType.INT16, DataType.INT32, DataType.FLOAT32
 
@@ -38,5 +39,7 @@ def wrong_operand(kind: Kind, operands: Sequence[DataType]) -> int | None:
     wanted = _INTEGER_OPERANDS[type(kind)] if integer else (operands[0],) * len(operands)
     if isinstance(kind, kinds.Quantize):
         wanted = (_FLOAT,)
+    if isinstance(kind, TreeEnsemble):
+        wanted = (_FLOAT, _INT32, _FLOAT, _INT32, _FLOAT, _FLOAT)
     pairs = enumerate(zip(operands, wanted, strict=False))
     return next((place for place, (given, right) in pairs if given is not right), None)

@@ -7,6 +7,7 @@ from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Tensor
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.ir.types import result_type, wrong_operand
 
 _OPERANDS: dict[type, range] = {
@@ -22,6 +23,7 @@ _OPERANDS: dict[type, range] = {
     kinds.Binary: range(2, 3),
     kinds.BatchNormalization: range(5, 6),
     kinds.Concatenate: range(1, 1000),
+    TreeEnsemble: range(6, 7),
 }
 
 

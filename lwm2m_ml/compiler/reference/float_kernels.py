@@ -9,11 +9,13 @@ from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Activation, BinaryFunction, UnaryFunction
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
 from lwm2m_ml.compiler.ir.tensor import Array
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.reference import movement
 from lwm2m_ml.compiler.reference.lstm import gru_float, lstm_float
 from lwm2m_ml.compiler.reference.resizing import bilinear, nearest
 from lwm2m_ml.compiler.reference.svdf import result_float, state_float
 from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
+from lwm2m_ml.compiler.reference.trees import tree_ensemble
 from lwm2m_ml.compiler.reference.windows import as_images, as_samples, pad_images, portions, sliding_windows
 
 
@@ -156,5 +158,6 @@ KERNELS: dict[type, Callable[[Any, Sequence[Array]], Array]] = {
     Gru: gru_float,
     SvdfState: state_float,
     SvdfResult: result_float,
+    TreeEnsemble: tree_ensemble,
     kinds.Requantize: lambda kind, operands: operands[0],
 }

@@ -7,6 +7,7 @@ from functools import cached_property
 from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
 from lwm2m_ml.compiler.ir.kinds import Kind
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult
+from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.reference.requantization import Requantization, layer_requantization
 from lwm2m_ml.compiler.targets import Target
 
@@ -39,7 +40,7 @@ class Layer:
         """The operands that are in memory: of a layer with weights and bias the first only."""
         if self.feeder is not None:
             return self.feeder.reads
-        weighted = type(self.kind) in kinds.OUTPUT_AXIS or isinstance(self.kind, Lstm | Gru | SvdfResult)
+        weighted = type(self.kind) in kinds.OUTPUT_AXIS or isinstance(self.kind, Lstm | Gru | SvdfResult | TreeEnsemble)
         return self.operands[:1] if weighted else self.operands
 
     @cached_property

@@ -11,6 +11,7 @@ from lwm2m_ml.compiler.backends.native.kernels.floating import (
     pooling,
     recurrent,
     softmax,
+    trees,
 )
 
 KERNELS: Sequence[Kernel] = (
@@ -20,6 +21,7 @@ KERNELS: Sequence[Kernel] = (
     *softmax.KERNELS,
     *conversion.KERNELS,
     *recurrent.KERNELS,
+    *trees.KERNELS,
     # These move elements or look at the element type themselves.
     *svdf.KERNELS,
     *resizing.KERNELS,
