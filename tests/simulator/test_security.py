@@ -204,7 +204,7 @@ async def test_a_device_with_a_key_takes_a_module_over_dtls(
         await secure.write("/9/0/3", f"{uri(secure, 'coaps')}/packages/first")
         await secure.poll("/42770/0/11", ModuleState.STAGED)
         assert device.firmware is not None
-        assert device.firmware.client.radio.bytes_in > 1000
+        assert device.firmware.client.radio.figures.bytes_in > 1000
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ async def test_a_client_in_queue_mode_is_deaf_until_it_speaks(server: Server, ru
         server.patience = 0.1
         with pytest.raises(RequestTimeout):
             await server.value("/3303/0/5700")
-        assert client.radio.missed > 0
+        assert client.radio.figures.missed > 0
         server.patience = 5.0
         await server.until(lambda: server.updates)
         assert await server.value("/3303/0/5700") == 20.0

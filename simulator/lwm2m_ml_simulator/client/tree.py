@@ -23,6 +23,8 @@ class ObjectTree:
     def __init__(self, instances: Iterable[ObjectInstance] = ()) -> None:
         self._instances: dict[tuple[int, int], ObjectInstance] = {}
         self._factories: dict[int, InstanceFactory] = {}
+        self.claims: dict[ObjectPath, Value] = {}
+        """What the client says of resources in place of the truth."""
         for instance in instances:
             self.add(instance)
 
@@ -199,10 +201,11 @@ class ObjectTree:
             raise OperationRefused(Code.NOT_FOUND, f"{path} does not exist")
         return found
 
-    @staticmethod
-    def _resource_records(instance: ObjectInstance, number: int) -> tuple[Record, ...]:
+    def _resource_records(self, instance: ObjectInstance, number: int) -> tuple[Record, ...]:
         path = ObjectPath(instance.object_id, instance.instance_id, number)
         value = instance.read(number)
+        if self.claims and value is not None:
+            value = self.claims.get(path, value)
         if isinstance(value, Mapping):
             return tuple(Record(path.child(index), value[index]) for index in sorted(value))
         return () if value is None else (Record(path, value),)

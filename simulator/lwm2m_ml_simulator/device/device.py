@@ -10,12 +10,14 @@ import structlog
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.device.data_feed import data_instances
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.firmware import Board, Firmware
 from lwm2m_ml_simulator.device.profile import DeviceProfile
 from lwm2m_ml_simulator.inference.inference import InferenceRecord, Sensor
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.network.radio import Radio
 from lwm2m_ml_simulator.processor.emulation import EmulationPool
 from lwm2m_ml_simulator.processor.machine import FloatArray
 
@@ -46,16 +48,19 @@ class SimulatedDevice:
         self.boots = 0
         self.firmware: Firmware | None = None
         self.faults = FaultInjector(profile.faults, self.flash)
+        self.radio = Radio(profile.radio, passes=self.faults.message_passes)
         self._board = Board(
             profile,
             self.flash,
             Sensor(stream),
             self.faults,
             self.inferences,
+            self.radio,
             tuple(trust_anchors),
             tuple(trust_roots),
             journal,
             pool,
+            data_instances(profile),
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()

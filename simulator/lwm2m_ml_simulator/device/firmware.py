@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.client.oscore import JournalStates
+from lwm2m_ml_simulator.device.data_feed import keep_moving
 from lwm2m_ml_simulator.device.device_security import JournalAccounts
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.object_ids import (
@@ -40,6 +40,7 @@ from lwm2m_ml_simulator.modules.trust import TrustStore
 from lwm2m_ml_simulator.network.radio import Radio
 from lwm2m_ml_simulator.objects.base import ObjectInstance
 from lwm2m_ml_simulator.objects.binary_app_data import BinaryAppData
+from lwm2m_ml_simulator.objects.data import DataInstance
 from lwm2m_ml_simulator.objects.device import Device
 from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
 from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
@@ -61,10 +62,12 @@ class Board:
     sensor: Sensor
     faults: FaultInjector
     inferences: list[InferenceRecord]
+    radio: Radio
     trust_anchors: Sequence[VerificationKey]
     trust_roots: Sequence[VerificationKey] = ()
     journal: Callable[[FlashRegion], Journal] = Journal
     pool: EmulationPool | None = None
+    data: tuple[DataInstance, ...] = ()
 
 
 class Firmware:
@@ -79,7 +82,7 @@ class Firmware:
         journal = board.journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
         machine = ModuleMachine(profile.target, profile.clock_hz, board.pool)
-        trust = TrustStore(journal, board.trust_anchors, board.trust_roots, time.time)
+        trust = TrustStore(journal, board.trust_anchors, board.trust_roots, profile.clock)
         self.modules = ModuleManager(profile, journal, regions, machine, trust)
         settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
         self.supervisor = TrialSupervisor(self.modules, settings)
@@ -99,7 +102,7 @@ class Firmware:
             Intake(self.modules, Staging(journal, number, region, area), self._download)
             for number, region in enumerate(regions)
         ]
-        device = Device(profile.identity)
+        device = Device(profile.identity, clock=profile.clock)
         device.on_reboot = on_reboot
         self.results = [MlResult(number, self.engine) for number in range(profile.slots)]
         self._firmware_update: FirmwareUpdate | None = None
@@ -122,14 +125,16 @@ class Firmware:
                     for number in range(profile.slots)
                 ),
                 *self.results,
+                *board.data,
             ],
             version=profile.version,
             catalogue=catalogue,
-            radio=Radio(profile.radio, passes=board.faults.message_passes),
+            radio=board.radio,
             account_store=JournalAccounts(journal),
             oscore=profile.security.oscore.instance() if profile.security.oscore is not None else None,
             oscore_states=JournalStates(journal),
         )
+        self.client.tree.claims.update(profile.claims)
         self._outbox = Outbox(self.client.send)
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed
@@ -149,6 +154,7 @@ class Firmware:
         self._tasks = [
             asyncio.create_task(self.engine.run(), name=f"{endpoint} inference"),
             asyncio.create_task(self._outbox.run(), name=f"{endpoint} outbox"),
+            *keep_moving(self.client, self._board.data),
         ]
         for task in self._tasks:
             task.add_done_callback(self._watch)

@@ -1,11 +1,14 @@
 """What a simulated device is: its parts, its identity, how it behaves, and what will go wrong with it."""
 
+import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.encryption import DecryptionKey
 from lwm2m_ml_simulator.device.device_security import DeviceSecurity
 from lwm2m_ml_simulator.device.faults import Faults
@@ -13,7 +16,9 @@ from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.memory.flash import FlashGeometry
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
 from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.network.radio import RadioSettings
+from lwm2m_ml_simulator.objects.data import DataTemplate
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
 MINIMUM_JOURNAL_BYTES = 16384
@@ -57,11 +62,16 @@ class DeviceProfile:
     seed: int = 0
     version: str = "1.1"
     queue_awake: float | None = None
-    packet_loss: float = 0.0
+    conditions: Conditions = field(default_factory=Conditions)
     security: DeviceSecurity = field(default_factory=DeviceSecurity)
     decoders: DecoderLimits = field(default_factory=DecoderLimits)
     decryption_key: DecryptionKey | None = None
     active_power_watts: float | None = None
+    clock_skew: float = 0.0
+    claims: Mapping[ObjectPath, Value] = field(default_factory=dict)
+    objects: tuple[DataTemplate, ...] = ()
+    flash_endurance: int | None = None
+    executed_share: float = 1.0
 
     def __post_init__(self) -> None:
         if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:
@@ -79,7 +89,11 @@ class DeviceProfile:
     @property
     def radio(self) -> RadioSettings:
         """How the device's radio behaves."""
-        return RadioSettings(self.queue_awake, self.packet_loss, self.seed)
+        return RadioSettings(self.queue_awake, self.conditions, self.seed)
+
+    def clock(self) -> float:
+        """Return the POSIX time stamp that the device takes for the present one."""
+        return time.time() + self.clock_skew
 
     @property
     def manifest_buffer_bytes(self) -> int:

@@ -1,6 +1,5 @@
 """The modules of a device: verified into a slot, put on trial, confirmed, or taken back."""
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -48,7 +47,7 @@ class ModuleManager:
         trust: TrustStore,
     ) -> None:
         self.profile = profile
-        self.bank = SlotBank(journal, regions, time.time)
+        self.bank = SlotBank(journal, regions, profile.clock)
         self.on_change: Callable[[int], None] = lambda number: None
         self.self_test_scores: dict[int, float] = {}
         self._regions = regions

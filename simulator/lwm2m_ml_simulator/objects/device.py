@@ -23,8 +23,9 @@ class Device(ObjectInstance):
 
     object_id = 3
 
-    def __init__(self, identity: DeviceIdentity, *, binding: str = "U") -> None:
+    def __init__(self, identity: DeviceIdentity, *, binding: str = "U", clock: Callable[[], float] = time.time) -> None:
         super().__init__(0)
+        self._clock = clock
         self.identity = identity
         self.on_reboot: Callable[[], None] = lambda: None
         self._binding = binding
@@ -62,7 +63,7 @@ class Device(ObjectInstance):
     @readable(13)
     def current_time(self) -> int:
         """Current Time."""
-        return int(time.time())
+        return int(self._clock())
 
     @readable(16)
     def supported_binding(self) -> str:

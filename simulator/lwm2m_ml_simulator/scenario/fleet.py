@@ -17,6 +17,7 @@ from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
 from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
 DEMO_FLEET = "demo.toml"
@@ -187,7 +188,7 @@ class DeviceTable(_Table):
             seed=seed,
             version=self.version,
             queue_awake=self.queue_awake,
-            packet_loss=self.packet_loss,
+            conditions=Conditions(loss=self.packet_loss),
             active_power_watts=self.active_power_watts,
             decoders=DecoderLimits(self.decoder_memory_bytes, self.staging_bytes),
             security=self.security.security(endpoint),

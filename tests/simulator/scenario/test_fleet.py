@@ -53,7 +53,7 @@ def test_versions_radio_and_staging_are_read() -> None:
         "version = '1.2'\nqueue_awake = 5\npacket_loss = 0.05\nstaging_bytes = 8192\ndecoder_memory_bytes = 4096\n"
     )
     profile = parse_fleet(text.replace("= 5\n", "= 5.0\n"), "x.toml").profiles[0]
-    assert (profile.version, profile.radio.awake_seconds, profile.radio.loss) == ("1.2", 5.0, 0.05)
+    assert (profile.version, profile.radio.awake_seconds, profile.conditions.loss) == ("1.2", 5.0, 0.05)
     assert profile.decoders == DecoderLimits(4096, 8192)
     assert profile.staging_bytes == 8192
     assert profile.geometry.total_bytes == profile.staging_start + 8192
