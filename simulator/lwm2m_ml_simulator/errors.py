@@ -27,6 +27,10 @@ class InvalidFleet(UsageError):
     """A fleet file says something that the simulator does not understand."""
 
 
+class InvalidInputs(UsageError):
+    """A file of inputs is not what it should be."""
+
+
 class InvalidUri(InvalidInputError):
     """A package URI that this device cannot fetch from."""
 

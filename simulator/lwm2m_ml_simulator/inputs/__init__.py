@@ -1,1 +1,1 @@
-"""Real input data that simulated sensors show to their models."""
+"""What the sensors of simulated devices see."""

@@ -6,11 +6,14 @@ from functools import cache
 import numpy
 from numpy.typing import NDArray
 
+from lwm2m_ml_simulator.inputs.stream import Sample
+
 TRAIN_COUNT = 1000
 CALIBRATION_COUNT = 197
 TEST_COUNT = 600
 SPLIT_SEED = 20240229
 PIXEL_MAXIMUM = 16.0
+_LOST_CONTRAST, _NOISE = 0.5, 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,3 +58,20 @@ def _part(images: NDArray[numpy.float32], labels: NDArray[numpy.int64]) -> Digit
     images, labels = images.copy(), labels.copy()
     images.flags.writeable = labels.flags.writeable = False
     return DigitsPart(images, labels)
+
+
+class Digits:
+    """The test part as an endless stream, drawn at random; drift is dirt on the lens: less contrast, and noise."""
+
+    labels = tuple(str(digit) for digit in range(10))
+    shape = (1, 8, 8)
+
+    def sample(self, generator: numpy.random.Generator, drift: float) -> Sample:
+        """Draw one image with values 0..1."""
+        test = load_digits_split().test
+        index = int(generator.integers(len(test)))
+        image = test.images[index]
+        if drift > 0.0:
+            faded = 0.5 + (image - 0.5) * (1.0 - _LOST_CONTRAST * min(drift, 1.0))
+            image = numpy.clip(faded + generator.normal(0.0, _NOISE * drift, image.shape), 0.0, 1.0)
+        return Sample(image.astype(numpy.float32), int(test.labels[index]))
