@@ -73,6 +73,12 @@ class ResultResource(IntEnum):
     CONFIDENCE = 3
     SCORES = 4
     RESULT_NUMBER = 5
+    CLASS_COUNTS = 6
+    NO_DECISION_COUNT = 7
+    FEEDBACK = 10
+    CAPTURE = 11
+    CAPTURED_INPUT = 12
+    INPUT_HISTOGRAM = 15
 
 
 class SoftwareManagementResource(IntEnum):

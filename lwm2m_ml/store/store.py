@@ -3,6 +3,7 @@
 from typing import Self
 
 from lwm2m_ml.store import migrate
+from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
 from lwm2m_ml.store.credentials import CredentialRepository
@@ -19,6 +20,7 @@ from lwm2m_ml.store.registrations import RegistrationRepository
 from lwm2m_ml.store.results import ResultRepository
 from lwm2m_ml.store.sequence_numbers import SequenceNumberRepository
 from lwm2m_ml.store.tokens import TokenRepository
+from lwm2m_ml.store.watched_models import WatchedModelRepository
 from lwm2m_ml.store.writer import Writer
 
 
@@ -42,6 +44,8 @@ class Store:
         self.bootstrap_configurations = BootstrapConfigurationRepository(database)
         self.credentials = CredentialRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)
+        self.alarms = AlarmRepository(database)
+        self.watched_models = WatchedModelRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

@@ -207,3 +207,31 @@ oscore_contexts = Table(
     Column("highest", BigInteger, nullable=False),
     Column("seen", Text, nullable=False),
 )
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("endpoint", String, nullable=False, index=True),
+    Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("feature", String, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("raised_at", Float, nullable=False, index=True),
+    Column("cleared_at", Float),
+    Column("acknowledged_at", Float),
+    Column("acknowledged_by", String),
+)
+
+watched_models = Table(
+    "watched_models",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("module_digest", String(64), nullable=False),
+    Column("counters", JSON, nullable=False),
+    Column("phases", JSON, nullable=False),
+    Column("taken_at", Float, nullable=False),
+)

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import NormalDist
 
-FLOOR = 1e-4
-"""A share below this counts as this, so that an empty bin gives a large index and not an infinite one."""
-
 
 @dataclass(frozen=True, slots=True)
 class Distance:
@@ -19,10 +16,11 @@ class Distance:
     stability_chance: float
     kolmogorov_smirnov_chance: float
 
-    @property
-    def significant(self) -> bool:
-        """Whether one of the two distances is more than chance explains."""
-        return self.stability_index > self.stability_chance or self.kolmogorov_smirnov > self.kolmogorov_smirnov_chance
+    def beyond(self, stability_index: float, kolmogorov_smirnov: float) -> bool:
+        """Whether one of the two distances is above its limit, and above what chance explains."""
+        return self.stability_index > max(stability_index, self.stability_chance) or self.kolmogorov_smirnov > max(
+            kolmogorov_smirnov, self.kolmogorov_smirnov_chance
+        )
 
 
 def distance(counts: Sequence[int], shares: Sequence[float], samples: int, alpha: float) -> Distance:
@@ -37,19 +35,21 @@ def distance(counts: Sequence[int], shares: Sequence[float], samples: int, alpha
         raise ValueError(f"{len(counts)} bins with {total} values of {samples} samples against {len(shares)} shares")
     now = [count / total for count in counts]
     return Distance(
-        stability_index=stability_index(now, shares),
+        stability_index=stability_index(now, shares, floor=1.0 / samples),
         kolmogorov_smirnov=kolmogorov_smirnov(now, shares),
         stability_chance=stability_chance(len(counts), samples, alpha),
         kolmogorov_smirnov_chance=kolmogorov_smirnov_chance(samples, alpha),
     )
 
 
-def stability_index(now: Sequence[float], then: Sequence[float]) -> float:
+def stability_index(now: Sequence[float], then: Sequence[float], *, floor: float) -> float:
     """Population stability index: the sum of (p - q) ln(p / q) over all bins, 0 for equal distributions.
 
     Below 0.1 is commonly read as no change, above 0.25 as another population (Siddiqi, Credit Risk Scorecards, 2006).
+    Smaller shares count as `floor`: with that of one observation, bins that are empty by chance weigh no more than
+    `stability_chance` allows for, while a floor near zero makes them false alarms.
     """
-    pairs = [(max(one, FLOOR), max(other, FLOOR)) for one, other in zip(now, then, strict=True)]
+    pairs = [(max(one, floor), max(other, floor)) for one, other in zip(now, then, strict=True)]
     return sum((one - other) * math.log(one / other) for one, other in pairs)
 
 

@@ -1,0 +1,108 @@
+"""Alarms: raised once, cleared when what they tell of is over, acknowledged by people; durable and told on the bus."""
+
+import dataclasses
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.store.alarms import AlarmRecord, AlarmRepository
+
+log = structlog.get_logger(__name__)
+
+DRIFT = "drift"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an alarm is about; the same subject has at most one open alarm. No endpoint: all devices of the model."""
+
+    kind: str
+    endpoint: str
+    model: str
+    version: str
+    feature: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmChanged:
+    """Told on the bus when an alarm is raised, cleared or acknowledged."""
+
+    alarm: AlarmRecord
+
+
+class Alarms:
+    """All alarms; those that are open also in memory."""
+
+    def __init__(self, repository: AlarmRepository, bus: Bus) -> None:
+        self._repository = repository
+        self._bus = bus
+        self._open: dict[Subject, AlarmRecord] = {}
+
+    async def start(self) -> None:
+        """Load the open ones."""
+        self._open = {_subject(record): record for record in await self._repository.open()}
+
+    async def raise_alarm(self, subject: Subject, message: str, figures: Mapping[str, Any]) -> AlarmRecord:
+        """Raise an alarm, or return the one that is open about the same subject."""
+        known = self._open.get(subject)
+        if known is not None:
+            return known
+        record = AlarmRecord(
+            id=secrets.token_hex(8), message=message, figures=dict(figures), **dataclasses.asdict(subject)
+        )
+        self._open[subject] = record
+        await self._repository.put(record)
+        log.warning("alarm", **dataclasses.asdict(subject), message=message)
+        self._bus.publish(AlarmChanged(record))
+        return record
+
+    async def clear(self, subject: Subject) -> None:
+        """End the open alarm about a subject, where there is one."""
+        record = self._open.pop(subject, None)
+        if record is None:
+            return
+        cleared = dataclasses.replace(record, cleared_at=time.time())
+        await self._repository.clear(record.id, cleared.cleared_at or 0.0)
+        log.info("alarm over", **dataclasses.asdict(subject))
+        self._bus.publish(AlarmChanged(cleared))
+
+    async def clear_others(self, endpoint: str, model: str, version: str) -> None:
+        """End the alarms of a device that are about other models than the one it runs now."""
+        for subject in list(self._open):
+            if subject.endpoint == endpoint and (subject.model, subject.version) != (model, version):
+                await self.clear(subject)
+
+    async def acknowledge(self, alarm_id: str, who: str) -> AlarmRecord:
+        """Note that somebody has seen an alarm; raises `NotFoundError`."""
+        await self.get(alarm_id)
+        await self._repository.acknowledge(alarm_id, who, time.time())
+        record = await self.get(alarm_id)
+        if record.cleared_at is None:
+            self._open[_subject(record)] = record
+        self._bus.publish(AlarmChanged(record))
+        return record
+
+    async def get(self, alarm_id: str) -> AlarmRecord:
+        """Return an alarm; raises `NotFoundError`."""
+        record = await self._repository.get(alarm_id)
+        if record is None:
+            raise NotFoundError(f"There is no alarm {alarm_id!r}")
+        return record
+
+    def open(self) -> tuple[AlarmRecord, ...]:
+        """Return the alarms that are not over, oldest first."""
+        return tuple(sorted(self._open.values(), key=lambda record: record.raised_at))
+
+    async def all(self, *, limit: int = 1_000) -> tuple[AlarmRecord, ...]:
+        """Return the newest alarms, open or not, newest first."""
+        return await self._repository.all(limit=limit)
+
+
+def _subject(record: AlarmRecord) -> Subject:
+    return Subject(record.kind, record.endpoint, record.model, record.version, record.feature)

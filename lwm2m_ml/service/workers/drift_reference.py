@@ -1,0 +1,69 @@
+"""Measures what a model's inputs and answers look like, for devices and the service to hold the field against."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy
+
+from lwm2m_ml.module.drift import MAXIMUM_CHANNELS, DriftReference
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[numpy.float32]
+
+BINS = 8
+MAXIMUM_FEATURE_CHANNELS = 16
+"""An axis of an image or a signal that is longer holds positions, not channels."""
+
+
+def measure(inputs: "Floats", decided: Sequence[int] = (), classes: int = 0) -> DriftReference:
+    """Return the reference of `inputs` (N, …), in real values, and of what a classifier answered to them.
+
+    Each channel gets a histogram whose bins hold equal shares as far as its values allow; values that occur often make
+    fewer, larger bins. Edges are single precision, as devices compare.
+    """
+    channels = _channels(inputs)
+    edges = [_edges(values) for values in channels]
+    return DriftReference(
+        means=tuple(float(values.mean(dtype=numpy.float64)) for values in channels),
+        deviations=tuple(float(values.std(dtype=numpy.float64)) for values in channels),
+        edges=tuple(tuple(map(float, of_channel)) for of_channel in edges),
+        shares=tuple(_shares(values, of_channel) for values, of_channel in zip(channels, edges, strict=True)),
+        class_shares=_class_shares(decided, classes),
+    )
+
+
+def _channels(inputs: "Floats") -> list["Floats"]:
+    """Split inputs into channels, flattened: features of a vector, else the axis that is one of few."""
+    axis = _channel_axis(inputs.shape)
+    if axis is None:
+        return [inputs.reshape(-1)]
+    return [inputs.take(number, axis=axis).reshape(-1) for number in range(inputs.shape[axis])]
+
+
+def _channel_axis(shape: tuple[int, ...]) -> int | None:
+    if len(shape) == 2:
+        return 1 if shape[1] <= MAXIMUM_CHANNELS else None
+    candidates = [axis for axis in (1, len(shape) - 1) if len(shape) > 2 and shape[axis] <= MAXIMUM_FEATURE_CHANNELS]
+    return min(candidates, key=lambda axis: shape[axis], default=None)
+
+
+def _edges(values: "Floats") -> "Floats":
+    quantiles = numpy.linspace(0.0, 1.0, BINS + 1)[1:-1]
+    edges = numpy.unique(numpy.quantile(values, quantiles).astype(numpy.float32))
+    # An edge at the smallest value would have nothing below it; the next value then parts what is equal from the rest.
+    above = values[values > edges[0]]
+    if edges[0] <= values.min() and len(edges) == 1 and above.size:
+        return numpy.asarray([above.min()], dtype=numpy.float32)
+    return edges
+
+
+def _shares(values: "Floats", edges: "Floats") -> tuple[float, ...]:
+    counts = numpy.bincount(numpy.searchsorted(edges, values, "right"), minlength=len(edges) + 1)
+    return tuple(float(count) / values.size for count in counts)
+
+
+def _class_shares(decided: Sequence[int], classes: int) -> tuple[float, ...]:
+    known = [number for number in decided if 0 <= number < classes]
+    return tuple(known.count(number) / len(known) for number in range(classes)) if known else ()
