@@ -63,15 +63,7 @@ class KeyIndex:
     def save(self, path: pathlib.Path) -> None:
         """Write the file: after a power cut there is the old or the new one."""
         content = {"form": FORM, "trust_list_version": self.trust_list_version, "keys": [asdict(k) for k in self.keys]}
-        try:
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=2)
-                file.flush()
-                os.fsync(file.fileno())
-            pathlib.Path(name).replace(path)
-        except OSError as error:
-            raise KeyFileError(f"The key index {path} cannot be written: {error.strerror}") from error
+        replace_file(path, json.dumps(content, indent=2).encode())
 
     @classmethod
     def load(cls, path: pathlib.Path) -> "KeyIndex":
@@ -90,6 +82,19 @@ class KeyIndex:
             return cls(tuple(_record(entry) for entry in content["keys"]), int(content["trust_list_version"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise KeyFileError(f"The key index {path} is damaged") from error
+
+
+def replace_file(path: pathlib.Path, content: bytes) -> None:
+    """Write a file as a whole, readable by its owner only; raises KeyFileError, and then the old one stays."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        pathlib.Path(name).replace(path)
+    except OSError as error:
+        raise KeyFileError(f"The file {path} cannot be written: {error.strerror}") from error
 
 
 def _record(entry: dict[str, Any]) -> KeyRecord:

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from lwm2m_ml.errors import ConflictError, NotFoundError
-from lwm2m_ml.module.key_index import KeyIndex, KeyRecord, KeyState, Purpose
+from lwm2m_ml.module.errors import KeyFileError
+from lwm2m_ml.module.key_index import KeyIndex, KeyRecord, KeyState, Purpose, replace_file
 from lwm2m_ml.module.signing import Algorithm, SigningKey, VerificationKey
 from lwm2m_ml.module.trust_list import TrustedKey, TrustList
 
 DEFAULT_OVERLAP_SECONDS = 30 * 24 * 3600
 _INDEX = "keys.json"
+_TRUST_LIST = "trust-list.cbor"
 _SHORTEST_PREFIX = 6
 
 
@@ -33,15 +35,13 @@ class KeyStore:
 
     def new(self, purpose: Purpose = Purpose.MODULES, algorithm: Algorithm = Algorithm.EDDSA) -> KeyRecord:
         """Make a key; raises ConflictError when there is an active one for this purpose."""
-        if self._active(purpose) is not None:
+        if self.find_active(purpose) is not None:
             raise ConflictError(f"There is an active key for {purpose}", hint="Replace it with: lwm2m-ml keys rotate")
         return self._add(self._index(), purpose, algorithm)
 
     def rotate(self, overlap_seconds: int = DEFAULT_OVERLAP_SECONDS, algorithm: Algorithm | None = None) -> KeyRecord:
         """Replace the active key for modules; what the old one signed stays accepted for `overlap_seconds`."""
-        old = self._active(Purpose.MODULES)
-        if old is None:
-            raise NotFoundError("There is no active key for modules", hint="Make one with: lwm2m-ml keys new")
+        old = self.active()
         until = int(self._clock()) + overlap_seconds
         index = self._index().with_key(replace(old, state=KeyState.RETIRING, valid_until=until))
         return self._add(index, Purpose.MODULES, algorithm or Algorithm[old.algorithm])
@@ -61,12 +61,21 @@ class KeyStore:
             raise NotFoundError(f"{what} the identifier {key!r}", hint=f"Give {_SHORTEST_PREFIX} digits or more of it")
         return found[0]
 
-    def signing_key(self, purpose: Purpose = Purpose.MODULES) -> SigningKey:
-        """Return the active key; raises NotFoundError."""
-        record = self._active(purpose)
+    def active(self, purpose: Purpose = Purpose.MODULES) -> KeyRecord:
+        """Return what is known of the active key; raises NotFoundError."""
+        record = self.find_active(purpose)
         if record is None:
             raise NotFoundError(f"There is no active key for {purpose}", hint="Make one with: lwm2m-ml keys new")
-        return SigningKey.load(self._path(record), self._secret)
+        return record
+
+    def find_active(self, purpose: Purpose) -> KeyRecord | None:
+        """Return what is known of the active key, None when there is none."""
+        active = (record for record in self.list() if record.purpose is purpose and record.state is KeyState.ACTIVE)
+        return next(active, None)
+
+    def signing_key(self, purpose: Purpose = Purpose.MODULES) -> SigningKey:
+        """Return the active key; raises NotFoundError."""
+        return SigningKey.load(self._path(self.active(purpose)), self._secret)
 
     def verification_key(self, record: KeyRecord) -> VerificationKey:
         """Return the public half of a key."""
@@ -88,6 +97,27 @@ class KeyStore:
         self._save(replace(index, trust_list_version=version))
         return signed
 
+    def publish_trust_list(self) -> bytes | None:
+        """Sign a trust list and keep it for devices; None, and nothing changes, when the root key is elsewhere."""
+        if self.find_active(Purpose.ROOT) is None:
+            return None
+        signed = self.trust_list()
+        self.keep_trust_list(signed)
+        return signed
+
+    def keep_trust_list(self, signed: bytes) -> None:
+        """Keep a list for devices in place of the one before; whoever reads meanwhile gets either whole."""
+        replace_file(self._folder / _TRUST_LIST, signed)
+
+    def published_trust_list(self) -> bytes | None:
+        """Return the list that devices should have; None when none was ever published."""
+        try:
+            return (self._folder / _TRUST_LIST).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise KeyFileError(f"The trust list in {self._folder} cannot be read: {error.strerror}") from error
+
     def _add(self, index: KeyIndex, purpose: Purpose, algorithm: Algorithm) -> KeyRecord:
         """Write the files before the index: a key that the index names is always there."""
         key = SigningKey.generate(algorithm)
@@ -96,10 +126,6 @@ class KeyStore:
         self._path(record).with_suffix(".pub.pem").write_bytes(key.verification_key.to_pem())
         self._save(index.with_key(record))
         return record
-
-    def _active(self, purpose: Purpose) -> KeyRecord | None:
-        active = (record for record in self.list() if record.purpose is purpose and record.state is KeyState.ACTIVE)
-        return next(active, None)
 
     def _path(self, record: KeyRecord) -> pathlib.Path:
         return self._folder / f"{record.key_id[:16]}.pem"

@@ -110,7 +110,7 @@ class DeviceRun:
         if chosen.build is None or chosen.runtime is None:
             await self._set(DeviceState.FAILED if fit.broken else DeviceState.REFUSED, fit.reason)
             return None
-        package = await self._workshop.packages.make(self._deployment_id, chosen.build, chosen.runtime)
+        package = await self._workshop.packages.make(self._deployment_id, chosen.build, chosen.runtime, chosen.running)
         self._row = dataclasses.replace(
             self._row,
             variant=package.variant,

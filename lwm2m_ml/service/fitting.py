@@ -16,11 +16,15 @@ from lwm2m_ml.service.zoo.model import Model
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """What was chosen for a device; no build when nothing fits, no runtime when the device has none."""
+    """What was chosen for a device; no build when nothing fits, no runtime when the device has none.
+
+    `running` is the digest of the image that the device runs now, empty when it runs none or does not tell.
+    """
 
     fit: Fit
     build: Build | None
     runtime: MlRuntime | None
+    running: bytes = b""
 
 
 class DeviceFitting:
@@ -55,7 +59,8 @@ class DeviceFitting:
             measure=lambda made: self._signer.package_bytes(made, runtime, number),
         )
         chosen = await fitting.run(exhaustive=exhaustive)
-        return DeviceChoice(chosen.fit, chosen.build, runtime)
+        running = next((slot.status.digest for slot in slots if slot.in_use), b"")
+        return DeviceChoice(chosen.fit, chosen.build, runtime, running)
 
     def _room(self, slots: tuple[Slot, ...]) -> Room:
         why_no_slot = ""

@@ -1,14 +1,14 @@
-"""Signed packages: made once per build, kind of device and deployment, and kept in the store with their facts."""
+"""Signed packages: made once per build, kind of device, packing and deployment, and kept with their facts."""
 
 import asyncio
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.packing import Packing
 from lwm2m_ml.service.profiles import MlRuntime
-from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.signer import SignedModule, Signer
 from lwm2m_ml.store.modules import ModuleRecord
 from lwm2m_ml.store.store import Store
 
@@ -33,18 +33,20 @@ class Packages:
     def __init__(self, store: Store, signer: Signer) -> None:
         self._store = store
         self._signer = signer
-        self._made: dict[tuple[str, str, bytes, bytes], asyncio.Task[Package]] = {}
+        self._made: dict[tuple[str, str, bytes, bytes, Packing], asyncio.Task[Package]] = {}
 
-    async def make(self, deployment_id: str, build: Build, runtime: MlRuntime) -> Package:
+    async def make(self, deployment_id: str, build: Build, runtime: MlRuntime, running: bytes = b"") -> Package:
         """Return the package of a build for a kind of device; all such devices of a deployment share it.
 
+        `running` is the digest of the image that the device runs: a delta against it may be the smallest package.
         Each deployment has sequence numbers of its own, so that going back to an older model is possible: devices
         refuse a number that is not above the last one they confirmed.
         """
-        key = (deployment_id, build.key, runtime.vendor_id, runtime.class_id)
+        packing = Packing.of(runtime, running)
+        key = (deployment_id, build.key, runtime.vendor_id, runtime.class_id, packing)
         task = self._made.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
-            task = asyncio.create_task(self._make(build, runtime))
+            task = asyncio.create_task(self._make(build, runtime, packing))
             self._made[key] = task
         return await asyncio.shield(task)
 
@@ -65,20 +67,14 @@ class Packages:
             raise NotFoundError(f"There is no module {digest[:12]}…")
         return _package(record, content)
 
-    async def _make(self, build: Build, runtime: MlRuntime) -> Package:
+    async def _make(self, build: Build, runtime: MlRuntime, packing: Packing) -> Package:
         number = await self._store.sequence_numbers.next(SEQUENCE)
-        signed = self._signer.sign(build, runtime, number)
+        # Images are in the store under their digests, like everything that was built.
+        base = await self._store.artefacts.get(packing.base_digest.hex()) if packing.base_digest else None
+        # Packing computes for tenths of a second.
+        signed = await asyncio.to_thread(self._signer.sign, build, runtime, number, packing, base=base)
         digest = await self._store.artefacts.put(signed.package)
-        facts: dict[str, Any] = {
-            **build.facts.to_json(),
-            "module_digest": signed.digest.hex(),
-            "payload_digest": hashlib.sha256(build.payload).hexdigest(),
-            "package_bytes": len(signed.package),
-            "sequence_number": number,
-            "signing_key": self._signer.key.key_id.hex(),
-            "vendor_id": runtime.vendor_id.hex(),
-            "class_id": runtime.class_id.hex(),
-        }
+        facts = {**build.facts.to_json(), **await self._facts(signed, runtime)}
         record = ModuleRecord(
             digest=digest,
             key=f"{build.key}/{number}",
@@ -91,6 +87,22 @@ class Packages:
         )
         await self._store.modules.put(record)
         return _package(record, signed.package)
+
+    async def _facts(self, signed: SignedModule, runtime: MlRuntime) -> dict[str, Any]:
+        """What is kept of a signed package besides what was measured of the build."""
+        form = signed.form
+        return {
+            "module_digest": signed.digest.hex(),
+            "package_bytes": len(signed.package),
+            "payload_bytes": form.size,
+            "encoding": form.encoding.name.lower(),
+            "base_digest": None if form.base_digest is None else form.base_digest.hex(),
+            "provenance": await self._store.artefacts.put(signed.provenance),
+            "sequence_number": signed.sequence_number,
+            "signing_key": signed.key_id.hex(),
+            "vendor_id": runtime.vendor_id.hex(),
+            "class_id": runtime.class_id.hex(),
+        }
 
 
 def _package(record: ModuleRecord, content: bytes) -> Package:

@@ -56,6 +56,9 @@ class MlRuntime:
     instruction_set: tuple[str, ...]
     clock_hz: float | None = None
     working_memory_free: int | None = None
+    decoder_window: int | None = None
+    encryption_algorithms: tuple[int, ...] = ()
+    trust_list_version: int | None = None
 
     def with_free(self, resource: int, value: int) -> "MlRuntime":
         """Return this runtime with a new figure of a free resource, as a notification told it."""
@@ -173,6 +176,9 @@ def runtime_from_records(instance: int, records: Iterable[Record]) -> MlRuntime:
         instruction_set=values.texts(CapabilityResource.INSTRUCTION_SET),
         clock_hz=None if clock_mhz is None else clock_mhz * 1e6,
         working_memory_free=values.optional_size(CapabilityResource.WORKING_MEMORY_FREE),
+        decoder_window=values.optional_size(CapabilityResource.DECODER_WINDOW),
+        encryption_algorithms=values.optional_integers(CapabilityResource.ENCRYPTION_ALGORITHMS),
+        trust_list_version=values.optional_size(CapabilityResource.TRUST_LIST_VERSION),
     )
 
 
@@ -223,6 +229,9 @@ class _Values:
         if len(values) != len(self._all(resource)):
             raise self._wrong(resource, "holds something that is not an integer")
         return values
+
+    def optional_integers(self, resource: CapabilityResource) -> tuple[int, ...]:
+        return self.integers(resource) if resource in self._values else ()
 
     def opaques(self, resource: CapabilityResource) -> tuple[bytes, ...]:
         """Opaque values; a device without any (no trust anchor yet) may leave the resource out."""

@@ -116,6 +116,12 @@ class TinyMLService:
         """The public key that devices need to verify modules, as PEM."""
         return self._signer.key.verification_key.to_pem()
 
+    @property
+    def trust_root(self) -> bytes | None:
+        """The public key that signs trust lists, as PEM; None when the root key is kept elsewhere."""
+        root = self._signer.trust_root
+        return None if root is None else root.to_pem()
+
     def models(self) -> tuple[Model, ...]:
         """Return the newest version of every model."""
         return self._zoo.models()

@@ -1,121 +1,125 @@
 """Signs modules with the service's key: the same build gets one package per kind of device and deployment."""
 
 import hashlib
-import os
-import secrets
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.encryption import EncryptedPayload, WrappingKey
+from lwm2m_ml.module.inspection import inspect_package, sever
+from lwm2m_ml.module.key_folder import open_key_store
+from lwm2m_ml.module.key_index import Purpose
+from lwm2m_ml.module.key_store import KeyStore
+from lwm2m_ml.module.manifest import PayloadForm
 from lwm2m_ml.module.package import build_package
-from lwm2m_ml.module.signing import SigningKey, read_secret
+from lwm2m_ml.module.signing import SigningKey, VerificationKey
 from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.descriptions import descriptor_of, provenance_of
+from lwm2m_ml.service.packing import Packing
 from lwm2m_ml.service.profiles import MlRuntime
-from lwm2m_ml.service.workers.facts import TensorFacts
 
-KEY_FILE = "signing-key.pem"
-SECRET_FILE = "signing-key.secret"  # noqa: S105 - the name of the file that holds it
 TRUST_ANCHOR_FILE = "trust-anchor.pem"
+TRUST_ROOT_FILE = "trust-root.pem"
 COMPONENT = (b"model",)
-MODEL_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lwm2m-ml:model")
 
 
 @dataclass(frozen=True, slots=True)
 class SignedModule:
-    """A package ready to be delivered. `digest` is what ML Model shows as Module Digest."""
+    """A package ready to be delivered. `digest` is what ML Model shows as Module Digest, `form` how it is packed.
+
+    `provenance` was signed with it and severed: devices do not need it.
+    """
 
     digest: bytes
     package: bytes
     sequence_number: int
+    key_id: bytes
+    form: PayloadForm
+    provenance: bytes
 
 
 class Signer:
-    """Holds the signing key of this service."""
+    """Signs with the active key of a key store, which may change while the service runs."""
 
-    def __init__(self, key: SigningKey) -> None:
-        self.key = key
+    def __init__(self, keys: KeyStore) -> None:
+        self.keys = keys
+        self._key: SigningKey | None = None
 
     @classmethod
     def open(cls, directory: Path) -> "Signer":
-        """Load the key from the data directory; the first start creates it.
+        """Open the key store in the data directory; the first start makes a key for modules and a root.
 
-        The key file is encrypted with the passphrase in a file of its own, which may be moved to where backups of the
-        data do not reach. Both are readable by their owner only; the public half is for provisioning devices.
+        The public halves are written beside it, for provisioning devices.
         """
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path, secret = directory / KEY_FILE, directory / SECRET_FILE
-        if path.exists():
-            return cls(SigningKey.load(path, read_secret(secret)))
-        key = SigningKey.generate()
-        _write_secret(secret)
-        key.save(path, read_secret(secret))
-        (directory / TRUST_ANCHOR_FILE).write_bytes(key.verification_key.to_pem())
-        return cls(key)
+        keys = open_key_store(directory)
+        if not keys.list():
+            for purpose in (Purpose.ROOT, Purpose.MODULES):
+                keys.new(purpose)
+            keys.publish_trust_list()
+        signer = cls(keys)
+        for name, key in ((TRUST_ANCHOR_FILE, signer.trust_anchor), (TRUST_ROOT_FILE, signer.trust_root)):
+            if key is not None:
+                (directory / name).write_bytes(key.to_pem())
+        return signer
 
-    def sign(self, build: Build, runtime: MlRuntime, sequence_number: int) -> SignedModule:
-        """Package a build for the vendor and class of a device."""
+    @property
+    def key(self) -> SigningKey:
+        """The active key; raises NotFoundError when there is none."""
+        record = self.keys.active()
+        if self._key is None or self._key.key_id.hex() != record.key_id:
+            self._key = self.keys.signing_key()
+        return self._key
+
+    @property
+    def trust_anchor(self) -> VerificationKey | None:
+        """The public half of the active key; None when there is none."""
+        return self._public(Purpose.MODULES)
+
+    @property
+    def trust_root(self) -> VerificationKey | None:
+        """The public half of the root key, None when that is kept elsewhere."""
+        return self._public(Purpose.ROOT)
+
+    def sign(
+        self,
+        build: Build,
+        runtime: MlRuntime,
+        sequence_number: int,
+        packing: Packing = Packing(),  # noqa: B008 - frozen
+        *,
+        base: bytes | None = None,
+        recipients: Sequence[WrappingKey] = (),
+        encrypted: EncryptedPayload | None = None,
+    ) -> SignedModule:
+        """Package a build for the vendor and class of a device, packed as it can unpack it.
+
+        `base` is the image whose digest `packing` names. With `recipients` the payload is encrypted for their keys;
+        `encrypted` is the payload that was packed and encrypted before.
+        """
+        key, provenance = self.key, provenance_of(build).encode()
         package = build_package(
             build.payload,
             descriptor_of(build),
-            key=self.key,
+            key=key,
             vendor_id=runtime.vendor_id,
             class_id=runtime.class_id,
             component=COMPONENT,
             sequence_number=sequence_number,
+            encodings=packing.encodings,
+            window_bytes=packing.window_bytes,
+            base=base,
+            recipients=recipients,
+            encrypted=encrypted,
+            provenance=provenance,
         )
-        return SignedModule(hashlib.sha256(build.payload).digest(), package, sequence_number)
+        form = inspect_package(package).manifest.payload
+        digest = hashlib.sha256(build.payload).digest()
+        return SignedModule(digest, sever(package), sequence_number, key.key_id, form, provenance)
 
     def package_bytes(self, build: Build, runtime: MlRuntime, sequence_number: int) -> int:
-        """Return how large the package of a build is with this number: what a device has to store."""
+        """Return how large the package of a build is when it is not packed: what a device has to store at most."""
         return len(self.sign(build, runtime, sequence_number).package)
 
-
-def _write_secret(path: Path) -> None:
-    """Make a passphrase; one that a first start wrote before it was interrupted serves as well."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
-
-
-def model_identifier(name: str) -> bytes:
-    """Return the 16 bytes that identify a model whatever its version: a name-based UUID (RFC 9562 §5.5)."""
-    return uuid.uuid5(MODEL_NAMESPACE, name).bytes
-
-
-def descriptor_of(build: Build) -> Descriptor:
-    """Describe a build for the devices that run it."""
-    facts, model = build.facts, build.model
-    return Descriptor(
-        model_id=model_identifier(model.name),
-        model_name=model.name,
-        model_version=model.version,
-        variant=build.variant.name,
-        target=facts.target,
-        flash_bytes=facts.flash_bytes,
-        arena_bytes=facts.arena_bytes,
-        stack_bytes=facts.stack_bytes,
-        instructions=facts.instructions,
-        inputs=tuple(map(_tensor, facts.inputs)),
-        outputs=tuple(map(_tensor, facts.outputs)),
-        isa=facts.isa,
-        format=facts.format,
-        abi=facts.abi,
-        labels=model.labels,
-        vectors=facts.vectors,
-        licence=model.licence,
-    )
-
-
-def _tensor(fact: TensorFacts) -> TensorDescriptor:
-    return TensorDescriptor(
-        name=fact.name,
-        shape=fact.shape,
-        dtype=fact.dtype,
-        scale=fact.scale,
-        zero_point=fact.zero_point,
-        offset=fact.offset,
-    )
+    def _public(self, purpose: Purpose) -> VerificationKey | None:
+        record = self.keys.find_active(purpose)
+        return None if record is None else self.keys.verification_key(record)

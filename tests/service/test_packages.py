@@ -2,6 +2,8 @@
 
 import asyncio
 import dataclasses
+import hashlib
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,9 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.module.manifest import PayloadEncoding
+from lwm2m_ml.module.package import verify_package
+from lwm2m_ml.module.provenance import Provenance
 from lwm2m_ml.service.builds import Build
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
@@ -43,8 +48,13 @@ BUILD = Build("key", Model("tiny", "1.0.0", "", "", (), (VARIANT,)), VARIANT, by
 
 
 @pytest.fixture
-def packages(store: Store, tmp_path: Path) -> Packages:
-    return Packages(store, Signer.open(tmp_path / "data"))
+def signer(tmp_path: Path) -> Signer:
+    return Signer.open(tmp_path / "data")
+
+
+@pytest.fixture
+def packages(store: Store, signer: Signer) -> Packages:
+    return Packages(store, signer)
 
 
 @pytest.fixture
@@ -62,6 +72,60 @@ async def test_devices_of_one_kind_share_a_package_and_others_get_their_own(
     assert made[0] == made[1]
     assert made[0].digest != made[2].digest
     assert made[0].module_digest == made[2].module_digest
+
+
+def verify(package: bytes, signer: Signer, **device: Any) -> bytes:
+    return verify_package(
+        package,
+        trust_anchors=[signer.key.verification_key],
+        vendor_id=b"v" * 16,
+        class_id=b"c" * 16,
+        storage_bytes=100_000,
+        working_memory_bytes=10_000,
+        encodings=tuple(PayloadEncoding),
+        **device,
+    ).payload
+
+
+async def test_the_smallest_encoding_that_a_device_unpacks_is_chosen(
+    store: Store, signer: Signer, runtime: MlRuntime
+) -> None:
+    packages = Packages(store, signer)
+    build = dataclasses.replace(BUILD, payload=bytes(range(16)) * 200)
+    plain = await packages.make("d", build, runtime)
+    packed = await packages.make("d", build, dataclasses.replace(runtime, encodings=(0, 2, 99), decoder_window=1024))
+    assert len(packed.content) < len(plain.content) - 2_000
+    assert verify(packed.content, signer) == build.payload
+    record = await store.modules.get(packed.digest)
+    assert record is not None
+    assert (record.facts["encoding"], record.facts["package_bytes"]) == ("heatshrink", len(packed.content))
+
+
+async def test_a_delta_is_made_against_what_the_device_runs_where_that_is_known(
+    store: Store, signer: Signer, runtime: MlRuntime
+) -> None:
+    pytest.importorskip("detools")
+    base = random.Random(1).randbytes(4_000)
+    image = base[:3_900] + bytes(100)
+    await store.artefacts.put(base)
+    build = dataclasses.replace(BUILD, payload=image)
+    able = dataclasses.replace(runtime, encodings=(0, 3))
+    running = hashlib.sha256(base).digest()
+    packages = Packages(store, signer)
+    delta, unknown = [await packages.make("d", build, able, digest) for digest in (running, b"u" * 32)]
+    assert len(delta.content) < len(unknown.content) / 4
+    assert verify(delta.content, signer, base=base) == verify(unknown.content, signer) == image
+    record = await store.modules.get(delta.digest)
+    assert record is not None
+    assert record.facts["base_digest"] == running.hex()
+
+
+async def test_provenance_stays_in_the_store(packages: Packages, runtime: MlRuntime, store: Store) -> None:
+    record = await store.modules.get((await packages.make("d", BUILD, runtime)).digest)
+    assert record is not None
+    kept = await store.artefacts.get(record.facts["provenance"])
+    assert kept is not None
+    assert Provenance.decode(kept).backend[0] == "native"
 
 
 async def test_numbers_rise_from_deployment_to_deployment(packages: Packages, runtime: MlRuntime, store: Store) -> None:

@@ -8,13 +8,20 @@ from typing import Any
 
 import pytest
 
+from lwm2m_ml.module.envelope import element_digest
 from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.inspection import inspect_package
+from lwm2m_ml.module.key_folder import FOLDER, SECRET_FILE, open_key_store
+from lwm2m_ml.module.manifest import Label
 from lwm2m_ml.module.package import verify_package
+from lwm2m_ml.module.provenance import Provenance
 from lwm2m_ml.module.results import ModuleResult
 from lwm2m_ml.module.signing import SigningKey, VerificationKey
+from lwm2m_ml.module.trust_list import TrustList
 from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.descriptions import model_identifier
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
-from lwm2m_ml.service.signer import KEY_FILE, SECRET_FILE, TRUST_ANCHOR_FILE, Signer, model_identifier
+from lwm2m_ml.service.signer import TRUST_ANCHOR_FILE, TRUST_ROOT_FILE, Signer
 from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
 
@@ -66,11 +73,37 @@ def verify(package: bytes, key: SigningKey, **changes: Any) -> Any:
 
 def test_the_first_start_makes_a_key_that_only_its_owner_can_read(tmp_path: Path) -> None:
     signer = Signer.open(tmp_path / "data")
-    for name in (KEY_FILE, SECRET_FILE):
-        assert stat.S_IMODE((tmp_path / "data" / name).stat().st_mode) == 0o600
-    assert b"ENCRYPTED" in (tmp_path / "data" / KEY_FILE).read_bytes()
+    private = [path for path in (tmp_path / "data" / FOLDER).glob("*.pem") if not path.name.endswith(".pub.pem")]
+    assert len(private) == 2
+    for path in (*private, tmp_path / "data" / SECRET_FILE):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert all(b"ENCRYPTED" in path.read_bytes() for path in private)
     anchor = VerificationKey.load(tmp_path / "data" / TRUST_ANCHOR_FILE)
     assert anchor.key_id == signer.key.key_id
+
+
+def test_the_first_start_publishes_a_list_that_the_root_signed(tmp_path: Path) -> None:
+    signer = Signer.open(tmp_path)
+    root = VerificationKey.load(tmp_path / TRUST_ROOT_FILE)
+    published = signer.keys.published_trust_list()
+    assert published is not None
+    trusted = TrustList.verify(published, [root], None).trusted_at(None)
+    assert [key.key_id for key in trusted] == [signer.key.key_id]
+
+
+def test_a_key_that_is_rotated_while_the_service_runs_signs_from_then_on(tmp_path: Path) -> None:
+    signer = Signer.open(tmp_path)
+    before = signer.key.key_id
+    rotated = open_key_store(tmp_path).rotate()
+    assert signer.key.key_id.hex() == rotated.key_id != before.hex()
+
+
+def test_provenance_is_signed_and_severed(tmp_path: Path, runtime: MlRuntime) -> None:
+    signed = Signer.open(tmp_path).sign(BUILD, runtime, 7)
+    contents = inspect_package(signed.package)
+    assert Label.PROVENANCE not in contents.elements
+    assert contents.manifest.provenance_digest == element_digest(signed.provenance)
+    assert Provenance.decode(signed.provenance).model_digest == bytes(32)
 
 
 def test_later_starts_use_the_same_key(tmp_path: Path) -> None:

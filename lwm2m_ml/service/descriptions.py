@@ -1,0 +1,67 @@
+"""What a package says of a build: the descriptor for the devices that run it, and where it comes from."""
+
+import hashlib
+import importlib.metadata
+import uuid
+
+from lwm2m_ml import __version__
+from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.provenance import Provenance
+from lwm2m_ml.service.builds import DEFAULT_PLAN, Build
+from lwm2m_ml.service.workers.facts import TensorFacts
+
+MODEL_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lwm2m-ml:model")
+TOOLCHAIN = "ziglang"
+
+
+def model_identifier(name: str) -> bytes:
+    """Return the 16 bytes that identify a model whatever its version: a name-based UUID (RFC 9562 §5.5)."""
+    return uuid.uuid5(MODEL_NAMESPACE, name).bytes
+
+
+def descriptor_of(build: Build) -> Descriptor:
+    """Describe a build for the devices that run it."""
+    facts, model = build.facts, build.model
+    return Descriptor(
+        model_id=model_identifier(model.name),
+        model_name=model.name,
+        model_version=model.version,
+        variant=build.variant.name,
+        target=facts.target,
+        flash_bytes=facts.flash_bytes,
+        arena_bytes=facts.arena_bytes,
+        stack_bytes=facts.stack_bytes,
+        instructions=facts.instructions,
+        inputs=tuple(map(_tensor, facts.inputs)),
+        outputs=tuple(map(_tensor, facts.outputs)),
+        isa=facts.isa,
+        format=facts.format,
+        abi=facts.abi,
+        labels=model.labels,
+        vectors=facts.vectors,
+        licence=model.licence,
+    )
+
+
+def provenance_of(build: Build) -> Provenance:
+    """Say what a build was made of, so that it can be made again."""
+    calibration = build.model.calibration
+    return Provenance(
+        model_digest=bytes.fromhex(build.variant.digest),
+        compiler=("lwm2m-ml", __version__),
+        backend=(build.facts.backend, __version__),
+        toolchain=(TOOLCHAIN, importlib.metadata.version(TOOLCHAIN)),
+        plan_digest=hashlib.sha256(DEFAULT_PLAN.encode()).digest(),
+        calibration_digest=None if calibration is None else bytes.fromhex(calibration.digest),
+    )
+
+
+def _tensor(fact: TensorFacts) -> TensorDescriptor:
+    return TensorDescriptor(
+        name=fact.name,
+        shape=fact.shape,
+        dtype=fact.dtype,
+        scale=fact.scale,
+        zero_point=fact.zero_point,
+        offset=fact.offset,
+    )
