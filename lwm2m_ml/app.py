@@ -54,14 +54,15 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     store = await Store.open(settings.database_url)
     bus = Bus()
     server = Lwm2mServer(store, bus, catalogue, settings)
+    if settings.package_url or settings.insecure:
+        server.downloads.serve_over_http(settings.package_url or address_of(listener))
     service = TinyMLService(server, store, bus, settings, catalogue=catalogue)
     access_tokens = AccessTokens(store.tokens)
     try:
         await server.start()
         await service.start()
-        host, port = listener.getsockname()[:2]
         token = await access_tokens.issue_first_admin()
-        where = Running(f"http://{host}:{port}", server.uris, token)
+        where = Running(address_of(listener), server.uris, token)
         yield where, api_server(create_api(service, access_tokens, server)), listener
     finally:
         listener.close()
@@ -84,6 +85,12 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         message = f"The API cannot listen on {host}:{port} ({error.strerror or error})"
         raise Lwm2mMlError(message, hint="Choose another port with --api-port, 0 for any free one") from error
+
+
+def address_of(listener: socket.socket) -> str:
+    """The URL of what listens there."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def api_server(api: FastAPI) -> ApiServer:

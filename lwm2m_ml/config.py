@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     )
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8080, ge=0, le=65535, description="0 picks a free port")
+    package_url: str = Field(
+        default="",
+        pattern="^(https?://.+)?$",
+        description="where devices fetch packages over HTTP(S), e.g. through a proxy; empty: only with insecure",
+    )
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)
 

@@ -12,6 +12,7 @@ from lwm2m_ml.api.routes import (
     devices,
     health,
     models,
+    packages,
     requests,
     trust,
 )
@@ -30,5 +31,6 @@ def create_api(service: TinyMLService, access_tokens: AccessTokens, lwm2m_server
     routes = (health, trust, devices, device_operations, requests, models, deployments, credentials, bootstrap)
     for router in (module.router for module in routes):
         api.include_router(router, prefix=API_ROOT)
+    api.include_router(packages.router)
     add_problem_handlers(api)
     return api

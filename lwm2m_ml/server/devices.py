@@ -90,17 +90,20 @@ class DeviceOperations:
         *,
         replace: bool = True,
         within: float | None = None,
+        block_bytes: int | None = None,
     ) -> None:
         """Write a resource, or records at or below an instance or resource (§6.3.3).
 
-        `replace` overwrites what is there; otherwise only what the records name is changed.
+        `replace` overwrites what is there; otherwise only what the records name is changed. What is larger than
+        `block_bytes` goes in blocks of that size, by default in the largest that both ends take.
         """
         if path.level < 2:
             raise UsageError(f"{path} cannot be written", hint="Name an object instance or a resource, like /1/0/1")
         records = _records(path, value)
-        await self._send_records(
-            Outgoing("Write", Code.PUT if replace else Code.POST, path, prefix=self._prefix), endpoint, records, within
+        outgoing = Outgoing(
+            "Write", Code.PUT if replace else Code.POST, path, prefix=self._prefix, block_bytes=block_bytes
         )
+        await self._send_records(outgoing, endpoint, records, within)
 
     async def create(
         self,

@@ -1,9 +1,14 @@
-"""Content that devices download from the server: served block by block from memory, to whoever knows its address."""
+"""Content that devices download from the server: served block by block from memory, to whoever knows its address.
 
+An address that a device was told is good after a restart of the server, too: offers are in the store.
+"""
+
+import asyncio
 import hashlib
 import secrets
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -15,10 +20,12 @@ from lwm2m_ml.coap.options import Block
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.store.download_offers import DownloadOfferRecord, DownloadOfferRepository
 
 SEGMENT = "packages"
 LARGEST_BLOCK_EXPONENT = 6
 COAP_HEADER_BYTES = 4
+ETAG_BYTES = 8
 WHOLE = Block(0, False, LARGEST_BLOCK_EXPONENT)
 """What is asked for when no block is named."""
 
@@ -39,7 +46,8 @@ class Route:
 class Download:
     """One published content and what has been served of it.
 
-    `bytes_served` counts CoAP messages: header, options and payload of every answer, repetitions included.
+    `bytes_served` counts messages: header, options and payload of every answer, repetitions included. `expires_at` is
+    in Unix seconds; `block_bytes` is the size of the blocks that the device asks for.
     """
 
     endpoint: str
@@ -48,6 +56,8 @@ class Download:
     token: str
     expires_at: float
     etag: bytes
+    http_uri: str | None = None
+    block_bytes: int | None = None
     bytes_served: int = 0
     blocks_served: int = 0
     last_served_at: float | None = None
@@ -62,6 +72,7 @@ class Download:
     def serve(self, asked: Block | None) -> FastResponse:
         """The answer that holds the block asked for (RFC 7959 §2.4), or 4.00 when there is no such block."""
         number, _, exponent = block = (asked or WHOLE).resized(LARGEST_BLOCK_EXPONENT)
+        self.block_bytes = block.size if asked else self.block_bytes
         start = block.start
         if start >= len(self.content) and number:
             return FastResponse(ResponseCode.BAD_REQUEST, b"there is no such block")
@@ -75,11 +86,12 @@ class Download:
             block2=Block(number, more, exponent) if asked or more else None,
             size2=len(self.content) if number == 0 else None,
         )
-        self._count(response, start, min(end, len(self.content)))
+        self.count(COAP_HEADER_BYTES + len(response.tail()), start, min(end, len(self.content)))
         return response
 
-    def _count(self, response: FastResponse, start: int, end: int) -> None:
-        self.bytes_served += COAP_HEADER_BYTES + len(response.tail())
+    def count(self, message_bytes: int, start: int, end: int) -> None:
+        """Remember that a message of this size brought the content from `start` to `end`."""
+        self.bytes_served += message_bytes
         self.blocks_served += 1
         self.last_served_at = time.time()
         if not self._ahead and start <= self._served_upto:
@@ -98,44 +110,93 @@ class Downloads:
     Any port of the device may ask for any block: a transfer that a power cut interrupted goes on where it stopped.
     """
 
-    def __init__(self, route: Callable[[str], Route], *, lifetime: float) -> None:
+    def __init__(self, route: Callable[[str], Route], repository: DownloadOfferRepository, *, lifetime: float) -> None:
         """`route` tells how a device reaches the server: one that came in over DTLS downloads over DTLS."""
         self._route = route
+        self._repository = repository
         self._lifetime = lifetime
         self._downloads: dict[str, Download] = {}
+        self._tokens: dict[tuple[str, bytes], str] = {}
+        """By endpoint and entity tag."""
+        self._contents: dict[bytes, bytes] = {}
+        """By entity tag: devices that fetch the same share one copy."""
+        self._users: Counter[bytes] = Counter()
+        self._http_root: str | None = None
+
+    async def load(self) -> None:
+        """Serve what was offered when the server stopped, and forget what has expired since."""
+        for record in await self._repository.all():
+            if record.expires_at <= time.time():
+                self._forget(record.token)
+                continue
+            self._serve(record)
+
+    def serve_over_http(self, root: str) -> None:
+        """Tell devices that prefer it to fetch over HTTP or HTTPS; somebody serves `get` below this URL."""
+        self._http_root = root.rstrip("/")
 
     def add_to(self, handlers: FastHandlers) -> None:
         """Serve the published content through an endpoint's table."""
         handlers.add(GET, SEGMENT, self._get)
 
+    @property
+    def over_http(self) -> bool:
+        """Whether devices can fetch over HTTP or HTTPS, too."""
+        return self._http_root is not None
+
     def publish(self, content: bytes, *, endpoint: str, lifetime: float | None = None) -> Download:
-        """Serve `content` for a device until it is withdrawn or `lifetime` seconds have passed."""
+        """Serve `content` for a device until it is withdrawn or `lifetime` seconds have passed.
+
+        The same content for the same device keeps its address, so that the device can go on with what it has.
+        """
         self._expire()
+        digest = hashlib.sha256(content).digest()
+        known = self._tokens.get((endpoint, digest[:ETAG_BYTES]))
+        if known is not None:
+            return self._downloads[known]
         token = secrets.token_urlsafe(16)
         route = self._route(endpoint)
         host = self._reachable(route)
         authority = f"[{host}]:{route.port}" if ":" in host else f"{host}:{route.port}"
+        uri = f"{route.scheme}://{authority}/{SEGMENT}/{token}"
+        expires_at = time.time() + (self._lifetime if lifetime is None else lifetime)
+        download = self._serve(DownloadOfferRecord(token, endpoint, uri, content, expires_at))
+        _unheeded(self._repository.put(token, endpoint, uri, digest.hex(), expires_at))
+        return download
+
+    def _serve(self, offer: DownloadOfferRecord) -> Download:
+        etag = hashlib.sha256(offer.content).digest()[:ETAG_BYTES]
         download = Download(
-            endpoint=endpoint,
-            content=content,
-            uri=f"{route.scheme}://{authority}/{SEGMENT}/{token}",
-            token=token,
-            expires_at=time.monotonic() + (self._lifetime if lifetime is None else lifetime),
-            etag=hashlib.sha256(content).digest()[:8],
+            endpoint=offer.endpoint,
+            content=self._contents.setdefault(etag, offer.content),
+            uri=offer.uri,
+            token=offer.token,
+            expires_at=offer.expires_at,
+            etag=etag,
+            http_uri=None if self._http_root is None else f"{self._http_root}/{SEGMENT}/{offer.token}",
         )
-        self._downloads[token] = download
+        self._downloads[offer.token] = download
+        self._tokens[offer.endpoint, etag] = offer.token
+        self._users[etag] += 1
         return download
 
     def get(self, token: str) -> Download:
         """A published download; raises NotFoundError when it is not there or not any more."""
         download = self._downloads.get(token)
-        if download is None or download.expires_at <= time.monotonic():
+        if download is None or download.expires_at <= time.time():
             raise NotFoundError("There is no such download")
         return download
 
     def withdraw(self, token: str) -> None:
         """Serve it no more; nothing happens if it is not there."""
-        self._downloads.pop(token, None)
+        download = self._downloads.pop(token, None)
+        if download is None:
+            return
+        self._tokens.pop((download.endpoint, download.etag), None)
+        self._users[download.etag] -= 1
+        if not self._users[download.etag]:
+            del self._users[download.etag], self._contents[download.etag]
+        self._forget(token)
 
     def _get(self, request: FastRequest) -> FastResponse:
         try:
@@ -163,9 +224,12 @@ class Downloads:
         return response
 
     def _expire(self) -> None:
-        now = time.monotonic()
+        now = time.time()
         for token in [token for token, download in self._downloads.items() if download.expires_at <= now]:
-            del self._downloads[token]
+            self.withdraw(token)
+
+    def _forget(self, token: str) -> None:
+        _unheeded(self._repository.delete(token))
 
     def _reachable(self, route: Route) -> str:
         """The address of this host that packets to the device leave from, when the server listens on all of them."""
@@ -176,3 +240,13 @@ class Downloads:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.connect((peer, 9))  # sends nothing: it only makes the kernel choose the route
             return str(probe.getsockname()[0])
+
+
+def _unheeded(written: asyncio.Future[None]) -> None:
+    """Let a write go its way: without it, a device that asks after a restart is told a new address."""
+
+    def done(future: asyncio.Future[None]) -> None:
+        if not future.cancelled() and (error := future.exception()) is not None:
+            log.warning("an offer was not stored", reason=str(error))
+
+    written.add_done_callback(done)

@@ -33,6 +33,7 @@ from lwm2m_ml.server.turns import Turns
 Result = TypeVar("Result")
 
 DIAGNOSTIC_LENGTH = 200
+SMALLEST_BLOCK = 16
 
 REFUSALS_OF_A_FORMAT = frozenset(
     {ResponseCode.NOT_ACCEPTABLE, ResponseCode.UNSUPPORTED_CONTENT_FORMAT, ResponseCode.INTERNAL_SERVER_ERROR}
@@ -58,6 +59,8 @@ class Outgoing:
     accept: int | None = None
     prefix: str = ""
     """Names a device behind the one that is asked (object 25)."""
+    block_bytes: int | None = None
+    """The largest block (RFC 7959) that the device is known to take: a power of two from 16 on."""
 
     def message(self, registration: Registration) -> aiocoap.Message:
         """The CoAP message for a registered device, below the root path it named."""
@@ -71,6 +74,9 @@ class Outgoing:
         message.opt.content_format = self.content_format
         message.opt.accept = self.accept
         message.remote = registration.remote
+        if self.block_bytes is not None:
+            exponent = max(self.block_bytes, SMALLEST_BLOCK).bit_length() - SMALLEST_BLOCK.bit_length()
+            message.remote.maximum_block_size_exp = min(message.remote.maximum_block_size_exp, exponent)
         return message
 
     def __str__(self) -> str:

@@ -75,7 +75,7 @@ class Lwm2mServer:
         self.requests = RequestQueue(
             self.registry, self._exchange, self.devices, store.device_requests, bus=bus, limits=limits
         )
-        self.downloads = Downloads(self._route, lifetime=limits.download_lifetime)
+        self.downloads = Downloads(self._route, store.download_offers, lifetime=limits.download_lifetime)
         self._mirror = RegistrationMirror(store.registrations, lag=limits.presence_lag)
         self._registrations = RegistrationInterface(
             self.registry,
@@ -143,6 +143,7 @@ class Lwm2mServer:
         await self._observations.load()
         await self.requests.load()
         await self.bootstrap.load()
+        await self.downloads.load()
         handlers = FastHandlers()
         for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)

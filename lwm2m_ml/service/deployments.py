@@ -16,7 +16,7 @@ from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.deployment import Deployment, DeploymentChanged, DeploymentDevice, DeviceState
 from lwm2m_ml.service.deployment_records import DeploymentRecords
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeliveryAccess
 from lwm2m_ml.service.device_run import DeviceRun, Workshop
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.service.zoo.zoo import Zoo
@@ -34,7 +34,7 @@ class Deployments:
         records: DeploymentRecords,
         zoo: Zoo,
         workshop: Workshop,
-        access: DeviceAccess,
+        access: DeliveryAccess,
         bus: Bus,
         *,
         model_object: int,

@@ -31,6 +31,15 @@ class DeviceAccess(Protocol):
         """Have news of a path told on the bus, until the device registers anew or, `lasting`, for good."""
 
 
+class DeliveryAccess(DeviceAccess, Protocol):
+    """What deliveries ask for besides: packages are larger than other values."""
+
+    async def push(
+        self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
+    ) -> None:
+        """Write one opaque resource of any size, in blocks of at most `block_bytes`, within so many seconds."""
+
+
 class ServerDeviceAccess:
     """The LwM2M server's devices."""
 
@@ -54,6 +63,12 @@ class ServerDeviceAccess:
     async def write(self, endpoint: str, path: ObjectPath, value: Value) -> None:
         """Write one resource."""
         await self._server.devices.write(endpoint, path, value)
+
+    async def push(
+        self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
+    ) -> None:
+        """Write one opaque resource of any size."""
+        await self._server.devices.write(endpoint, path, content, within=within, block_bytes=block_bytes)
 
     async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
         """Execute a resource."""

@@ -13,17 +13,14 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
 from lwm2m_ml.service.builds import Build, Builder
-from lwm2m_ml.service.delivery.driver import Delivery, Outcome, Progress, Shelf
-from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
-from lwm2m_ml.service.delivery.road import Road
+from lwm2m_ml.service.delivery.courier import Carried, Courier
+from lwm2m_ml.service.delivery.outcome import Progress
 from lwm2m_ml.service.delivery.session import Session
-from lwm2m_ml.service.delivery.slots import Slot, choose_slot, read_slots
-from lwm2m_ml.service.delivery.software_management import SoftwareManagement
+from lwm2m_ml.service.delivery.slots import Slot, read_slots
 from lwm2m_ml.service.delivery.trial import Trial
 from lwm2m_ml.service.deployment import DeploymentDevice, DeviceState
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.packages import Package, Packages
-from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT
 from lwm2m_ml.service.zoo.model import Model, Variant
 
 log = structlog.get_logger(__name__)
@@ -39,12 +36,12 @@ class DeviceSilent(Lwm2mMlError):
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What every run uses: where modules are fitted, built, packaged and laid out for fetching."""
+    """What every run uses: where modules are fitted, built, packaged, and who carries them."""
 
     fitting: DeviceFitting
     builder: Builder
     packages: Packages
-    shelf: Shelf
+    courier: Courier
 
 
 class DeviceRun:
@@ -89,11 +86,11 @@ class DeviceRun:
         )
         slot = _slot_on_trial(slots, package) if self._row.state is DeviceState.TRIAL else None
         if slot is None:
-            slot = choose_slot(slots, package.module_digest)
-            outcome = await self._deliver(slot, package, offered_before=resuming)
-            if not outcome.delivered:
-                await self._set(DeviceState.FAILED, outcome.reason)
+            carried = await self._deliver(slots, package, offered_before=resuming)
+            if not carried.outcome.delivered:
+                await self._set(DeviceState.FAILED, carried.outcome.reason)
                 return
+            slot = carried.slot
         await self._try_out(slot, package)
 
     async def _known_package(self) -> Package:
@@ -128,18 +125,19 @@ class DeviceRun:
             await self._set(DeviceState.BUILDING)
         return await self._workshop.builder.build(model, variant, target)
 
-    async def _deliver(self, slot: Slot, package: Package, *, offered_before: bool) -> Outcome:
+    async def _deliver(self, slots: tuple[Slot, ...], package: Package, *, offered_before: bool) -> Carried:
         if self._row.state is not DeviceState.DELIVERING:
             await self._set(DeviceState.DELIVERING)
-        delivery = Delivery(
-            self._session,
-            self._workshop.shelf,
-            _road(slot, package),
-            package.content,
-            on_progress=self._on_progress,
-            offered_before=offered_before,
+        return await self._answered(
+            lambda: self._workshop.courier.carry(
+                self._session,
+                slots,
+                package.content,
+                package.module_digest,
+                on_progress=self._on_progress,
+                offered_before=offered_before,
+            )
         )
-        return await delivery.run()
 
     async def _on_progress(self, progress: Progress) -> None:
         self._row = dataclasses.replace(
@@ -179,12 +177,6 @@ class DeviceRun:
         self._row = dataclasses.replace(self._row, state=state, reason=reason)
         self._log.info("deployment", state=str(state), reason=reason)
         await self._save(self._row)
-
-
-def _road(slot: Slot, package: Package) -> Road:
-    if slot.delivery_object == FIRMWARE_UPDATE_OBJECT:
-        return FirmwareUpdate(slot, package.module_digest)
-    return SoftwareManagement(slot, package.module_digest)
 
 
 def _slot_on_trial(slots: tuple[Slot, ...], package: Package) -> Slot | None:

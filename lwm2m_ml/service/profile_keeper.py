@@ -62,6 +62,14 @@ class ProfileKeeper:
         """Return the profile of a device as last known, or None when it was never read."""
         return self._profiles.get(endpoint)
 
+    def kind(self, endpoint: str) -> str:
+        """Name the kind of a device: make, model and firmware, or the device itself where it does not tell them."""
+        profile = self._profiles.get(endpoint)
+        identity = None if profile is None else profile.identity
+        if identity is None or not identity.model_number:
+            return endpoint
+        return " ".join((identity.manufacturer, identity.model_number, identity.firmware_version)).strip()
+
     async def profile(self, endpoint: str) -> CapabilityProfile:
         """Return the profile, reading it first when it is not known; raises `NotFoundError` when that fails."""
         known = self._profiles.get(endpoint)

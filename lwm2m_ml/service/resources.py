@@ -88,6 +88,7 @@ class ResultResource(IntEnum):
 class SoftwareManagementResource(IntEnum):
     """Object 9, Software Management (OMA-TS-LWM2M_SwMgmt-V1_0)."""
 
+    PACKAGE = 2
     PACKAGE_URI = 3
     INSTALL = 4
     UNINSTALL = 6
@@ -100,7 +101,13 @@ class SoftwareManagementResource(IntEnum):
 class FirmwareUpdateResource(IntEnum):
     """Object 5, Firmware Update (OMA-TS-LightweightM2M_Core-V1_2 §E.6)."""
 
+    PACKAGE = 0
     PACKAGE_URI = 1
     UPDATE = 2
     STATE = 3
     UPDATE_RESULT = 5
+    PROTOCOL_SUPPORT = 8
+    DELIVERY_METHOD = 9
+    CANCEL = 10
+    SEVERITY = 11
+    MAXIMUM_DEFER_PERIOD = 13

@@ -9,8 +9,11 @@ from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.delivery.courier import Courier
+from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.deployment import Deployment
 from lwm2m_ml.service.deployment_records import DeploymentRecords
@@ -78,11 +81,13 @@ class TinyMLService:
         self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)
         self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
+        self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
+        courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http)
         self._results = ResultLog(store.results, ResultReader(objects.result, objects.model))
         self._deployments = Deployments(
             DeploymentRecords(store),
             self._zoo,
-            Workshop(self._fitting, self._builder, packages, server.downloads),
+            Workshop(self._fitting, self._builder, packages, courier),
             access,
             bus,
             model_object=objects.model,
@@ -93,6 +98,7 @@ class TinyMLService:
         """Load models and profiles and go on with what was not finished."""
         await self._zoo.start()
         await self._keeper.start()
+        await self._experiences.start()
         self._results.start()
         self._server.add_keeper(self._results.keep)
         self._watches.start()
@@ -110,6 +116,11 @@ class TinyMLService:
     def coap_uri(self) -> str:
         """Where devices register."""
         return next(iter(self._server.uris.values()))
+
+    @property
+    def downloads(self) -> Downloads:
+        """What is laid out for devices to fetch."""
+        return self._server.downloads
 
     @property
     def trust_anchor(self) -> bytes:

@@ -8,10 +8,12 @@ from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
 from lwm2m_ml.store.credentials import CredentialRepository
 from lwm2m_ml.store.database import Database, create_engine
+from lwm2m_ml.store.delivery_experience import DeliveryExperienceRepository
 from lwm2m_ml.store.deployment_devices import DeploymentDeviceRepository
 from lwm2m_ml.store.deployments import DeploymentRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 from lwm2m_ml.store.device_requests import DeviceRequestRepository
+from lwm2m_ml.store.download_offers import DownloadOfferRepository
 from lwm2m_ml.store.models import ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
@@ -43,6 +45,8 @@ class Store:
         self.device_requests = DeviceRequestRepository(database)
         self.bootstrap_configurations = BootstrapConfigurationRepository(database)
         self.credentials = CredentialRepository(database)
+        self.download_offers = DownloadOfferRepository(database)
+        self.delivery_experience = DeliveryExperienceRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)
         self.alarms = AlarmRepository(database)
         self.watched_models = WatchedModelRepository(database)

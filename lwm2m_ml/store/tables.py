@@ -235,3 +235,24 @@ watched_models = Table(
     Column("phases", JSON, nullable=False),
     Column("taken_at", Float, nullable=False),
 )
+
+download_offers = Table(
+    "download_offers",
+    metadata,
+    Column("token", String, primary_key=True),
+    Column("endpoint", String, nullable=False),
+    Column("uri", String, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("expires_at", Float, nullable=False),
+)
+
+delivery_experience = Table(
+    "delivery_experience",
+    metadata,
+    Column("kind", String, primary_key=True),
+    Column("way", String, primary_key=True),
+    Column("arrived", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("block_bytes", Integer),
+    Column("updated_at", Float, nullable=False),
+)

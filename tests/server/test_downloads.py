@@ -9,6 +9,7 @@ from aiocoap.numbers.codes import Code
 from aiocoap.optiontypes import BlockOption
 
 from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.server.downloads import Downloads, Route
 
 CONTENT = bytes(range(256)) * 37 + b"end"
 
@@ -62,12 +63,42 @@ async def test_a_block_beyond_the_end_is_refused(running: Any, device: Any) -> N
     assert (await get(device, download.uri, 1000)).code is Code.BAD_REQUEST
 
 
-async def test_equal_content_has_an_equal_etag_and_a_new_address(running: Any) -> None:
-    first = running.server.downloads.publish(CONTENT, endpoint="dev")
-    second = running.server.downloads.publish(CONTENT, endpoint="dev")
-    other = running.server.downloads.publish(CONTENT + b"!", endpoint="dev")
-    assert first.etag == second.etag != other.etag
-    assert first.uri != second.uri
+async def test_equal_content_has_an_equal_etag_and_one_address_for_each_device(running: Any) -> None:
+    publish = running.server.downloads.publish
+    first, again, another = [publish(CONTENT, endpoint=endpoint) for endpoint in ("dev", "dev", "other")]
+    changed = publish(CONTENT + b"!", endpoint="dev")
+    assert first.etag == another.etag != changed.etag
+    assert first.uri == again.uri
+    assert len({first.uri, another.uri, changed.uri}) == 3
+
+
+async def test_devices_that_fetch_the_same_share_one_copy(running: Any) -> None:
+    publish = running.server.downloads.publish
+    one, other = publish(CONTENT, endpoint="dev"), publish(bytes(bytearray(CONTENT)), endpoint="other")
+    assert one.content is other.content
+
+
+async def test_an_address_is_good_after_a_restart_until_it_expires_or_is_withdrawn(running: Any) -> None:
+    def downloads() -> Downloads:
+        return Downloads(
+            lambda endpoint: Route("coap", "127.0.0.1", 5683, str), running.store.download_offers, lifetime=60
+        )
+
+    await running.store.artefacts.put(CONTENT)
+    before = downloads()
+    lasting, expired, withdrawn = [
+        before.publish(CONTENT, endpoint=name, lifetime=lifetime)
+        for name, lifetime in (("dev", 60.0), ("old", 0.0), ("gone", 60.0))
+    ]
+    before.withdraw(withdrawn.token)
+    await running.store.writer.flush()
+    after = downloads()
+    await after.load()
+    assert after.get(lasting.token).content == CONTENT
+    assert after.publish(CONTENT, endpoint="dev").uri == lasting.uri
+    for token in (expired.token, withdrawn.token):
+        with pytest.raises(NotFoundError):
+            after.get(token)
 
 
 async def test_what_is_not_there_or_not_any_more_is_4_04(running: Any, device: Any) -> None:

@@ -33,6 +33,11 @@ class FakeOffer:
     token: str
     content: bytes
     bytes_served: int = 0
+    block_bytes: int | None = None
+
+    @property
+    def http_uri(self) -> str:
+        return self.uri.replace("coap:", "http:")
 
 
 class FakeShelf:
@@ -43,6 +48,9 @@ class FakeShelf:
         self.published = 0
 
     def publish(self, content: bytes, *, endpoint: str) -> FakeOffer:
+        for known in self.offers.values():
+            if known.content == content and known.token.rpartition("-")[0] == endpoint:
+                return known
         self.published += 1
         token = f"{endpoint}-{self.published}"
         offer = FakeOffer(f"coap://server/packages/{token}", token, content)
@@ -91,6 +99,10 @@ class FakeDevice:
     module_result: int = 0
     deaf: bool = False
     lazy: bool = False
+    schemes: tuple[str, ...] = ("coap",)
+    push_fails: int | None = None
+    broken_roads: frozenset[int] | set[int] = frozenset()
+    pushes: list[int | None] = field(default_factory=list)
     lies: bool = False
     forgetful: bool = False
     power_cut_at: int | None = None
@@ -152,6 +164,25 @@ class FakeDevice:
             slot.delivery_state = 1
         await self._answer(endpoint)
 
+    async def push(
+        self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
+    ) -> None:
+        await self._reachable(endpoint)
+        self.pushes.append(block_bytes)
+        if self.push_fails is not None:
+            raise DeviceError(endpoint, "Write", self.push_fails)
+        slot = self._slot(path)
+        if self.lies or self.deaf:
+            return
+        self._erase(slot)
+        slot.uri, slot.received, slot.delivery_result = "", content, 0
+        if self.power_cut_at is not None:
+            self.power_cut_at, slot.delivery_state, slot.received = None, 1, content[: self.power_cut_at]
+            self.power_cut()
+            raise DeviceTimeout(f"{endpoint} does not answer", endpoint=endpoint)
+        self._check(slot)
+        await self._answer(endpoint)
+
     async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
         await self._reachable(endpoint)
         self.executed.append(str(path))
@@ -205,19 +236,25 @@ class FakeDevice:
 
     def _work(self, slot: FakeSlot) -> None:
         """Do one step: fetch a block, or check what has arrived."""
-        offer = next((offer for offer in self.shelf.offers.values() if offer.uri == slot.uri), None)
-        if slot.delivery_state != 1 or self.lazy:
+        offer = next((one for one in self.shelf.offers.values() if slot.uri in {one.uri, one.http_uri}), None)
+        if slot.delivery_state != 1 or self.lazy or not slot.uri:
             return
-        if offer is None:
+        if offer is None or slot.uri.partition(":")[0] not in self.schemes or slot.road in self.broken_roads:
             slot.delivery_state, slot.delivery_result = 0, 56 if slot.road == 9 else 7
         elif len(slot.received) < len(offer.content):
             block = offer.content[len(slot.received) : len(slot.received) + self.block]
             slot.received += block
             offer.bytes_served += len(block)
+            offer.block_bytes = self.block
             if self.power_cut_at is not None and len(slot.received) >= self.power_cut_at:
                 self.power_cut_at = None
                 self.power_cut()
-        elif self.rejects is not None:
+        else:
+            self._check(slot)
+
+    def _check(self, slot: FakeSlot) -> None:
+        """Verify what has arrived."""
+        if self.rejects is not None:
             slot.delivery_state, slot.delivery_result = 0, self.rejects
             slot.state, slot.result = 5, self.module_result
         else:

@@ -16,6 +16,7 @@ from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.package import verify_package
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.deployment import Deployment, DeploymentChanged, DeploymentDevice, DeviceState
 from lwm2m_ml.service.deployment_records import DeploymentRecords
@@ -50,6 +51,11 @@ class Fleet:
     async def write(self, endpoint: str, path: ObjectPath, value: Value) -> None:
         await self._of(endpoint).write(endpoint, path, value)
 
+    async def push(
+        self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
+    ) -> None:
+        await self._of(endpoint).push(endpoint, path, content, within=within, block_bytes=block_bytes)
+
     async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
         await self._of(endpoint).execute(endpoint, path, arguments)
 
@@ -80,7 +86,7 @@ class House:
         deployments = Deployments(
             DeploymentRecords(self.store),
             self.zoo,
-            Workshop(fitting, self.builder, packages, self.shelf),
+            Workshop(fitting, self.builder, packages, Courier(self.shelf)),
             self.fleet,
             self.bus,
             model_object=42770,

@@ -1,71 +1,29 @@
 """Carries one package to one device: reads, asks the road's table, acts, waits; ends in a phase that is final."""
 
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
-from lwm2m_ml.service.delivery.diagnosis import Situation, diagnose, diagnose_silence
+from lwm2m_ml.service.delivery.diagnosis import Situation, describe_transfer, diagnose, diagnose_silence
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, step
+from lwm2m_ml.service.delivery.outcome import OnProgress, Outcome, Progress
 from lwm2m_ml.service.delivery.road import Reading, Road, UnexpectedReading
 from lwm2m_ml.service.delivery.session import Session
+from lwm2m_ml.service.delivery.shelf import Offer, Shelf
 from lwm2m_ml.service.delivery.slots import SlotStatus, read_slot_status
+from lwm2m_ml.service.delivery.transfer import Push, Transfer
 
 log = structlog.get_logger(__name__)
 
 
-class Offer(Protocol):
-    """A package that a device can fetch."""
-
-    @property
-    def uri(self) -> str:
-        """Where the device fetches it."""
-
-    @property
-    def token(self) -> str:
-        """The unguessable part of the address, which withdraws it."""
-
-    @property
-    def bytes_served(self) -> int:
-        """How much has been sent, headers and repetitions included."""
-
-
-class Shelf(Protocol):
-    """Where packages are laid out for devices to fetch."""
-
-    def publish(self, content: bytes, *, endpoint: str) -> Offer:
-        """Make a package available to one device."""
-
-    def withdraw(self, token: str) -> None:
-        """Make it unavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a delivery is."""
-
-    phase: Phase
-    ota_bytes: int
-    ota_seconds: float | None
-
-
-OnProgress = Callable[[Progress], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a delivery ended; `reason` says why it failed."""
-
-    delivered: bool
-    reason: str = ""
+class DeliveryImpossible(Lwm2mMlError):
+    """A way was chosen that this service does not have."""
 
 
 class Delivery:
-    """One package on its way to one device, by one road."""
+    """One package on its way to one device, by one road and one kind of transfer."""
 
     def __init__(
         self,
@@ -76,7 +34,13 @@ class Delivery:
         *,
         on_progress: OnProgress,
         offered_before: bool = False,
+        transfer: Transfer = Transfer.PULL,
+        block_bytes: int | None = None,
     ) -> None:
+        """`offered_before`: an earlier run of the server may have offered the package already.
+
+        `block_bytes` is the largest block that may be pushed.
+        """
         self._session = session
         self._access = session.access
         self._endpoint = session.endpoint
@@ -86,6 +50,9 @@ class Delivery:
         self._road = road
         self._package = package
         self._on_progress = on_progress
+        self._transfer = transfer
+        self._push = Push(package, session.timing.push_limit(len(package)), block_bytes)
+        self._pushed_bytes = 0
         self._memory = Memory(offered=offered_before)
         self._phase = Phase.RESUMING
         self._offer: Offer | None = None
@@ -99,24 +66,29 @@ class Delivery:
         self._last_answer = time.monotonic()
         self._seen: tuple[object, ...] = ()
         self._reason = ""
-        self._log = log.bind(endpoint=session.endpoint, road=road.name)
+        self._transfer_failed = False
+        self._reported = 0.0
+        self._log = log.bind(endpoint=session.endpoint, road=road.name, transfer=str(transfer))
 
     async def run(self) -> Outcome:
-        """Drive the delivery to its end."""
-        try:
-            await self._observe()
-            while not self._phase.final:
-                await self._turn()
-                if not self._phase.final:
-                    await self._watch.wait(self._pause())
-            return Outcome(self._phase is Phase.DONE, self._reason)
-        finally:
-            self._withdraw()
+        """Drive the delivery to its end. When this is cancelled, what was offered stays for whoever goes on."""
+        await self._observe()
+        while not self._phase.final:
+            await self._turn()
+            if not self._phase.final:
+                await self._watch.wait(self._pause())
+        self._withdraw()
+        return Outcome(self._phase is Phase.DONE, self._reason, self._transfer_failed)
 
     @property
     def ota_bytes(self) -> int:
         """Bytes of the package that went over the air, repetitions included."""
-        return self._offer.bytes_served if self._offer else 0
+        return self._pushed_bytes + (self._offer.bytes_served if self._offer else 0)
+
+    @property
+    def block_bytes(self) -> int | None:
+        """The size of the blocks that the device asked for; None when it fetched none."""
+        return None if self._offer is None else self._offer.block_bytes
 
     async def _turn(self) -> None:
         """Look at the device once and do what its state asks for."""
@@ -139,14 +111,22 @@ class Delivery:
             return
         self._last_answer = time.monotonic()
         self._note_change(reading, slot)
-        event = self._road.classify(reading, slot, self._memory)
-        if event is Event.REFUSED and self._offer is None:
-            # Refused before this delivery offered anything: the address of an earlier one is gone, or never was good.
-            event = Event.LOST
+        event = self._event(reading, slot)
         phase = self._phase
         await self._take(event, reading, slot)
         if self._phase is phase and time.monotonic() - self._last_change > self._timing.limit(phase):
             await self._stuck(reading, slot)
+
+    def _event(self, reading: Reading, slot: SlotStatus) -> Event:
+        event = self._road.classify(reading, slot, self._memory)
+        if self._phase is Phase.RESUMING:
+            if event is Event.REFUSED and self._offer is None:
+                # Refused before this delivery offered anything: an earlier address is gone, or never was good.
+                return Event.LOST
+            if event is Event.TRANSFERRING and self._transfer is Transfer.PUSH:
+                # Whoever was pushing pushes no more.
+                return Event.OCCUPIED
+        return event
 
     async def _look(self) -> tuple[Reading, SlotStatus]:
         reading = await self._road.read(self._access, self._endpoint)
@@ -175,9 +155,19 @@ class Delivery:
         self._phase = phase
         if action is Action.FAIL:
             self._reason = self._road.failure_sentence(reading, slot)
+            self._transfer_failed = reading.result in self._road.transfer_failures
+        await self._report(changed=changed)
         await self._act(action, reading)
-        if changed:
-            await self._on_progress(Progress(self._phase, self.ota_bytes, self._seconds))
+
+    async def _report(self, *, changed: bool) -> None:
+        """Tell every change of phase, and now and then how a transfer goes on."""
+        now = time.monotonic()
+        transferring = self._phase in {Phase.OFFERED, Phase.TRANSFER}
+        if not changed and not (transferring and now - self._reported > self._timing.report):
+            return
+        self._reported = now
+        note = describe_transfer(self._situation(self._offered_at or now)) if transferring else ""
+        await self._on_progress(Progress(self._phase, self.ota_bytes, self._seconds, note))
 
     async def _act(self, action: Action, reading: Reading) -> None:
         """Do one thing. A lost answer is no failure: the next look at the device tells whether it was done."""
@@ -189,30 +179,43 @@ class Delivery:
         if action in {Action.WAIT, Action.FINISH, Action.FAIL}:
             return
         self._attempts[action] = self._attempts.get(action, 0) + 1
+        transferring = action is Action.OFFER
         if self._attempts[action] > self._timing.attempts:
-            self._fail(f"given up after {self._timing.attempts} attempts to {action} the module")
+            reason = f"given up after {self._timing.attempts} attempts to {action} the module"
+            self._fail(reason, transfer_failed=transferring)
             return
         try:
-            if action is Action.OFFER:
-                await self._publish(reading)
+            if transferring:
+                await self._send(reading)
             else:
                 self._memory.install_requested = action is Action.INSTALL
                 await perform[action](self._access, self._endpoint)
         except DeviceError as error:
-            self._fail(f"the device refused to {action} the module: {error.message}")
+            self._fail(f"the device refused to {action} the module: {error.message}", transfer_failed=transferring)
         except (OperationError, UnknownDevice) as error:
             self._log.info("outcome unknown", action=str(action), reason=error.message)
 
-    async def _publish(self, reading: Reading) -> None:
-        """Write the Package URI; the same one again when it is not the first time, so that the device may go on."""
-        if self._offer is None:
-            self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
+    async def _send(self, reading: Reading) -> None:
+        """Tell the device where to fetch the package, or push it."""
         self._memory.offered = True
         self._memory.install_requested = False
         self._memory.stale_result = reading.result or None
         if self._offered_at is None:
             self._offered_at = time.monotonic()
-        await self._road.offer(self._access, self._endpoint, self._offer.uri)
+        if self._transfer is Transfer.PUSH:
+            await self._road.push(self._access, self._endpoint, self._push)
+            self._pushed_bytes += len(self._package)
+        else:
+            await self._road.offer(self._access, self._endpoint, self._uri())
+
+    def _uri(self) -> str:
+        """Return the Package URI; the same one again when it is not the first time, so that the device may go on."""
+        if self._offer is None:
+            self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
+        uri = self._offer.http_uri if self._transfer is Transfer.PULL_HTTP else self._offer.uri
+        if uri is None:
+            raise DeliveryImpossible("packages are not served over HTTP here", hint="Set package_url in the settings")
+        return uri
 
     async def _stuck(self, reading: Reading, slot: SlotStatus) -> None:
         """Try the step again where the table knows a way, else end with a diagnosis."""
@@ -220,7 +223,8 @@ class Delivery:
         self._setbacks[self._phase] = self._setbacks.get(self._phase, 0) + 1
         exhausted = max(self._setbacks[self._phase], self._attempts.get(action, 0) + 1) > self._timing.attempts
         if exhausted or (phase is self._phase and action is Action.WAIT):
-            self._fail(diagnose(self._phase, self._situation(self._last_change)))
+            failed = self._phase in {Phase.OFFERED, Phase.TRANSFER}
+            self._fail(diagnose(self._phase, self._situation(self._last_change)), transfer_failed=failed)
             return
         self._log.warning("delivery is stuck", diagnosis=diagnose(self._phase, self._situation(self._last_change)))
         await self._take(Event.STUCK, reading, slot)
@@ -242,11 +246,13 @@ class Delivery:
             served=self.ota_bytes,
             total=len(self._package),
             silent_for=None if last_seen is None else time.time() - last_seen,
+            pushed=self._transfer is Transfer.PUSH,
         )
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, *, transfer_failed: bool = False) -> None:
         self._phase = Phase.FAILED
         self._reason = reason
+        self._transfer_failed = transfer_failed
 
     def _pause(self) -> float:
         """Return how long to wait before the next look: what the device does by itself is quick or long."""
@@ -265,4 +271,3 @@ class Delivery:
     def _withdraw(self) -> None:
         if self._offer is not None:
             self._shelf.withdraw(self._offer.token)
-            self._offer = None

@@ -10,13 +10,16 @@ from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, Table
 from lwm2m_ml.service.delivery.road import Reading, Road, read_integer
 from lwm2m_ml.service.delivery.slots import Slot, SlotStatus, result_sentence
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeliveryAccess
 from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT, FirmwareUpdateResource
 
 IDLE, DOWNLOADING, DOWNLOADED, UPDATING = range(4)
 SUCCESS = 1
 CONNECTION_LOST = 4
+INVALID_URI = 7
+UNSUPPORTED_PROTOCOL = 9
 DEFERRED = 11
+TRANSFER_FAILURES = frozenset({CONNECTION_LOST, INVALID_URI, UNSUPPORTED_PROTOCOL})
 
 FAILURES = {
     2: "not enough flash for the package",
@@ -73,17 +76,19 @@ class FirmwareUpdate(Road):
 
     name = "Firmware Update"
     table = TABLE
+    transfer_failures = TRANSFER_FAILURES
 
     def __init__(self, slot: Slot, digest: bytes) -> None:
         self.slot = slot
         self._digest = digest
         self._path = ObjectPath(FIRMWARE_UPDATE_OBJECT, slot.delivery_instance)
+        self.package = self._path.child(FirmwareUpdateResource.PACKAGE)
 
     def observed(self) -> tuple[ObjectPath, ...]:
         """Return the resources whose changes are worth a look."""
         return (self._path.child(FirmwareUpdateResource.STATE), self._path.child(FirmwareUpdateResource.UPDATE_RESULT))
 
-    async def read(self, access: DeviceAccess, endpoint: str) -> Reading:
+    async def read(self, access: DeliveryAccess, endpoint: str) -> Reading:
         """Read state and result."""
         state = await read_integer(access, endpoint, self._path.child(FirmwareUpdateResource.STATE))
         result = await read_integer(access, endpoint, self._path.child(FirmwareUpdateResource.UPDATE_RESULT))
@@ -119,19 +124,19 @@ class FirmwareUpdate(Road):
             return Event.RUNNING
         return Event.REFUSED if slot.state is ModuleState.FAILED else Event.EMPTY
 
-    async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
         """Write the Package URI."""
         await access.write(endpoint, self._path.child(FirmwareUpdateResource.PACKAGE_URI), uri)
 
-    async def clear(self, access: DeviceAccess, endpoint: str) -> None:
+    async def clear(self, access: DeliveryAccess, endpoint: str) -> None:
         """Reset the state machine with an empty Package URI."""
         await access.write(endpoint, self._path.child(FirmwareUpdateResource.PACKAGE_URI), "")
 
-    async def install(self, access: DeviceAccess, endpoint: str) -> None:
+    async def install(self, access: DeliveryAccess, endpoint: str) -> None:
         """Execute Update; allowed only in Downloaded. The device reboots."""
         await access.execute(endpoint, self._path.child(FirmwareUpdateResource.UPDATE))
 
-    async def activate(self, access: DeviceAccess, endpoint: str) -> None:
+    async def activate(self, access: DeliveryAccess, endpoint: str) -> None:
         """Do nothing: the device activates what it boots into."""
 
     def failure_sentence(self, reading: Reading, slot: SlotStatus) -> str:

@@ -1,13 +1,15 @@
-"""What every road of delivery has: a table, a way to read the device, and the five things that can be done."""
+"""What every road of delivery has: a table, a way to read the device, and the six things that can be done."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.service.delivery.machine import Event, Memory, Table
 from lwm2m_ml.service.delivery.slots import Slot, SlotStatus
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.delivery.transfer import Push, Transfer
+from lwm2m_ml.service.device_access import DeliveryAccess
 
 
 class UnexpectedReading(Lwm2mMlError):
@@ -29,13 +31,17 @@ class Road(ABC):
     name: str
     table: Table
     slot: Slot
+    package: ObjectPath
+    """The resource that takes a pushed package."""
+    transfer_failures: Collection[int]
+    """Results that speak of the transfer, and not of the package: another transfer may go well."""
 
     @abstractmethod
     def observed(self) -> tuple[ObjectPath, ...]:
         """Return the resources whose changes are worth a look."""
 
     @abstractmethod
-    async def read(self, access: DeviceAccess, endpoint: str) -> Reading:
+    async def read(self, access: DeliveryAccess, endpoint: str) -> Reading:
         """Read the delivery object."""
 
     @abstractmethod
@@ -43,19 +49,27 @@ class Road(ABC):
         """Turn what the device says into an event."""
 
     @abstractmethod
-    async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
         """Tell the device where the package is."""
 
+    async def push(self, access: DeliveryAccess, endpoint: str, push: Push) -> None:
+        """Write the package itself, block by block."""
+        await access.push(endpoint, self.package, push.package, within=push.within, block_bytes=push.block_bytes)
+
+    async def transfers(self, access: DeliveryAccess, endpoint: str) -> tuple[Transfer, ...]:
+        """Return how the device can get a package, best first; without a resource that tells, pulling goes first."""
+        return (Transfer.PULL, Transfer.PUSH, Transfer.PULL_HTTP)
+
     @abstractmethod
-    async def clear(self, access: DeviceAccess, endpoint: str) -> None:
+    async def clear(self, access: DeliveryAccess, endpoint: str) -> None:
         """Make room: drop what the delivery object holds."""
 
     @abstractmethod
-    async def install(self, access: DeviceAccess, endpoint: str) -> None:
+    async def install(self, access: DeliveryAccess, endpoint: str) -> None:
         """Have the checked package installed."""
 
     @abstractmethod
-    async def activate(self, access: DeviceAccess, endpoint: str) -> None:
+    async def activate(self, access: DeliveryAccess, endpoint: str) -> None:
         """Have the installed module run."""
 
     @abstractmethod
@@ -63,7 +77,7 @@ class Road(ABC):
         """Say why the device refused."""
 
 
-async def read_integer(access: DeviceAccess, endpoint: str, path: ObjectPath) -> int:
+async def read_integer(access: DeliveryAccess, endpoint: str, path: ObjectPath) -> int:
     """Read one integer (or Boolean) resource; raises `UnexpectedReading`."""
     records = await access.read(endpoint, path)
     value = records[0].value if len(records) == 1 else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lwm2m_ml.service.delivery.signals import Watch
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeliveryAccess
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +12,7 @@ class Session:
     """One device, the way to it, how to be woken by it, and how patient to be."""
 
     endpoint: str
-    access: DeviceAccess
+    access: DeliveryAccess
     watch: Watch
     model_object: int
     timing: DeliveryTiming

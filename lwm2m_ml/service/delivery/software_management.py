@@ -11,12 +11,14 @@ from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, Table
 from lwm2m_ml.service.delivery.road import Reading, Road, read_integer
 from lwm2m_ml.service.delivery.slots import Slot, SlotStatus, result_sentence
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeliveryAccess
 from lwm2m_ml.service.resources import SOFTWARE_MANAGEMENT_OBJECT, SoftwareManagementResource
 
 INITIAL, DOWNLOAD_STARTED, DOWNLOADED, DELIVERED, INSTALLED = range(5)
 FIRST_FAILURE = 50
 CONNECTION_LOST = 52
+INVALID_URI = 56
+TRANSFER_FAILURES = frozenset({CONNECTION_LOST, INVALID_URI})
 
 FAILURES = {
     50: "not enough storage for the package",
@@ -94,11 +96,13 @@ class SoftwareManagement(Road):
 
     name = "Software Management"
     table = TABLE
+    transfer_failures = TRANSFER_FAILURES
 
     def __init__(self, slot: Slot, digest: bytes) -> None:
         self.slot = slot
         self._digest = digest
         self._path = ObjectPath(SOFTWARE_MANAGEMENT_OBJECT, slot.delivery_instance)
+        self.package = self._path.child(SoftwareManagementResource.PACKAGE)
 
     def observed(self) -> tuple[ObjectPath, ...]:
         """Return the resources whose changes are worth a look."""
@@ -107,7 +111,7 @@ class SoftwareManagement(Road):
             self._path.child(SoftwareManagementResource.UPDATE_RESULT),
         )
 
-    async def read(self, access: DeviceAccess, endpoint: str) -> Reading:
+    async def read(self, access: DeliveryAccess, endpoint: str) -> Reading:
         """Read state, result and activation."""
         state = await read_integer(access, endpoint, self._path.child(SoftwareManagementResource.UPDATE_STATE))
         result = await read_integer(access, endpoint, self._path.child(SoftwareManagementResource.UPDATE_RESULT))
@@ -142,11 +146,11 @@ class SoftwareManagement(Road):
             return Event.LOST
         return Event.REFUSED if reading.state == INITIAL else Event.BROKEN
 
-    async def offer(self, access: DeviceAccess, endpoint: str, uri: str) -> None:
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
         """Write the Package URI."""
         await access.write(endpoint, self._path.child(SoftwareManagementResource.PACKAGE_URI), uri)
 
-    async def clear(self, access: DeviceAccess, endpoint: str) -> None:
+    async def clear(self, access: DeliveryAccess, endpoint: str) -> None:
         """Empty the slot: Uninstall for update, or plainly where a device does not know the argument."""
         path = self._path.child(SoftwareManagementResource.UNINSTALL)
         try:
@@ -154,11 +158,11 @@ class SoftwareManagement(Road):
         except Lwm2mMlError:
             await access.execute(endpoint, path)
 
-    async def install(self, access: DeviceAccess, endpoint: str) -> None:
+    async def install(self, access: DeliveryAccess, endpoint: str) -> None:
         """Execute Install; allowed only in Delivered."""
         await access.execute(endpoint, self._path.child(SoftwareManagementResource.INSTALL))
 
-    async def activate(self, access: DeviceAccess, endpoint: str) -> None:
+    async def activate(self, access: DeliveryAccess, endpoint: str) -> None:
         """Execute Activate; the device starts the trial."""
         await access.execute(endpoint, self._path.child(SoftwareManagementResource.ACTIVATE))
 

@@ -19,6 +19,14 @@ class DeliveryTiming:
     reboots: int = 50
     trial_results: int = 3
     trial: float = 300.0
+    report: float = 5.0
+    push: float = 120.0
+    slowest_rate: float = 32.0
+    """Bytes per second below which a push is not waited for any longer."""
+
+    def push_limit(self, size: int) -> float:
+        """Return how long pushing so many bytes may take."""
+        return self.push + size / self.slowest_rate
 
     def limit(self, phase: Phase) -> float:
         """Return how long a phase may pass without any change."""

@@ -16,7 +16,7 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice
-from lwm2m_ml.service.delivery.driver import Outcome
+from lwm2m_ml.service.delivery.outcome import Outcome
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.slots import read_slot_status, result_sentence
 from lwm2m_ml.service.resources import ModelResource

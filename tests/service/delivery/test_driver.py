@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from lwm2m_ml.service.delivery.driver import Delivery, Outcome, Progress
+from lwm2m_ml.service.delivery.driver import Delivery
 from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
+from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.slots import choose_slot, read_slots
 from lwm2m_ml.service.delivery.software_management import SoftwareManagement
 

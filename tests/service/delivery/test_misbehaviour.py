@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.service.delivery.driver import Delivery, Outcome, Progress
+from lwm2m_ml.service.delivery.driver import Delivery
 from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
+from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.slots import Slot

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.module.results import ModuleState
-from lwm2m_ml.service.delivery.driver import Outcome
+from lwm2m_ml.service.delivery.outcome import Outcome
 from lwm2m_ml.service.delivery.trial import (
     Trial,
     TrialAction,
