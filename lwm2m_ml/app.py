@@ -63,7 +63,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         await service.start()
         token = await access_tokens.issue_first_admin()
         where = Running(address_of(listener), server.uris, token)
-        yield where, api_server(create_api(service, access_tokens, server)), listener
+        yield where, api_server(create_api(service, access_tokens, server, settings)), listener
     finally:
         listener.close()
         await service.stop()

@@ -63,6 +63,11 @@ class Settings(BaseSettings):
         pattern="^(https?://.+)?$",
         description="where devices fetch packages over HTTP(S), e.g. through a proxy; empty: only with insecure",
     )
+    api_rate: float = Field(
+        default=100.0, ge=0, description="requests per second of one API caller, in the long run; 0 sets no limit"
+    )
+    api_upload_limit: int = Field(default=64 << 20, ge=1 << 20, description="bytes of an uploaded file, at most")
+    audit_days: float = Field(default=365.0, gt=0, description="how long the audit log is kept")
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)
 

@@ -37,6 +37,10 @@ class ConflictError(Lwm2mMlError):
     """The request contradicts the present state."""
 
 
+class UnavailableError(Lwm2mMlError):
+    """The service cannot do this at present; later it may."""
+
+
 class MissingExtraError(Lwm2mMlError):
     """An optional dependency is not installed."""
 

@@ -1,36 +1,84 @@
 """The FastAPI application in front of a running service."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
 
 from lwm2m_ml import __version__
+from lwm2m_ml.api.description import describe
+from lwm2m_ml.api.metrics import ApiMetrics
+from lwm2m_ml.api.middleware.audit import Audit
+from lwm2m_ml.api.middleware.bodies import BodyLimits
+from lwm2m_ml.api.middleware.callers import Callers
+from lwm2m_ml.api.middleware.failures import UnforeseenErrors
+from lwm2m_ml.api.middleware.idempotency import Idempotency
+from lwm2m_ml.api.middleware.requests import RequestContext
 from lwm2m_ml.api.problems import add_problem_handlers
 from lwm2m_ml.api.routes import (
+    audit,
     bootstrap,
     credentials,
     deployments,
     device_operations,
     devices,
     health,
+    jobs,
     models,
     packages,
     requests,
+    tokens,
     trust,
 )
 from lwm2m_ml.client.address import API_ROOT
+from lwm2m_ml.config import Settings
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens
 from lwm2m_ml.service.service import TinyMLService
 
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    module.router
+    for module in (
+        health,
+        trust,
+        devices,
+        device_operations,
+        requests,
+        models,
+        deployments,
+        jobs,
+        credentials,
+        bootstrap,
+        tokens,
+        audit,
+    )
+)
+"""Every route of the API."""
 
-def create_api(service: TinyMLService, access_tokens: AccessTokens, lwm2m_server: Lwm2mServer) -> FastAPI:
+UPLOAD_PATHS = (f"{API_ROOT}/models",)
+"""Below these, bodies that are no JSON may be as large as an upload."""
+
+
+def create_api(
+    service: TinyMLService, access_tokens: AccessTokens, lwm2m_server: Lwm2mServer, settings: Settings
+) -> FastAPI:
     """The API under `/api/v1`, its OpenAPI 3.1 description at `/openapi.json`."""
-    api = FastAPI(title="lwm2m-ml", version=__version__, summary="TinyML as a Service over LwM2M", docs_url=None)
+    api = FastAPI(
+        title="lwm2m-ml", version=__version__, summary="TinyML as a Service over LwM2M", docs_url=None, redoc_url=None
+    )
+    metrics = CollectorRegistry()
     api.state.service = service
     api.state.access_tokens = access_tokens
     api.state.lwm2m_server = lwm2m_server
-    routes = (health, trust, devices, device_operations, requests, models, deployments, credentials, bootstrap)
-    for router in (module.router for module in routes):
+    api.state.metrics = metrics
+    for router in ROUTERS:
         api.include_router(router, prefix=API_ROOT)
     api.include_router(packages.router)
     add_problem_handlers(api)
+    describe(api)
+    # The last one added is the first that a request meets.
+    api.add_middleware(UnforeseenErrors)
+    api.add_middleware(BodyLimits, settings.api_upload_limit, UPLOAD_PATHS)
+    api.add_middleware(Idempotency, service.repeats)
+    api.add_middleware(Audit, service.audit)
+    api.add_middleware(Callers, access_tokens, settings.api_rate)
+    api.add_middleware(RequestContext, ApiMetrics(metrics))
     return api

@@ -1,43 +1,49 @@
-"""Who may call what: bearer tokens with scopes, checked on every route."""
+"""Who may call what: every route is given one of these decisions."""
 
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPBearer, SecurityScopes
 from starlette.exceptions import HTTPException
 
-from lwm2m_ml.service.access import AccessTokens, Scope
+from lwm2m_ml.service.access import Caller, Scope
 
-bearer = HTTPBearer(auto_error=False, description="API token, printed at the first start of the server")
-
-
-def access_tokens(request: Request) -> AccessTokens:
-    """The tokens of the running server."""
-    tokens: AccessTokens = request.app.state.access_tokens
-    return tokens
+bearer = HTTPBearer(
+    auto_error=False, description="An API token of this server, or one of the OIDC provider it was told of"
+)
 
 
-def requires(scope: Scope) -> Callable[..., Awaitable[Scope]]:
-    """A dependency that lets a request pass when its token holds `scope` or a greater one; else 401 or 403."""
-
-    async def check(
-        tokens: Annotated[AccessTokens, Depends(access_tokens)],
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
-    ) -> Scope:
-        if credentials is None:
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, "This request needs an API token")
-        granted = await tokens.scope_of(credentials.credentials)
-        if granted is None:
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, "The API token is unknown or was revoked")
-        if not granted.includes(scope):
-            raise HTTPException(HTTPStatus.FORBIDDEN, f"This request needs the scope {scope}, the token has {granted}")
-        return granted
-
-    return check
+async def require_scope(
+    request: Request, wanted: SecurityScopes, _token: Annotated[object, Depends(bearer)] = None
+) -> Caller:
+    """Let a request pass when its caller holds the wanted scope or a greater one; else 401 or 403."""
+    caller: Caller | None = request.state.caller
+    if caller is None and "Authorization" not in request.headers:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "This request needs an API token")
+    if caller is None:
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "The API token is unknown, was revoked or has expired")
+    needed = Scope(wanted.scopes[0])
+    if not caller.scope.includes(needed):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, f"This request needs the scope {needed}, the token has {caller.scope}"
+        )
+    return caller
 
 
-VIEWER = Depends(requires(Scope.VIEWER))
-OPERATOR = Depends(requires(Scope.OPERATOR))
-ADMIN = Depends(requires(Scope.ADMIN))
+async def let_anyone() -> None:
+    """Let everybody pass: for what tells nothing that a stranger could use."""
+
+
+def calling(request: Request) -> Caller:
+    """The caller of a request that was let pass."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+ANYONE = Depends(let_anyone)
+VIEWER = Security(require_scope, scopes=[Scope.VIEWER.value])
+OPERATOR = Security(require_scope, scopes=[Scope.OPERATOR.value])
+ADMIN = Security(require_scope, scopes=[Scope.ADMIN.value])
+
+CurrentCaller = Annotated[Caller, Depends(calling)]

@@ -1,6 +1,6 @@
 """What travels between the operator's API and its clients, as JSON: one frozen model per noun."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -9,6 +9,16 @@ class Schema(BaseModel):
     """A frozen JSON object; a client ignores members that a newer server adds."""
 
     model_config = ConfigDict(frozen=True)
+
+
+Item = TypeVar("Item")
+
+
+class InvalidField(Schema):
+    """One member of a request that was not as it has to be, such as `body.model`."""
+
+    field: str
+    detail: str
 
 
 class Problem(Schema):
@@ -20,6 +30,14 @@ class Problem(Schema):
     detail: str
     hint: str = ""
     device_code: str = ""
+    errors: list[InvalidField] = Field(default_factory=list)
+
+
+class Page(Schema, Generic[Item]):
+    """A part of a list; `next` is the cursor of the part that follows, None when this is the last."""
+
+    items: list[Item]
+    next: str | None = None
 
 
 class Health(Schema):
@@ -260,3 +278,68 @@ class ReferenceAnswers(Schema):
     outputs: list[list[int]]
     scale: float
     zero_point: int
+
+
+class Job(Schema):
+    """Long work: `state` is running, done, failed or cancelled; `progress` from 0 to 1. Times are Unix seconds."""
+
+    id: str
+    kind: str
+    subject: str
+    caller: str
+    state: str
+    progress: float
+    activity: str
+    created_at: float
+    ended_at: float | None
+    result: Any
+    error: str
+
+
+class TokenRequest(Schema):
+    """An API token to be made; it ends after `expires_in` seconds, if given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: str = Field(min_length=1, max_length=128)
+    scope: Literal["viewer", "operator", "admin"] = "viewer"
+    expires_in: float | None = Field(default=None, gt=0, le=315_360_000)
+
+
+class Token(Schema):
+    """An API token without what is secret of it."""
+
+    id: str
+    label: str
+    scope: str
+    created_at: float
+    expires_at: float | None
+
+
+class IssuedToken(Schema):
+    """A new API token, which is never shown again."""
+
+    token: Token
+    secret: str = Field(repr=False)
+
+
+class CallerFacts(Schema):
+    """Who the server takes a caller for."""
+
+    name: str
+    scope: str
+
+
+class Act(Schema):
+    """One entry of the audit log: `action` is method and route, `target` the path, `status` that of the answer."""
+
+    id: int
+    at: float
+    caller: str
+    scope: str
+    address: str
+    action: str
+    endpoint: str | None
+    target: str
+    status: int
+    request_id: str

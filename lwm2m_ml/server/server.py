@@ -56,7 +56,7 @@ class Lwm2mServer:
         self._addresses: Addresses = {}
         self._listening: Listening | None = None
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
-        vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
+        self.vault = vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
         self.credentials = Credentials(store.credentials, vault)
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)

@@ -11,6 +11,7 @@ from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.service.audit import AuditLog
 from lwm2m_ml.service.builds import Builder
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.experience import Experiences
@@ -23,9 +24,11 @@ from lwm2m_ml.service.device_run import Workshop
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
+from lwm2m_ml.service.jobs import Jobs
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
+from lwm2m_ml.service.repeats import Repeats
 from lwm2m_ml.service.requests import Requests
 from lwm2m_ml.service.result_log import ResultLog
 from lwm2m_ml.service.results import InferenceResult, ResultReader
@@ -38,6 +41,7 @@ from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store.store import Store
 
 ALL = "all"
+SECONDS_OF_A_DAY = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,9 @@ class TinyMLService:
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._watches = Watches(server.devices, bus)
         self.requests = Requests(server, self.catalogue)
+        self.jobs = Jobs(store.jobs, bus)
+        self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
+        self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
         self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)
@@ -102,10 +109,12 @@ class TinyMLService:
         self._results.start()
         self._server.add_keeper(self._results.keep)
         self._watches.start()
+        await self.jobs.start()
         await self._deployments.start()
 
     async def stop(self) -> None:
         """Stop all work; deployments under way go on at the next start. May be called when never started."""
+        await self.jobs.stop()
         await self._deployments.stop()
         await self._builder.stop()
         await self._results.stop()

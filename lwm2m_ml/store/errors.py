@@ -2,29 +2,29 @@
 
 from sqlalchemy import exc
 
-from lwm2m_ml.errors import ConflictError, Lwm2mMlError
+from lwm2m_ml.errors import ConflictError, Lwm2mMlError, UnavailableError
 
 
 class StoreError(Lwm2mMlError):
     """The database did not do what was asked."""
 
 
-class StoreUnavailable(StoreError):
+class StoreUnavailable(StoreError, UnavailableError):
     """The database cannot be opened or reached."""
 
 
-class StoreFull(StoreError):
+class StoreFull(StoreError, UnavailableError):
     """There is no room left for the database."""
 
 
-class StoreOverloaded(StoreError):
+class StoreOverloaded(StoreError, UnavailableError):
     """More writes are waiting than the database can take in bounded time."""
 
     def __init__(self, waiting: int) -> None:
         super().__init__(f"{waiting} writes are already waiting for the database", hint="Try again in a few seconds")
 
 
-class StoreClosed(StoreError):
+class StoreClosed(StoreError, UnavailableError):
     """The store has been closed; nothing can be written any more."""
 
     def __init__(self) -> None:

@@ -5,6 +5,7 @@ from typing import Self
 from lwm2m_ml.store import migrate
 from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
+from lwm2m_ml.store.audit_entries import AuditRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
 from lwm2m_ml.store.credentials import CredentialRepository
 from lwm2m_ml.store.database import Database, create_engine
@@ -14,6 +15,8 @@ from lwm2m_ml.store.deployments import DeploymentRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
+from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
+from lwm2m_ml.store.jobs import JobRepository
 from lwm2m_ml.store.models import ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
@@ -50,6 +53,9 @@ class Store:
         self.oscore_contexts = OscoreContextRepository(database)
         self.alarms = AlarmRepository(database)
         self.watched_models = WatchedModelRepository(database)
+        self.jobs = JobRepository(database)
+        self.idempotency_keys = IdempotencyRepository(database)
+        self.audit_entries = AuditRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

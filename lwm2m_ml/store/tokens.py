@@ -12,12 +12,13 @@ from lwm2m_ml.store.rows import row_of
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """One token: its digest, its scope and what its owner calls it."""
+    """One token: its digest, its scope, what its owner calls it, and when it ends, if ever."""
 
     hash: str
     scope: str
     label: str
     created_at: float = field(default_factory=now)
+    expires_at: float | None = None
 
 
 class TokenRepository:
@@ -27,9 +28,9 @@ class TokenRepository:
         self._database = database
         self._put = database.upsert(tables.tokens, keep=("created_at",))
 
-    async def add(self, digest: str, *, scope: str, label: str) -> TokenRecord:
+    async def add(self, digest: str, *, scope: str, label: str, expires_at: float | None = None) -> TokenRecord:
         """Store a token's digest."""
-        record = TokenRecord(digest, scope, label)
+        record = TokenRecord(digest, scope, label, expires_at=expires_at)
         await self._database.writer.submit(self._put, row_of(record))
         return record
 

@@ -6,18 +6,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from lwm2m_ml.app import ApiServer, Running, running
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.config import Settings
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, add_file
 from lwm2m_ml.service.access import AccessTokens, Scope
+from lwm2m_ml.service.repeats import Repeats
 
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Running, ApiServer]]:
     add_file(tmp_path / FOLDER, Path(__file__).with_name("notes.xml"))
-    settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0, insecure=True)
+    settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0, insecure=True, api_rate=0)
     async with running(settings) as (where, http, listener):
         task = asyncio.create_task(http.serve(sockets=[listener]))
         yield where, http
@@ -44,11 +46,22 @@ async def http(where: Running) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def issue(server: tuple[Running, ApiServer]) -> Callable[[Scope], Awaitable[str]]:
-    """Makes tokens of a scope."""
+def api(server: tuple[Running, ApiServer]) -> FastAPI:
     application = server[1].config.app
-    assert not isinstance(application, str)
-    tokens: AccessTokens = application.state.access_tokens  # type: ignore[union-attr]
+    assert isinstance(application, FastAPI)
+    return application
+
+
+@pytest.fixture
+def repeats(api: FastAPI) -> Repeats:
+    found: Repeats = api.state.service.repeats
+    return found
+
+
+@pytest.fixture
+def issue(api: FastAPI) -> Callable[[Scope], Awaitable[str]]:
+    """Makes tokens of a scope."""
+    tokens: AccessTokens = api.state.access_tokens
 
     async def make(scope: Scope) -> str:
         return await tokens.issue(scope, "test")
