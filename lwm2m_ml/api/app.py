@@ -51,7 +51,10 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         audit,
     )
 )
-"""Every route of the API."""
+"""Every route below the API's root."""
+
+OTHER_ROUTERS: tuple[APIRouter, ...] = (packages.router,)
+"""What is not for operators."""
 
 UPLOAD_PATHS = (f"{API_ROOT}/models",)
 """Below these, bodies that are no JSON may be as large as an upload."""
@@ -71,7 +74,8 @@ def create_api(
     api.state.metrics = metrics
     for router in ROUTERS:
         api.include_router(router, prefix=API_ROOT)
-    api.include_router(packages.router)
+    for router in OTHER_ROUTERS:
+        api.include_router(router)
     add_problem_handlers(api)
     describe(api)
     # The last one added is the first that a request meets.

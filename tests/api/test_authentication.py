@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from lwm2m_ml.api.app import ROUTERS
+from lwm2m_ml.api.app import OTHER_ROUTERS, ROUTERS
 from lwm2m_ml.api.authentication import let_anyone, require_scope
 from lwm2m_ml.app import Running
 from lwm2m_ml.client.address import API_ROOT
@@ -31,7 +31,7 @@ class ApiRoute:
 
     @property
     def path(self) -> str:
-        return API_ROOT + re.sub(r"{(\w+)(:\w+)?}", lambda name: SAMPLES.get(name[1], "x"), self.template)
+        return re.sub(r"{(\w+)(:\w+)?}", lambda name: SAMPLES.get(name[1], "x"), self.template)
 
     @property
     def scope(self) -> Scope | None:
@@ -43,11 +43,11 @@ class ApiRoute:
 
 
 def api_routes() -> Iterator[ApiRoute]:
-    for router in ROUTERS:
+    for prefix, router in (*((API_ROOT, one) for one in ROUTERS), *(("", one) for one in OTHER_ROUTERS)):
         for route in router.routes:
             assert isinstance(route, APIRoute), f"{route} is no route that a decision can be seen on"
             for method in route.methods or ():
-                yield ApiRoute(method, route.path, tuple(_decisions(route.dependant)))
+                yield ApiRoute(method, prefix + route.path, tuple(_decisions(route.dependant)))
 
 
 def _decisions(dependant: Dependant) -> Iterator[Scope | None]:
@@ -59,7 +59,7 @@ def _decisions(dependant: Dependant) -> Iterator[Scope | None]:
 
 
 ROUTES = tuple(api_routes())
-OPEN = {"GET /health", "GET /ready"}
+OPEN = {"GET /api/v1/health", "GET /api/v1/ready", "GET /packages/{token}", "HEAD /packages/{token}"}
 DESCRIPTION = {"/openapi.json"}
 
 Issue = Callable[[Scope], Awaitable[str]]
@@ -76,7 +76,7 @@ def test_only_what_tells_nothing_is_open_to_strangers() -> None:
 
 def test_there_is_no_route_beside_those_that_were_decided_on(api: FastAPI) -> None:
     included = {id(getattr(route, "original_router", None)) for route in api.routes}
-    assert {id(router) for router in ROUTERS} <= included
+    assert {id(router) for router in (*ROUTERS, *OTHER_ROUTERS)} == included - {id(None)}
     assert {route.path for route in api.routes if hasattr(route, "path")} <= DESCRIPTION
 
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lwm2m_ml.api.middleware.base import Middleware
 from lwm2m_ml.api.problems import problem, problem_of
+from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.server.rates import Rates
 from lwm2m_ml.service.access import AccessTokens, Caller
@@ -29,7 +30,11 @@ class Callers(Middleware):
         self._strangers = Rates(per_second * STRANGERS_SHARE)
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request of somebody pass who keeps to their rate."""
+        """Let a request of somebody pass who keeps to their rate; devices that download are not held to any."""
+        if not scope["path"].startswith(API_ROOT):
+            scope["state"]["caller"] = None
+            await self.inner(scope, receive, send)
+            return
         try:
             caller = await self._caller_of(scope)
         except Lwm2mMlError as error:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
+from lwm2m_ml.api.authentication import ANYONE
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.errors import NotFoundError
 
@@ -16,7 +17,7 @@ Token = Annotated[str, Path(pattern="^[A-Za-z0-9_-]{1,64}$")]
 _ONE_RANGE = re.compile(r"^bytes=(\d{0,12})-(\d{0,12})$")
 
 
-@router.api_route("/packages/{token}", methods=["GET", "HEAD"])
+@router.api_route("/packages/{token}", methods=["GET", "HEAD"], dependencies=[ANYONE])
 async def fetch(service: Service, request: Request, token: Token) -> Response:
     """The package, or one range of it (RFC 9110 §14): a device goes on at any byte."""
     try:

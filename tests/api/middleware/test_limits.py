@@ -75,16 +75,22 @@ async def test_an_upload_of_unknown_length_is_cut_off_where_it_gets_too_large(
 async def test_a_caller_who_asks_too_often_is_told_to_wait() -> None:
     async with client_of(Callers(length, KnownTokens(), 10.0)) as http:  # type: ignore[arg-type]
         headers = {"Authorization": "Bearer good"}
-        answers = [await http.get("/", headers=headers) for _ in range(60)]
+        answers = [await http.get("/api/v1", headers=headers) for _ in range(60)]
     refused = [answer for answer in answers if answer.status_code == 429]
     assert 5 <= len(refused) <= 10
     assert refused[0].headers["Retry-After"] == "1"
     assert refused[0].headers["Content-Type"] == "application/problem+json"
 
 
+async def test_devices_that_download_are_held_to_no_rate() -> None:
+    async with client_of(Callers(length, KnownTokens(), 10.0)) as http:  # type: ignore[arg-type]
+        answers = [await http.get("/packages/x") for _ in range(60)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_strangers_get_a_tenth_and_do_not_use_up_what_callers_have() -> None:
     async with client_of(Callers(length, KnownTokens(), 10.0)) as http:  # type: ignore[arg-type]
-        guesses = [await http.get("/", headers={"Authorization": f"Bearer {guess}"}) for guess in range(20)]
-        good = await http.get("/", headers={"Authorization": "Bearer good"})
+        guesses = [await http.get("/api/v1", headers={"Authorization": f"Bearer {guess}"}) for guess in range(20)]
+        good = await http.get("/api/v1", headers={"Authorization": "Bearer good"})
     assert 13 <= sum(answer.status_code == 429 for answer in guesses) <= 15
     assert good.status_code == 200
