@@ -5,6 +5,7 @@ from enum import IntEnum
 DEVICE_OBJECT = 3
 FIRMWARE_UPDATE_OBJECT = 5
 SOFTWARE_MANAGEMENT_OBJECT = 9
+BINARY_APP_DATA_OBJECT = 19
 
 
 class DeviceResource(IntEnum):
@@ -83,6 +84,14 @@ class ResultResource(IntEnum):
     CAPTURE = 11
     CAPTURED_INPUT = 12
     INPUT_HISTOGRAM = 15
+
+
+class BinaryAppDataResource(IntEnum):
+    """Object 19, BinaryAppDataContainer."""
+
+    DATA = 0
+    DATA_CREATION_TIME = 2
+    DATA_DESCRIPTION = 3
 
 
 class SoftwareManagementResource(IntEnum):

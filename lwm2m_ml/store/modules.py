@@ -47,6 +47,10 @@ class ModuleRepository:
         """The module built for this key, or None."""
         return await self._find(tables.modules.c.key == key)
 
+    async def by_module_digest(self, digest: str) -> ModuleRecord | None:
+        """A signed module by what devices show as its digest, or None; all packages of one build share it."""
+        return await self._find(tables.modules.c.facts["module_digest"].as_string() == digest)
+
     async def all(self) -> tuple[ModuleRecord, ...]:
         """Every module, oldest first."""
         statement = select(tables.modules).order_by(tables.modules.c.created_at, tables.modules.c.digest)

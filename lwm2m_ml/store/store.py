@@ -7,6 +7,7 @@ from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.audit_entries import AuditRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
+from lwm2m_ml.store.captures import CaptureRepository
 from lwm2m_ml.store.credentials import CredentialRepository
 from lwm2m_ml.store.database import Database, create_engine
 from lwm2m_ml.store.delivery_experience import DeliveryExperienceRepository
@@ -15,6 +16,7 @@ from lwm2m_ml.store.deployments import DeploymentRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
+from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
 from lwm2m_ml.store.jobs import JobRepository
 from lwm2m_ml.store.models import ModelRepository
@@ -52,6 +54,8 @@ class Store:
         self.delivery_experience = DeliveryExperienceRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)
         self.alarms = AlarmRepository(database)
+        self.feedback = FeedbackRepository(database)
+        self.captures = CaptureRepository(database)
         self.watched_models = WatchedModelRepository(database)
         self.jobs = JobRepository(database)
         self.idempotency_keys = IdempotencyRepository(database)

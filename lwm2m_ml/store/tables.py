@@ -296,3 +296,38 @@ audit_entries = Table(
     Column("request_id", String, nullable=False),
     Index("ix_audit_entries_endpoint_id", "endpoint", "id"),
 )
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("decided", Integer, nullable=False),
+    Column("true_class", Integer, nullable=False),
+    Column("given_by", String, nullable=False),
+    Column("given_at", Float, nullable=False, index=True),
+)
+
+capture_consents = Table(
+    "capture_consents",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("per_day", Integer, nullable=False),
+    Column("granted_by", String, nullable=False),
+    Column("granted_at", Float, nullable=False),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("endpoint", String, nullable=False, index=True),
+    Column("model", String, nullable=False, index=True),
+    Column("version", String, nullable=False),
+    Column("number", BigInteger),
+    Column("tensor", JSON, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("captured_at", Float, nullable=False),
+)

@@ -7,7 +7,7 @@ counted since the last time is a window; the windows of all devices of a model, 
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -27,18 +27,16 @@ from lwm2m_ml.service.monitoring.alarms import DRIFT, Alarms, Subject
 from lwm2m_ml.service.monitoring.counters import Counters
 from lwm2m_ml.service.monitoring.drift import DriftLimits, FeatureDrift, Judgement, judge
 from lwm2m_ml.service.monitoring.fleet_windows import FleetWindows, ModelKey
+from lwm2m_ml.service.monitoring.known_modules import Find, KnownModule
 from lwm2m_ml.service.monitoring.survey import Finding, survey
 from lwm2m_ml.service.monitoring.suspicion import Action, Phase, step
-from lwm2m_ml.service.monitoring.watched import KnownModule, Watched
+from lwm2m_ml.service.monitoring.watched import Watched
 from lwm2m_ml.store.watched_models import WatchedModelRepository
 
 log = structlog.get_logger(__name__)
 
 MAXIMUM_VISITS = 256
 """Devices asked at the same time; whoever is heard of meanwhile is asked the next time."""
-
-Find = Callable[[bytes], Awaitable[KnownModule | None]]
-"""Finds a module of this service by the digest that ML Model shows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from lwm2m_ml.service.monitoring.counters import Counters
-from lwm2m_ml.service.monitoring.watched import KnownModule
+from lwm2m_ml.service.monitoring.known_modules import KnownModule
 
 ModelKey = tuple[str, str]
 

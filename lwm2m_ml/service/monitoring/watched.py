@@ -4,20 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.service.monitoring.counters import Counters
 from lwm2m_ml.service.monitoring.suspicion import Phase
 from lwm2m_ml.store.watched_models import WatchedModelRecord
-
-
-@dataclass(frozen=True, slots=True)
-class KnownModule:
-    """A module that this service made, as far as the watch needs it; `inputs` names the channels of its input."""
-
-    model: str
-    version: str
-    reference: DriftReference | None
-    inputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

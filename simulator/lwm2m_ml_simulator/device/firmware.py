@@ -240,13 +240,12 @@ class Firmware:
             records.append(Record(model.child(27), figures.last))
         self._outbox.put(records)
 
-    def _captured(self, slot: int, data: bytes) -> None:
+    def _captured(self, slot: int, data: bytes, number: int) -> None:
         module = self.modules.loaded(slot)
         if module is None:
             return
         tensor = module.descriptor.inputs[0]
-        name = f"{module.descriptor.model_name} {module.descriptor.model_version}: {tensor.name}"
-        container = BinaryAppData.of(slot, data, name, tensor.dtype)
+        container = BinaryAppData.of(slot, data, f"result {number}", tensor.dtype)
         self.client.tree.add(container)
         self.results[slot].captured = ObjectLink(BinaryAppData.object_id, slot)
         self.client.update()

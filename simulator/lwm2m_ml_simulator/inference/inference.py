@@ -101,7 +101,7 @@ class InferenceEngine:
         faults: FaultInjector,
     ) -> None:
         self.on_result: Callable[[int, Result], None] = lambda slot, result: None
-        self.on_capture: Callable[[int, bytes], None] = lambda slot, data: None
+        self.on_capture: Callable[[int, bytes, int], None] = lambda slot, data, number: None
         self._captures: set[int] = set()
         self._modules = modules
         self._machine = machine
@@ -163,7 +163,7 @@ class InferenceEngine:
             await self._rot(module, inputs, figures.latency.inferences)
             if module.slot in self._captures:
                 self._captures.discard(module.slot)
-                self.on_capture(module.slot, inputs[0])
+                self.on_capture(module.slot, inputs[0], figures.next_number)
             inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
             self._keep(module, index, image, inference, figures)
         except MachineFailure as failure:

@@ -9,7 +9,7 @@ from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.server.events import DeviceUpdated
 from lwm2m_ml.service.monitoring.alarms import Alarms
 from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
-from lwm2m_ml.service.monitoring.watched import KnownModule
+from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.store import Store
 from tests.service.monitoring.conftest import DIGEST, MODEL, RESULT, CountingDevice
 

@@ -1,0 +1,77 @@
+"""The modules of this service, by the digest that a device shows of what it runs."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from lwm2m_ml.module.drift import DriftReference
+from lwm2m_ml.module.errors import InvalidDescriptorError
+from lwm2m_ml.store.modules import ModuleRecord, ModuleRepository
+
+_REFERENCE: TypeAdapter[DriftReference] = TypeAdapter(DriftReference)
+
+MAXIMUM_UNKNOWN = 10_000
+UNKNOWN_SECONDS = 60.0
+"""A digest that nobody knows is looked up again after this: a build may have just been finished."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModule:
+    """A module as far as watching it needs: `inputs` names the channels of its input, `tensor` tells how to read it."""
+
+    model: str
+    version: str
+    reference: DriftReference | None = None
+    inputs: tuple[str, ...] = ()
+    tensor: Mapping[str, Any] | None = None
+
+
+Find = Callable[[bytes], Awaitable[KnownModule | None]]
+"""Finds a module of this service by the digest that ML Model shows."""
+
+
+class KnownModules:
+    """Finds modules in the store once, and remembers them: a module never changes."""
+
+    def __init__(self, repository: ModuleRepository) -> None:
+        self._repository = repository
+        self._known: dict[bytes, KnownModule] = {}
+        self._unknown: dict[bytes, float] = {}
+
+    async def find(self, digest: bytes) -> KnownModule | None:
+        """Return the module with a digest; None when this service did not make it."""
+        if digest in self._known:
+            return self._known[digest]
+        if time.monotonic() < self._unknown.get(digest, 0.0):
+            return None
+        record = await self._repository.by_module_digest(digest.hex())
+        if record is None:
+            if len(self._unknown) >= MAXIMUM_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[digest] = time.monotonic() + UNKNOWN_SECONDS
+            return None
+        self._known[digest] = module = known_module(record)
+        return module
+
+
+def known_module(record: ModuleRecord) -> KnownModule:
+    """Read what is stored of a module; one without a readable reference is watched without."""
+    inputs = record.facts.get("inputs") or ()
+    return KnownModule(
+        model=record.model,
+        version=record.version,
+        reference=_reference(record.facts.get("drift")),
+        tensor=inputs[0] if inputs else None,
+    )
+
+
+def _reference(document: object) -> DriftReference | None:
+    if document is None:
+        return None
+    try:
+        return _REFERENCE.validate_python(document)
+    except (ValidationError, InvalidDescriptorError):
+        return None
