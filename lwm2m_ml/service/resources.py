@@ -6,6 +6,7 @@ DEVICE_OBJECT = 3
 FIRMWARE_UPDATE_OBJECT = 5
 SOFTWARE_MANAGEMENT_OBJECT = 9
 BINARY_APP_DATA_OBJECT = 19
+MODEL_CONFIGURATION_OBJECT = 513
 
 
 class DeviceResource(IntEnum):
@@ -120,3 +121,13 @@ class FirmwareUpdateResource(IntEnum):
     CANCEL = 10
     SEVERITY = 11
     MAXIMUM_DEFER_PERIOD = 13
+
+
+class ConfigurationResource(IntEnum):
+    """Object 513, AI Model Configuration."""
+
+    MODEL = 1
+    MODEL_URI = 4
+    MODEL_INTEGRITY = 5
+    ENABLED = 13
+    CONDITION = 14

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.lwm2m.ni import parse_ni
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
@@ -69,6 +70,7 @@ class FakeSlot:
     road: int = 9
     delivery_instance: int = 0
     uri: str = ""
+    integrity: str = ""
     received: bytes = b""
     delivery_state: int = 0
     delivery_result: int = 0
@@ -128,6 +130,7 @@ class FakeDevice:
             3: (0,),
             9: tuple(s.delivery_instance for s in self.slots if s.road == 9),
             5: tuple(s.delivery_instance for s in self.slots if s.road == 5),
+            513: tuple(s.delivery_instance for s in self.slots if s.road == 513),
         }
         if self.ml:
             known |= {CAPABILITIES: (0,), MODEL: tuple(slot.instance for slot in self.slots)}
@@ -154,8 +157,12 @@ class FakeDevice:
 
     async def write(self, endpoint: str, path: ObjectPath, value: Value) -> None:
         await self._reachable(endpoint)
-        self.writes.append((str(path), value))
         slot = self._slot(path)
+        if path.object_id == 513 and path.resource_id in {5, 13}:
+            self._configure(slot, path.resource_id, value)
+            await self._answer(endpoint)
+            return
+        self.writes.append((str(path), value))
         if self.lies or self.deaf:
             return
         slot.uri, slot.delivery_state, slot.delivery_result, slot.received = str(value), 0, 0, b""
@@ -191,6 +198,15 @@ class FakeDevice:
         await self._answer(endpoint)
 
     # What the device does by itself
+
+    def _configure(self, slot: FakeSlot, resource: int, value: Value) -> None:
+        """Model Integrity and Enabled of object 513."""
+        if resource == 5:
+            slot.integrity = str(value)
+        elif value and not self.lies:
+            self.executed.append(f"/513/{slot.delivery_instance}/13")
+            if slot.state in {1, 4}:
+                self._begin_trial(slot)
 
     def _execute(self, endpoint: str, path: ObjectPath) -> None:
         slot = self._slot(path)
@@ -258,6 +274,7 @@ class FakeDevice:
             slot.delivery_state, slot.delivery_result = 0, self.rejects
             slot.state, slot.result = 5, self.module_result
         else:
+            assert not slot.integrity or parse_ni(slot.integrity) == hashlib.sha256(slot.received).digest()
             slot.delivery_state, slot.digest = 3 if slot.road == 9 else 2, self.digest_of(slot.received)
             slot.delivery_result = 3 if slot.road == 9 else 0
             slot.state = 1
@@ -294,12 +311,16 @@ class FakeDevice:
         if (slot.road, resource) in {(9, 7), (5, 3)}:
             self._work(slot)
             return slot.delivery_state
+        if (slot.road, resource) == (513, 5):
+            return slot.integrity
         if (slot.road, resource) in {(9, 9), (5, 5)}:
             return slot.delivery_result
         return slot.active if (slot.road, resource) == (9, 12) else None
 
     def _model(self, path: ObjectPath) -> Value | None:
         slot = self._slot(path)
+        if slot.road == 513 and path.resource_id == 11:
+            self._work(slot)
         if path.resource_id == 11 and slot.state == 2 and not self.lazy:
             slot.inferences += 1
             slot.failures += self.fails_in_trial

@@ -53,6 +53,8 @@ def _offered(situation: Situation) -> str:
 def _transfer(situation: Situation) -> str:
     if situation.pushed:
         return f"the push of {situation.total:,} B broke off {situation.waited:.0f} s ago"
+    if not situation.served:
+        return _offered(situation)
     return (
         f"no block fetched for {situation.waited:.0f} s after {situation.served:,} B were served"
         f" of a package of {situation.total:,} B"

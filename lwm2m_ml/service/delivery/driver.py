@@ -157,7 +157,7 @@ class Delivery:
             self._reason = self._road.failure_sentence(reading, slot)
             self._transfer_failed = reading.result in self._road.transfer_failures
         await self._report(changed=changed)
-        await self._act(action, reading)
+        await self._act(action, reading, slot)
 
     async def _report(self, *, changed: bool) -> None:
         """Tell every change of phase, and now and then how a transfer goes on."""
@@ -169,7 +169,7 @@ class Delivery:
         note = describe_transfer(self._situation(self._offered_at or now)) if transferring else ""
         await self._on_progress(Progress(self._phase, self.ota_bytes, self._seconds, note))
 
-    async def _act(self, action: Action, reading: Reading) -> None:
+    async def _act(self, action: Action, reading: Reading, slot: SlotStatus) -> None:
         """Do one thing. A lost answer is no failure: the next look at the device tells whether it was done."""
         perform = {
             Action.CLEAR: self._road.clear,
@@ -186,7 +186,7 @@ class Delivery:
             return
         try:
             if transferring:
-                await self._send(reading)
+                await self._send(reading, slot)
             else:
                 self._memory.install_requested = action is Action.INSTALL
                 await perform[action](self._access, self._endpoint)
@@ -195,18 +195,19 @@ class Delivery:
         except (OperationError, UnknownDevice) as error:
             self._log.info("outcome unknown", action=str(action), reason=error.message)
 
-    async def _send(self, reading: Reading) -> None:
+    async def _send(self, reading: Reading, slot: SlotStatus) -> None:
         """Tell the device where to fetch the package, or push it."""
         self._memory.offered = True
         self._memory.install_requested = False
         self._memory.stale_result = reading.result or None
+        self._memory.stale_slot = slot
         if self._offered_at is None:
             self._offered_at = time.monotonic()
         if self._transfer is Transfer.PUSH:
             await self._road.push(self._access, self._endpoint, self._push)
             self._pushed_bytes += len(self._package)
         else:
-            await self._road.offer(self._access, self._endpoint, self._uri())
+            await self._road.offer(self._access, self._endpoint, self._uri(), self._package)
 
     def _uri(self) -> str:
         """Return the Package URI; the same one again when it is not the first time, so that the device may go on."""

@@ -124,7 +124,7 @@ class FirmwareUpdate(Road):
             return Event.RUNNING
         return Event.REFUSED if slot.state is ModuleState.FAILED else Event.EMPTY
 
-    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str, package: bytes) -> None:
         """Write the Package URI."""
         await access.write(endpoint, self._path.child(FirmwareUpdateResource.PACKAGE_URI), uri)
 

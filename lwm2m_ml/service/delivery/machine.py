@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lwm2m_ml.service.delivery.slots import SlotStatus
+
 
 class Phase(StrEnum):
     """Where a delivery stands."""
@@ -65,11 +67,12 @@ Table = Mapping[tuple[Phase, Event], tuple[Phase, Action]]
 
 @dataclass(slots=True)
 class Memory:
-    """What a delivery remembers besides the device's own state."""
+    """What a delivery remembers besides the device's own state; what is stale was there before the last offer."""
 
     offered: bool = False
     install_requested: bool = False
     stale_result: int | None = None
+    stale_slot: SlotStatus | None = None
 
 
 def step(table: Table, phase: Phase, event: Event) -> tuple[Phase, Action]:

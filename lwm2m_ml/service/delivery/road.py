@@ -49,8 +49,8 @@ class Road(ABC):
         """Turn what the device says into an event."""
 
     @abstractmethod
-    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
-        """Tell the device where the package is."""
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str, package: bytes) -> None:
+        """Tell the device where the package is, and what it is where the object can say it."""
 
     async def push(self, access: DeliveryAccess, endpoint: str, push: Push) -> None:
         """Write the package itself, block by block."""

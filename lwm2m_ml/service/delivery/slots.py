@@ -9,9 +9,16 @@ from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.service.device_access import DeviceAccess
-from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT, SOFTWARE_MANAGEMENT_OBJECT, ModelResource
+from lwm2m_ml.service.resources import (
+    FIRMWARE_UPDATE_OBJECT,
+    MODEL_CONFIGURATION_OBJECT,
+    SOFTWARE_MANAGEMENT_OBJECT,
+    ModelResource,
+)
 
 MAXIMUM_SLOTS = 16
+DELIVERY_OBJECTS = (SOFTWARE_MANAGEMENT_OBJECT, MODEL_CONFIGURATION_OBJECT, FIRMWARE_UPDATE_OBJECT)
+"""What slots are delivered by, in the order of preference: what needs no reboot first."""
 
 
 class NoSlotError(Lwm2mMlError):
@@ -66,7 +73,7 @@ _PREFERENCE = {
 def choose_slot(slots: Sequence[Slot], digest: bytes | None = None) -> Slot:
     """Return the slot that holds the module already, else the cheapest to overwrite; raises `NoSlotError`.
 
-    Software Management is preferred to Firmware Update, because it needs no reboot.
+    Slots of an object that needs no reboot are preferred.
     """
     if digest is not None:
         for slot in slots:
@@ -75,11 +82,11 @@ def choose_slot(slots: Sequence[Slot], digest: bytes | None = None) -> Slot:
     usable = [slot for slot in slots if slot.status.state in _PREFERENCE]
     if not usable:
         what = f"all {len(slots)} module slots are in use" if slots else "the device offers no object to deliver with"
-        raise NoSlotError(what, hint="Objects 9 (Software Management) and 5 (Firmware Update) are supported")
+        raise NoSlotError(what, hint="Objects 9, 513 and 5 are supported")
     return min(
         usable,
         key=lambda slot: (
-            slot.delivery_object != SOFTWARE_MANAGEMENT_OBJECT,
+            DELIVERY_OBJECTS.index(slot.delivery_object),
             _PREFERENCE[slot.status.state],
             slot.instance or 0,
             slot.delivery_instance,
@@ -123,7 +130,7 @@ async def _read_slot(access: DeviceAccess, endpoint: str, path: ObjectPath) -> S
     link = await _optional(access, endpoint, path.child(ModelResource.SOFTWARE_MANAGEMENT))
     if not isinstance(link, ObjectLink) or path.object_id is None or path.instance_id is None:
         return None
-    if link.object_id not in {SOFTWARE_MANAGEMENT_OBJECT, FIRMWARE_UPDATE_OBJECT}:
+    if link.object_id not in DELIVERY_OBJECTS:
         return None
     status = await read_slot_status(access, endpoint, path.object_id, path.instance_id)
     storage = await _optional(access, endpoint, path.child(ModelResource.STORAGE_USED))

@@ -146,7 +146,7 @@ class SoftwareManagement(Road):
             return Event.LOST
         return Event.REFUSED if reading.state == INITIAL else Event.BROKEN
 
-    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str) -> None:
+    async def offer(self, access: DeliveryAccess, endpoint: str, uri: str, package: bytes) -> None:
         """Write the Package URI."""
         await access.write(endpoint, self._path.child(SoftwareManagementResource.PACKAGE_URI), uri)
 

@@ -4,18 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
+from lwm2m_ml.service.delivery.model_configuration import ModelConfiguration
 from lwm2m_ml.service.delivery.road import Road
 from lwm2m_ml.service.delivery.slots import Slot, choose_slot
 from lwm2m_ml.service.delivery.software_management import SoftwareManagement
 from lwm2m_ml.service.delivery.transfer import Transfer
 from lwm2m_ml.service.device_access import DeliveryAccess
-from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT, SOFTWARE_MANAGEMENT_OBJECT
+from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT, MODEL_CONFIGURATION_OBJECT, SOFTWARE_MANAGEMENT_OBJECT
 
 ROADS: Mapping[int, Callable[[Slot, bytes], Road]] = {
     SOFTWARE_MANAGEMENT_OBJECT: SoftwareManagement,
+    MODEL_CONFIGURATION_OBJECT: ModelConfiguration,
     FIRMWARE_UPDATE_OBJECT: FirmwareUpdate,
 }
-"""How to drive each delivery object."""
+"""How to drive each delivery object, in the order in which they are tried: what needs no reboot first."""
 
 
 @dataclass(frozen=True, slots=True)

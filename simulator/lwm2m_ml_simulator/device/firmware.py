@@ -22,6 +22,7 @@ from lwm2m_ml_simulator.device.object_ids import (
     ML_CAPABILITIES,
     ML_MODEL,
     ML_RESULT,
+    MODEL_CONFIGURATION,
     SOFTWARE_MANAGEMENT,
 )
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
@@ -46,6 +47,7 @@ from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
 from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
 from lwm2m_ml_simulator.objects.ml_model import MlModel
 from lwm2m_ml_simulator.objects.ml_result import MlResult
+from lwm2m_ml_simulator.objects.model_configuration import ModelConfiguration
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
 from lwm2m_ml_simulator.processor.emulation import EmulationPool
 from lwm2m_ml_simulator.processor.machine import ModuleMachine
@@ -192,6 +194,12 @@ class Firmware:
                 intake.on_change = self._notifier(update.intake_changed, "/5/0/3", "/5/0/5")
             return [update]
         instances: list[ObjectInstance] = []
+        if self._board.profile.delivery is DeliveryObject.MODEL_CONFIGURATION:
+            for intake in self.intakes:
+                path = f"/{MODEL_CONFIGURATION}/{intake.number}"
+                intake.on_change = self._notifier(lambda: None, f"{path}/2", f"{path}/13")
+                instances.append(ModelConfiguration(self.modules, intake, journal))
+            return instances
         for intake in self.intakes:
             software = SoftwareManagement(self.modules, intake, journal)
             path = f"/{SOFTWARE_MANAGEMENT}/{intake.number}"
@@ -202,6 +210,8 @@ class Firmware:
     def _delivery_link(self, slot: int) -> ObjectLink:
         if self._firmware_update is not None:
             return ObjectLink(FIRMWARE_UPDATE, 0)
+        if self._board.profile.delivery is DeliveryObject.MODEL_CONFIGURATION:
+            return ObjectLink(MODEL_CONFIGURATION, slot)
         return ObjectLink(SOFTWARE_MANAGEMENT, slot)
 
     def _notifier(self, changed: Callable[[], None], *paths: str) -> Callable[[], None]:

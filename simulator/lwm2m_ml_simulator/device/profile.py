@@ -34,6 +34,7 @@ class DeliveryObject(StrEnum):
 
     SOFTWARE_MANAGEMENT = "software-management"
     FIRMWARE_UPDATE = "firmware-update"
+    MODEL_CONFIGURATION = "model-configuration"
 
 
 @dataclass(frozen=True, slots=True)

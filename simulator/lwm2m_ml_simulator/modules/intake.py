@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
+from hashlib import sha256
 
 import structlog
 
@@ -28,7 +29,10 @@ class Phase(Enum):
 
 
 class Intake:
-    """The intake of one slot: `problem` says why the last package stayed out, `on_change` is called at each step."""
+    """The intake of one slot: `problem` says why the last package stayed out, `on_change` is called at each step.
+
+    `expected_digest` tells the SHA-256 that a server said the whole package has, if one did.
+    """
 
     def __init__(
         self,
@@ -39,6 +43,7 @@ class Intake:
         self.number = staging.number
         self.problem: DownloadProblem | ModuleResult | None = None
         self.on_change: Callable[[], None] = lambda: None
+        self.expected_digest: Callable[[], bytes | None] = lambda: None
         self._modules = modules
         self._staging = staging
         profile = modules.profile
@@ -152,6 +157,9 @@ class Intake:
     def _take_over(self) -> None:
         """The package is here: if it is good, the slot is staged."""
         verified = self._reception.finish()
+        expected = self.expected_digest()
+        if expected is not None and sha256(self._staging.contents()).digest() != expected:
+            raise ModuleRejected(ModuleResult.DIGEST_MISMATCH, "The package is not the one that was announced")
         self.on_change()
         self._modules.stage(self.number, self._reception.staged(), verified.descriptor)
         self.on_change()

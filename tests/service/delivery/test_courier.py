@@ -48,7 +48,7 @@ def carry(shelf: Any, session_of: Callable[[Any], Any], experiences: Experiences
     return run
 
 
-@pytest.fixture(params=[9, 5], ids=["object 9", "object 5"])
+@pytest.fixture(params=[9, 5, 513], ids=["object 9", "object 5", "object 513"])
 def device(request: pytest.FixtureRequest, new_device: Callable[..., Any], slot_of: Any) -> Any:
     return new_device(slots=[slot_of(0, road=request.param)])
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.service.delivery.driver import Delivery
-from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
 from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.slots import choose_slot, read_slots
-from lwm2m_ml.service.delivery.software_management import SoftwareManagement
+from lwm2m_ml.service.delivery.ways import ROADS
 
 PACKAGE = bytes(range(256)) * 4
 DIGEST = hashlib.sha256(PACKAGE).digest()
@@ -31,14 +30,14 @@ def deliver(shelf: Any, session_of: Callable[[Any], Any], progress: list[Progres
             progress.append(step)
 
         slot = choose_slot(await read_slots(device, device.endpoint, 42770), DIGEST)
-        road = (FirmwareUpdate if slot.delivery_object == 5 else SoftwareManagement)(slot, DIGEST)
+        road = ROADS[slot.delivery_object](slot, DIGEST)
         delivery = Delivery(session, shelf, road, package, on_progress=note, offered_before=offered_before)
         return await delivery.run()
 
     return run
 
 
-@pytest.fixture(params=[9, 5], ids=["object 9", "object 5"])
+@pytest.fixture(params=[9, 5, 513], ids=["object 9", "object 5", "object 513"])
 def device(request: pytest.FixtureRequest, new_device: Callable[..., Any], slot_of: Any) -> Any:
     return new_device(slots=[slot_of(0, road=request.param)])
 
@@ -105,7 +104,7 @@ async def test_a_device_that_never_fetches_is_diagnosed(deliver: Deliver, device
     assert len(device.writes) == 3
 
 
-@pytest.mark.parametrize(("road", "refusal"), [(9, 53), (5, 5)])
+@pytest.mark.parametrize(("road", "refusal"), [(9, 53), (5, 5), (513, 0)])
 async def test_a_refused_package_names_the_result_of_ml_model(
     deliver: Deliver, new_device: Any, slot_of: Any, road: int, refusal: int
 ) -> None:
@@ -119,8 +118,11 @@ async def test_without_ml_model_the_delivery_object_tells_why(deliver: Deliver, 
     assert outcome.reason == "not enough storage for the package (Software Management result 50)"
 
 
-async def test_a_device_without_ml_model_is_trusted_by_its_delivery_object(deliver: Deliver, device: Any) -> None:
-    device.ml = False
+@pytest.mark.parametrize("road", [9, 5])
+async def test_a_device_without_ml_model_is_trusted_by_its_delivery_object(
+    deliver: Deliver, new_device: Any, slot_of: Any, road: int
+) -> None:
+    device = new_device(slots=[slot_of(0, road=road)], ml=False)
     assert await deliver(device) == Outcome(True)
 
 

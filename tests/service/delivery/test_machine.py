@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm2m_ml.service.delivery import firmware_update, software_management
+from lwm2m_ml.service.delivery import firmware_update, model_configuration, software_management
 from lwm2m_ml.service.delivery.machine import Action, Event, Phase, Table, step
 
-TABLES = [software_management.TABLE, firmware_update.TABLE]
+TABLES = [software_management.TABLE, firmware_update.TABLE, model_configuration.TABLE]
 NEEDS = {
     Action.INSTALL: {Event.READY, Event.STUCK},
     Action.ACTIVATE: {Event.INSTALLED, Event.STUCK},

@@ -10,13 +10,12 @@ from hypothesis import strategies as st
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.service.delivery.driver import Delivery
-from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
 from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.slots import Slot
-from lwm2m_ml.service.delivery.software_management import SoftwareManagement
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
+from lwm2m_ml.service.delivery.ways import ROADS
 
 PACKAGE = bytes(range(256)) * 2
 DIGEST = hashlib.sha256(PACKAGE).digest()
@@ -54,7 +53,7 @@ beginnings = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("road", [9, 5])
+@pytest.mark.parametrize("road", [9, 5, 513])
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(behaviour=behaviours, beginning=beginnings, offered_before=st.booleans())
 def test_every_delivery_ends_and_success_means_that_the_module_is_there(
@@ -74,7 +73,7 @@ def test_every_delivery_ends_and_success_means_that_the_module_is_there(
         device = device_type(shelf, bus, slots=[slot], **behaviour)
         with signals.watch("device") as watch:
             session = Session("device", device, watch, 42770, IMPATIENT)
-            way = (FirmwareUpdate if road == 5 else SoftwareManagement)(Slot(road, 0, 0), DIGEST)
+            way = ROADS[road](Slot(road, 0, 0), DIGEST)
             delivery = Delivery(session, shelf, way, PACKAGE, on_progress=ignore, offered_before=offered_before)
             async with asyncio.timeout(10):
                 outcome = await delivery.run()
