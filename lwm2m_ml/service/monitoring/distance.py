@@ -23,16 +23,16 @@ class Distance:
         )
 
 
-def distance(counts: Sequence[int], shares: Sequence[float], samples: int, alpha: float) -> Distance:
+def distance(counts: Sequence[int], shares: Sequence[float], samples: float, alpha: float) -> Distance:
     """Compare counts per bin with reference shares per bin.
 
-    `samples` is the number of independent observations behind the counts: the values of one input depend on each
-    other, so a histogram of whole inputs has as many samples as inputs. `alpha` is the chance of a false alarm in one
+    `samples` is the number of independent observations behind the counts, which may be fewer than were counted: the
+    values of one input depend on each other. `alpha` is the chance of a false alarm in one
     comparison. Raises `ValueError` when the bins do not match or nothing was counted.
     """
     total = sum(counts)
     if len(counts) != len(shares) or total <= 0 or samples <= 0:
-        raise ValueError(f"{len(counts)} bins with {total} values of {samples} samples against {len(shares)} shares")
+        raise ValueError(f"{len(counts)} bins with {total} values of {samples:g} samples against {len(shares)} shares")
     now = [count / total for count in counts]
     return Distance(
         stability_index=stability_index(now, shares, floor=1.0 / samples),
@@ -61,7 +61,7 @@ def kolmogorov_smirnov(now: Sequence[float], then: Sequence[float]) -> float:
     return max(abs(one - other) for one, other in zip(accumulate(now), accumulate(then), strict=True))
 
 
-def stability_chance(bins: int, samples: int, alpha: float) -> float:
+def stability_chance(bins: int, samples: float, alpha: float) -> float:
     """Stability index that undrifted samples exceed with probability `alpha`.
 
     The index is asymptotically chi-squared with bins - 1 degrees of freedom, divided by the number of samples, because
@@ -74,6 +74,6 @@ def stability_chance(bins: int, samples: int, alpha: float) -> float:
     return quantile / samples
 
 
-def kolmogorov_smirnov_chance(samples: int, alpha: float) -> float:
+def kolmogorov_smirnov_chance(samples: float, alpha: float) -> float:
     """Distance that undrifted samples exceed with probability at most `alpha` (Massart's inequality, 1990)."""
     return math.sqrt(-math.log(alpha / 2.0) / (2.0 * samples))

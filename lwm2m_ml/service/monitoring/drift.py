@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lwm2m_ml.module.drift import DriftReference
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.service.monitoring.counters import Counters
 from lwm2m_ml.service.monitoring.distance import Distance, distance
 
@@ -18,8 +18,8 @@ class DriftLimits:
     inputs nothing is judged.
     """
 
-    stability_index: float = 0.25
-    kolmogorov_smirnov: float = 0.2
+    stability_index: float = 0.1
+    kolmogorov_smirnov: float = 0.1
     false_alarms: float = 1e-4
     samples: int = 30
 
@@ -47,32 +47,34 @@ class Judgement:
 
 
 def judge(
-    window: Counters, reference: DriftReference, limits: DriftLimits, names: Sequence[str] = ()
+    window: Counters, baseline: DriftBaseline, limits: DriftLimits, names: Sequence[str] = ()
 ) -> Judgement | None:
-    """Judge a window of counts; None when there is too little in it, or nothing that the reference can be held to.
+    """Judge a window of counts; None when there is too little in it, or nothing that the baseline can be held to.
 
     `names` are those of the input channels, where the model has any. What a device counts in other bins than the
     reference has is not judged.
     """
     if window.results < limits.samples:
         return None
-    compared = [*_channels(window, reference, names), *_class_mix(window, reference)]
+    compared = [*_channels(window, baseline, names), *_class_mix(window, baseline)]
     if not compared:
         return None
     alpha = limits.false_alarms / (2 * len(compared))
     features = [
         FeatureDrift(name, found, drifted=found.beyond(limits.stability_index, limits.kolmogorov_smirnov))
-        for name, counts, shares in compared
-        for found in (distance(counts, shares, window.results, alpha),)
+        for name, counts, shares, samples in compared
+        for found in (distance(counts, shares, samples, alpha),)
     ]
     features.sort(key=lambda feature: (feature.drifted, feature.distance.stability_index), reverse=True)
     return Judgement(window.results, tuple(features))
 
 
-Comparison = tuple[str, tuple[int, ...], tuple[float, ...]]
+Comparison = tuple[str, tuple[int, ...], tuple[float, ...], float]
+"""Name, counts, reference shares and independent samples of one feature."""
 
 
-def _channels(window: Counters, reference: DriftReference, names: Sequence[str]) -> list[Comparison]:
+def _channels(window: Counters, baseline: DriftBaseline, names: Sequence[str]) -> list[Comparison]:
+    reference = baseline.reference
     if len(window.histogram) != sum(map(len, reference.shares)):
         return []
     found: list[Comparison] = []
@@ -81,14 +83,15 @@ def _channels(window: Counters, reference: DriftReference, names: Sequence[str])
         counts = window.histogram[begin : begin + len(shares)]
         begin += len(shares)
         if any(counts):
-            found.append((channel_name(number, len(reference.shares), names), counts, shares))
+            name = channel_name(number, len(reference.shares), names)
+            found.append((name, counts, shares, baseline.samples(window.results, number)))
     return found
 
 
-def _class_mix(window: Counters, reference: DriftReference) -> list[Comparison]:
-    shares = reference.class_shares
+def _class_mix(window: Counters, baseline: DriftBaseline) -> list[Comparison]:
+    shares = baseline.reference.class_shares
     counts = tuple(window.class_counts.get(number, 0) for number in range(len(shares)))
-    return [(CLASS_MIX, counts, shares)] if len(shares) > 1 and any(counts) else []
+    return [(CLASS_MIX, counts, shares, baseline.samples(sum(counts)))] if len(shares) > 1 and any(counts) else []
 
 
 def channel_name(number: int, channels: int, names: Sequence[str]) -> str:

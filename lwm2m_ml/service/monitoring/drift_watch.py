@@ -131,7 +131,7 @@ class DriftWatch:
         window = counters.since(before.counters)
         limits = self._limits(module.model)
         now = time.time()
-        judgement = None if module.reference is None else judge(window, module.reference, limits, module.inputs)
+        judgement = None if module.baseline is None else judge(window, module.baseline, limits, module.inputs)
         if judgement is None and window.results < limits.samples:
             return  # too little to judge: the window grows until the next visit
         phases = before.phases
@@ -142,9 +142,9 @@ class DriftWatch:
 
     async def _judge_fleet(self, module: KnownModule, window: Counters, limits: DriftLimits, now: float) -> None:
         whole = self._fleet.add(module, window, now)
-        if whole is None or whole.devices < 2 or whole.module.reference is None:
+        if whole is None or whole.devices < 2 or whole.module.baseline is None:
             return
-        judgement = judge(whole.counters, whole.module.reference, limits, whole.module.inputs)
+        judgement = judge(whole.counters, whole.module.baseline, limits, whole.module.inputs)
         if judgement is not None:
             key = (module.model, module.version)
             phases = self._fleet_phases.get(key, {})

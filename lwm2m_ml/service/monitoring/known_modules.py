@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.module.errors import InvalidDescriptorError
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.store.modules import ModuleRecord, ModuleRepository
 
-_REFERENCE: TypeAdapter[DriftReference] = TypeAdapter(DriftReference)
+_BASELINE: TypeAdapter[DriftBaseline] = TypeAdapter(DriftBaseline)
 
 MAXIMUM_UNKNOWN = 10_000
 UNKNOWN_SECONDS = 60.0
@@ -24,7 +24,7 @@ class KnownModule:
 
     model: str
     version: str
-    reference: DriftReference | None = None
+    baseline: DriftBaseline | None = None
     inputs: tuple[str, ...] = ()
     tensor: Mapping[str, Any] | None = None
 
@@ -58,20 +58,20 @@ class KnownModules:
 
 
 def known_module(record: ModuleRecord) -> KnownModule:
-    """Read what is stored of a module; one without a readable reference is watched without."""
+    """Read what is stored of a module; one without a readable baseline is watched without."""
     inputs = record.facts.get("inputs") or ()
     return KnownModule(
         model=record.model,
         version=record.version,
-        reference=_reference(record.facts.get("drift")),
+        baseline=_baseline(record.facts.get("drift")),
         tensor=inputs[0] if inputs else None,
     )
 
 
-def _reference(document: object) -> DriftReference | None:
+def _baseline(document: object) -> DriftBaseline | None:
     if document is None:
         return None
     try:
-        return _REFERENCE.validate_python(document)
+        return _BASELINE.validate_python(document)
     except (ValidationError, InvalidDescriptorError):
         return None

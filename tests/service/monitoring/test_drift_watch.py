@@ -8,12 +8,15 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.server.events import DeviceUpdated
 from lwm2m_ml.service.monitoring.alarms import Alarms
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
 from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.store import Store
 from tests.service.monitoring.conftest import DIGEST, MODEL, RESULT, CountingDevice
 
-REFERENCE = DriftReference((0.0,), (1.0,), ((-0.67, 0.0, 0.67),), ((0.25,) * 4,), (0.5, 0.5))
+BASELINE = DriftBaseline(
+    DriftReference((0.0,), (1.0,), ((-0.67, 0.0, 0.67),), ((0.25,) * 4,), (0.5, 0.5)), 10_000, (1.0,)
+)
 CALM = ([50, 50], [250, 250, 250, 250])
 MOVED = ([50, 50], [0, 100, 100, 800])
 RELEASE = "1.0.0"
@@ -23,7 +26,7 @@ class Library:
     """The modules this service made."""
 
     def __init__(self) -> None:
-        self.modules = {DIGEST: KnownModule("motion", RELEASE, REFERENCE, ("x",))}
+        self.modules = {DIGEST: KnownModule("motion", RELEASE, BASELINE, ("x",))}
 
     async def find(self, digest: bytes) -> KnownModule | None:
         return self.modules.get(digest)
@@ -114,7 +117,7 @@ async def test_another_module_ends_the_alarms_of_the_one_before(
 ) -> None:
     await visits(watch, device, MOVED, MOVED)
     device.digest = bytes(reversed(DIGEST))
-    library.modules[device.digest] = KnownModule("motion", "1.1.0", REFERENCE, ("x",))
+    library.modules[device.digest] = KnownModule("motion", "1.1.0", BASELINE, ("x",))
     device.classes, device.histogram = {}, []
     await visits(watch, device, CALM)
     assert alarms.open() == ()

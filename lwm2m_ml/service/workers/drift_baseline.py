@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from lwm2m_ml.module.drift import MAXIMUM_CHANNELS, DriftReference
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -13,33 +14,39 @@ if TYPE_CHECKING:
     Floats = NDArray[numpy.float32]
 
 BINS = 8
+MINIMUM_INPUTS = 20
+"""With fewer, nothing is known of how inputs differ from each other, and each counts as one sample."""
 MAXIMUM_FEATURE_CHANNELS = 16
 """An axis of an image or a signal that is longer holds positions, not channels."""
 
 
-def measure(inputs: "Floats", decided: Sequence[int] = (), classes: int = 0) -> DriftReference:
-    """Return the reference of `inputs` (N, …), in real values, and of what a classifier answered to them.
+def measure(inputs: "Floats", decided: Sequence[int] = (), classes: int = 0) -> DriftBaseline:
+    """Return the baseline of `inputs` (N, …), in real values, and of what a classifier answered to them.
 
     Each channel gets a histogram whose bins hold equal shares as far as its values allow; values that occur often make
     fewer, larger bins. Edges are single precision, as devices compare.
     """
     channels = _channels(inputs)
     edges = [_edges(values) for values in channels]
-    return DriftReference(
+    reference = DriftReference(
         means=tuple(float(values.mean(dtype=numpy.float64)) for values in channels),
         deviations=tuple(float(values.std(dtype=numpy.float64)) for values in channels),
         edges=tuple(tuple(map(float, of_channel)) for of_channel in edges),
         shares=tuple(_shares(values, of_channel) for values, of_channel in zip(channels, edges, strict=True)),
         class_shares=_class_shares(decided, classes),
     )
+    per_input = tuple(
+        _samples_per_input(values, of_channel) for values, of_channel in zip(channels, edges, strict=True)
+    )
+    return DriftBaseline(reference, len(inputs), per_input)
 
 
 def _channels(inputs: "Floats") -> list["Floats"]:
-    """Split inputs into channels, flattened: features of a vector, else the axis that is one of few."""
+    """Split inputs into channels (N, values): features of a vector, else the axis that is one of few."""
     axis = _channel_axis(inputs.shape)
     if axis is None:
-        return [inputs.reshape(-1)]
-    return [inputs.take(number, axis=axis).reshape(-1) for number in range(inputs.shape[axis])]
+        return [inputs.reshape(len(inputs), -1)]
+    return [inputs.take(number, axis=axis).reshape(len(inputs), -1) for number in range(inputs.shape[axis])]
 
 
 def _channel_axis(shape: tuple[int, ...]) -> int | None:
@@ -60,8 +67,27 @@ def _edges(values: "Floats") -> "Floats":
 
 
 def _shares(values: "Floats", edges: "Floats") -> tuple[float, ...]:
-    counts = numpy.bincount(numpy.searchsorted(edges, values, "right"), minlength=len(edges) + 1)
+    counts = numpy.bincount(numpy.searchsorted(edges, values.reshape(-1), "right"), minlength=len(edges) + 1)
     return tuple(float(count) / values.size for count in counts)
+
+
+def _samples_per_input(values: "Floats", edges: "Floats") -> float:
+    """Return how many independent values one input is worth, from 1 to as many as it has.
+
+    The values of one image or signal resemble each other, so histograms of whole inputs vary more than those of values
+    drawn one by one. The mean of the bins' design effects says how much more (Rao and Scott, The analysis of
+    categorical data from complex sample surveys, 1981).
+    """
+    count = values.shape[1]
+    bins = numpy.searchsorted(edges, values, "right")
+    shares = numpy.stack([(bins == number).mean(axis=1) for number in range(len(edges) + 1)], axis=1)
+    mean, variance = shares.mean(axis=0), shares.var(axis=0)
+    filled = (mean > 0.0) & (mean < 1.0)
+    if count == 1 or not filled.any() or len(values) < MINIMUM_INPUTS:
+        return 1.0
+    effects = count * variance[filled] / mean[filled]
+    effect = float(effects.sum() / max(int(filled.sum()) - 1, 1))
+    return float(min(max(count / max(effect, 1e-9), 1.0), count))
 
 
 def _class_shares(decided: Sequence[int], classes: int) -> tuple[float, ...]:
