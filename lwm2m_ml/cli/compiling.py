@@ -24,7 +24,7 @@ ReferenceOption = Annotated[
     str, typer.Option("--reference", help="Whose rounding the module has, bit for bit: litert or tflm.")
 ]
 PrecisionOption = Annotated[
-    str, typer.Option("--precision", help="What a float model becomes: int8, or float32, larger and slower.")
+    str, typer.Option("--precision", help="What a float model becomes: int8, int4 weights, int16x8, or float32.")
 ]
 CalibrationOption = Annotated[
     Path | None, typer.Option("--calibration", help="Samples (.npz, .npy) to quantise a float model with.")

@@ -19,6 +19,7 @@ from lwm2m_ml.cli import (
     inspect,
     models,
     objects,
+    quantize,
     requests,
     run,
     serve,
@@ -49,6 +50,7 @@ app.command("compile")(compile.compile_model)
 app.command("explain")(explain.explain_model)
 app.command("run")(run.run_module)
 app.command("inspect")(inspect.inspect_model)
+app.command("quantize")(quantize.quantize_model)
 app.add_typer(targets.app, name="targets")
 
 

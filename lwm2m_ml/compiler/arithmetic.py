@@ -24,6 +24,10 @@ class Rounding(Enum):
 
     DOUBLE = "double"
     SINGLE = "single"
+    WIDE = "wide"
+    """Once, of sums beyond int32: TfLite's fully connected layers on int16."""
+    REDUCED = "reduced"
+    """As WIDE, with a multiplier of 15 bits: TfLite's convolutions on int16."""
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
@@ -75,6 +79,15 @@ def multiply(
 ) -> Integers:
     """Values times multiplier / 2³¹ × 2^shift, as TfLite's MultiplyByQuantizedMultiplier."""
     shifts = numpy.asarray(shift, dtype=numpy.int64)
+    if rounding is Rounding.REDUCED:
+        few: Integers = values.astype(numpy.int64) * reduced(multiplier) + (numpy.int64(1) << (14 - shifts))
+        return few >> (15 - shifts)
+    if rounding is Rounding.WIDE:
+        # In two parts, so that no product leaves 64 bits.
+        sums, factor = values.astype(numpy.int64), numpy.asarray(multiplier, dtype=numpy.int64)
+        low = (sums & 0xFFFF) * factor + (numpy.int64(1) << (30 - shifts))
+        wide: Integers = ((sums >> 16) * factor + (low >> 16)) >> (15 - shifts)
+        return wide
     if rounding is Rounding.SINGLE:
         total = 31 - shifts
         product = values.astype(numpy.int64) * numpy.asarray(multiplier, dtype=numpy.int64)
@@ -84,21 +97,35 @@ def multiply(
     return divide_by_power_of_two(doubling_high_multiply(shifted, multiplier), numpy.maximum(-shifts, 0))
 
 
+def reduced(multiplier: Array | int) -> Integers:
+    """A multiplier of 31 bits rounded to 15, as TfLite does for sums of 64 bits."""
+    wide = numpy.asarray(multiplier, dtype=numpy.int64)
+    few: Integers = numpy.where(wide < 0x7FFF0000, (wide + (1 << 15)) >> 16, 0x7FFF)
+    return few
+
+
 def clamp_int8(values: Array, low: int = INT8_MINIMUM, high: int = INT8_MAXIMUM) -> NDArray[numpy.int8]:
     """Values limited to an interval, as int8."""
     return numpy.clip(values, low, high).astype(numpy.int8)
 
 
-def activation_limits(scale: float, zero_point: int, bounds: tuple[float, float]) -> tuple[int, int]:
-    """The int8 interval of a fused activation, as TfLite's CalculateActivationRangeQuantized."""
+def activation_limits(
+    scale: float,
+    zero_point: int,
+    bounds: tuple[float, float],
+    *,
+    lowest: int = INT8_MINIMUM,
+    highest: int = INT8_MAXIMUM,
+) -> tuple[int, int]:
+    """The interval of codes of a fused activation, as TfLite's CalculateActivationRangeQuantized; int8's by default."""
 
     def quantized(real: float) -> int:
         return zero_point + _round_half_away(float(numpy.float32(real) / numpy.float32(scale)))
 
     low, high = bounds
     return (
-        INT8_MINIMUM if math.isinf(low) else max(INT8_MINIMUM, quantized(low)),
-        INT8_MAXIMUM if math.isinf(high) else min(INT8_MAXIMUM, quantized(high)),
+        lowest if math.isinf(low) else max(lowest, quantized(low)),
+        highest if math.isinf(high) else min(highest, quantized(high)),
     )
 
 

@@ -2,19 +2,18 @@
 
 import pathlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.arithmetic import quantize_values
 from lwm2m_ml.compiler.backends.base import Backend, Payload
 from lwm2m_ml.compiler.backends.native.backend import NativeBackend
 from lwm2m_ml.compiler.errors import CalibrationError, UnsupportedTarget
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
 from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
-from lwm2m_ml.compiler.ir import Array, DataType, Graph, Tensor
+from lwm2m_ml.compiler.ir import Array, DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_finite, check_graph
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.passes.manager import run_passes
@@ -22,13 +21,15 @@ from lwm2m_ml.compiler.passes.pipeline import prune, simplify
 from lwm2m_ml.compiler.passes.tflm_rounding import RoundAsTflm
 from lwm2m_ml.compiler.proof import Proof, prove
 from lwm2m_ml.compiler.quantize.calibration import check_samples, random_samples
-from lwm2m_ml.compiler.quantize.post_training import quantize
+from lwm2m_ml.compiler.quantize.encoding import encoded
+from lwm2m_ml.compiler.quantize.post_training import PLAIN, quantize
+from lwm2m_ml.compiler.quantize.settings import Precision, QuantizationSettings
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.errors import UsageError
 
 OPTIMIZE = ("size", "balanced", "speed")
 REFERENCES = ("litert", "tflm")
-PRECISIONS = ("int8", "float32")
+PRECISIONS = tuple(precision.value for precision in Precision)
 _BACKENDS: Sequence[Backend] = (NativeBackend(),)
 # Samples of the calibration data that prove a module when the caller gives no inputs.
 _PROOF_SAMPLES = 8
@@ -43,21 +44,25 @@ def compile(
     reference: str = "litert",
     inputs: Array | Mapping[str, Array] | None = None,
     precision: str = "int8",
+    quantization: QuantizationSettings = PLAIN,
 ) -> CompiledModule:
     """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
 
     `calibration` and `inputs` are float32 samples of the model's input, axis 0 counting them; `inputs` may give each
     input's by name. `reference` tells whose rounding the module has; with `litert` a quantised TFLite model is also
     compared with LiteRT itself. With `precision` float32 a float model stays one: larger and slower, without
-    calibration, and proved within a tolerance instead of bit for bit. The same arguments give the same bytes. Raises a
-    subclass of `InvalidInputError` for a model or data that cannot be used.
+    calibration, and proved within a tolerance instead of bit for bit. `quantization` says how a float model is
+    quantised; its own precision gives way to `precision`. The same arguments give the same bytes. Raises a subclass of
+    `InvalidInputError` for a model or data that cannot be used.
     """
     _check_choice("optimisation", optimize, OPTIMIZE)
     _check_choice("reference", reference, REFERENCES)
     _check_choice("precision", precision, PRECISIONS)
     backend = backend_for(target)
     content = model if isinstance(model, bytes) else read_model(model)
-    graph, was_quantized = integer_graph(content, calibration, reference, precision=precision)
+    graph, was_quantized = integer_graph(
+        content, calibration, reference, precision=precision, quantization=quantization
+    )
     payload = backend.build(graph, target, optimize)
     samples = _proof_inputs(graph, calibration, inputs)
     by_litert = was_quantized and is_integer(graph) and reference == "litert" and is_tflite(content)
@@ -104,8 +109,29 @@ def simplified(model: bytes | pathlib.Path) -> Graph:
     return graph
 
 
+def float_graph(model: bytes | pathlib.Path) -> Graph:
+    """The simplified graph of a model that is not quantised; raises UsageError for one that is."""
+    graph = simplified(model)
+    if _came_quantized(graph):
+        raise UsageError("The model is quantised already", hint="Give the float model")
+    return graph
+
+
+def _came_quantized(graph: Graph) -> bool:
+    moving = (*graph.inputs, *(operation.output for operation in graph.operations))
+    return any(
+        graph.tensor(name).quantization is not None and graph.tensor(name).dtype is not DataType.FLOAT32
+        for name in moving
+    )
+
+
 def integer_graph(
-    model: bytes | pathlib.Path, calibration: Array | None, reference: str, *, precision: str = "int8"
+    model: bytes | pathlib.Path,
+    calibration: Array | None,
+    reference: str,
+    *,
+    precision: str = "int8",
+    quantization: QuantizationSettings = PLAIN,
 ) -> tuple[Graph, bool]:
     """The graph that is compiled, and whether the model came quantised.
 
@@ -113,21 +139,19 @@ def integer_graph(
     stay in float32: their features have scales of their own, and a comparison costs as much as one of integers.
     """
     graph = simplified(model)
-    was_quantized = any(
-        graph.tensor(name).quantization is not None and graph.tensor(name).dtype is not DataType.FLOAT32
-        for name in (*graph.inputs, *(operation.output for operation in graph.operations))
-    )
+    was_quantized = _came_quantized(graph)
     if was_quantized and precision != "int8":
-        raise UsageError("The model is quantised to int8 already", hint="Give the float model, or leave out float32")
-    if not was_quantized and precision == "int8" and not _has_trees(graph):
+        raise UsageError(f"The model is quantised to int8 already, not to {precision}", hint="Give the float model")
+    if not was_quantized and precision != "float32" and not has_trees(graph):
         with numpy.errstate(all="ignore"):
-            graph = quantize(graph, calibration)
+            graph = quantize(graph, calibration, replace(quantization, precision=Precision(precision)))
     if reference == "tflm":
         graph = run_passes(graph, (RoundAsTflm(),))
     return prune(graph), was_quantized
 
 
-def _has_trees(graph: Graph) -> bool:
+def has_trees(graph: Graph) -> bool:
+    """Whether decision trees are part of a graph."""
     return any(isinstance(operation.kind, TreeEnsemble) for operation in graph.operations)
 
 
@@ -152,19 +176,6 @@ def _quantized(graph: Graph, samples: Array) -> dict[str, Array]:
         given = samples if number == 0 else random_samples(single, len(samples))
         values[name] = encoded(graph.tensor(name), given)
     return values
-
-
-def encoded(tensor: Tensor, values: Array) -> Array:
-    """Real values in a tensor's element type."""
-    quantization = tensor.quantization
-    if tensor.dtype is DataType.FLOAT32 or quantization is None:
-        return values.astype(tensor.dtype.numpy)
-    if tensor.dtype is DataType.INT8:
-        return quantize_values(values, quantization.scale, quantization.zero_point)
-    limits = numpy.iinfo(tensor.dtype.value)
-    codes = numpy.rint(values / quantization.scale) + quantization.zero_point
-    limited: Array = numpy.clip(codes, limits.min, limits.max).astype(tensor.dtype.numpy)
-    return limited
 
 
 def _named(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -38,7 +38,7 @@ def read_samples(files: Sequence[Path], inputs: Sequence[Tensor], *, raw_type: s
 
 def read_calibration(file: Path) -> Array:
     """Samples for calibration: an `.npy` file, or an `.npz` file with one array."""
-    arrays = _arrays(file)
+    arrays = read_arrays(file)
     if len(arrays) != 1:
         raise UnreadableSamples(f"{file} holds the arrays {', '.join(sorted(arrays))}", hint="Give a file with one")
     return next(iter(arrays.values()))
@@ -47,7 +47,7 @@ def read_calibration(file: Path) -> Array:
 def _read(file: Path, inputs: Sequence[Tensor], raw_type: str) -> dict[str, Array]:
     if file.suffix.lower() not in (".npy", ".npz"):
         return {inputs[0].name: _real(file, _raw(file, _only(inputs, file), raw_type), inputs[0])}
-    arrays = _arrays(file)
+    arrays = read_arrays(file)
     if len(arrays) == 1 and len(inputs) == 1:
         arrays = {inputs[0].name: next(iter(arrays.values()))}
     if set(arrays) != {tensor.name for tensor in inputs}:
@@ -77,7 +77,7 @@ def _content(file: Path) -> bytes:
     return content
 
 
-def _arrays(file: Path) -> dict[str, Array]:
+def read_arrays(file: Path) -> dict[str, Array]:
     """The arrays of an .npy or .npz file; pickled objects are never read."""
     if not file.is_file():
         raise UsageError(f"Cannot read {file}: no such file")

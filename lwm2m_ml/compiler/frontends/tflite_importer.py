@@ -10,7 +10,9 @@ from lwm2m_ml.compiler.errors import CyclicModel, MissingQuantization, Unreadabl
 from lwm2m_ml.compiler.frontends.tflite_file import FileOperator, FileTensor, TfliteFile
 from lwm2m_ml.compiler.ir import Array, DataType, Quantization
 from lwm2m_ml.compiler.ir.builder import GraphBuilder
-from lwm2m_ml.compiler.ir.kinds import MOVES, Activation, Kind
+from lwm2m_ml.compiler.ir.kinds import MOVES, Activation, Kind, Reshape, Transpose
+from lwm2m_ml.compiler.ir.recurrent import SvdfState
+from lwm2m_ml.compiler.ir.types import WIDE_LAYERS
 
 _ACTIVATIONS = {
     tflite.ActivationFunctionType.NONE: Activation.NONE,
@@ -18,6 +20,8 @@ _ACTIVATIONS = {
     tflite.ActivationFunctionType.RELU6: Activation.RELU6,
     tflite.ActivationFunctionType.RELU_N1_TO_1: Activation.RELU_N1_TO_1,
 }
+# What is there for activations of 16 bits.
+_ON_INT16 = (*WIDE_LAYERS, Reshape, Transpose, SvdfState)
 
 
 @dataclass(slots=True)
@@ -108,6 +112,10 @@ class TfliteImporter:
         """Add the operation that computes one result."""
         result = self.file.tensors[index]
         self._check_quantization(result)
+        if result.dtype is DataType.INT16 and not isinstance(kind, _ON_INT16):
+            raise UnsupportedOperator(
+                operator.name, operator.place, why="its result is int16", hint="Convert the model to int8"
+            )
         if isinstance(kind, MOVES):
             self._check_moves(operator, operands, result)
         name = self.builder.add(
@@ -145,15 +153,19 @@ class TfliteImporter:
 
     def bias(self, operator: FileOperator, position: int, count: int, *, image: int = 0) -> str:
         """Add the bias of a layer, zeros where the file leaves it out; `image` is the operand that is convolved."""
-        integer = self.operand_type(operator, image) is DataType.INT8
+        integer = self.operand_type(operator, image) is not DataType.FLOAT32
         if position >= len(operator.inputs) or operator.inputs[position] < 0:
             zeros = numpy.zeros(count, numpy.int32 if integer else numpy.float32)
             return self.builder.constant(f"{operator.place} bias", zeros)
         tensor = self.constant(operator, position)
-        if tensor.dtype is not (DataType.INT32 if integer else DataType.FLOAT32):
-            raise UnsupportedOperator(operator.name, operator.place, why=f"its bias is {tensor.dtype.value}")
         assert tensor.data is not None  # noqa: S101 - see constant
-        return self.builder.constant(tensor.name, tensor.data)
+        data = tensor.data
+        if self.operand_type(operator, image) is DataType.INT16 and numpy.abs(data).max(initial=0) < 1 << 31:
+            # Beside int16 the file keeps biases in 64 bits.
+            data = data.astype(numpy.int32)
+        if data.dtype != (numpy.int32 if integer else numpy.float32):
+            raise UnsupportedOperator(operator.name, operator.place, why=f"its bias is {tensor.dtype.value}")
+        return self.builder.constant(tensor.name, data)
 
     def activation(self, operator: FileOperator, number: int) -> Activation:
         """The fused activation of an operator."""

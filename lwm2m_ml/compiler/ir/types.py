@@ -9,6 +9,8 @@ from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 
 _INT8, _INT16, _INT32, _FLOAT = DataType.INT8, DataType.INT16, DataType.INT32, DataType.FLOAT32
 
+# Layers whose operand and result may have 16 bits beside weights of 8.
+WIDE_LAYERS = (kinds.Convolution, kinds.DepthwiseConvolution, kinds.FullyConnected)
 # Operand types of kinds that take different ones in the integer world; everything else takes equal ones.
 _INTEGER_OPERANDS: dict[type, tuple[DataType, ...]] = {
     **dict.fromkeys(kinds.OUTPUT_AXIS, (_INT8, _INT8, _INT32)),
@@ -33,10 +35,19 @@ def result_type(kind: Kind, first: DataType) -> DataType:
     return first
 
 
+def possible_results(kind: Kind, first: DataType) -> tuple[DataType, ...]:
+    """The element types that a kind may give: layers with weights choose between 8 and 16 bits."""
+    if isinstance(kind, WIDE_LAYERS) and first in (_INT8, _INT16):
+        return (_INT8, _INT16)
+    return (result_type(kind, first),)
+
+
 def wrong_operand(kind: Kind, operands: Sequence[DataType]) -> int | None:
     """The number of the first operand whose type the kind does not take; None when all are right."""
     integer = operands[0] in (_INT8, _INT16) and type(kind) in _INTEGER_OPERANDS
     wanted = _INTEGER_OPERANDS[type(kind)] if integer else (operands[0],) * len(operands)
+    if integer and isinstance(kind, WIDE_LAYERS):
+        wanted = (operands[0], *wanted[1:])
     if isinstance(kind, kinds.Quantize):
         wanted = (_FLOAT,)
     if isinstance(kind, TreeEnsemble):

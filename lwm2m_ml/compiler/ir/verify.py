@@ -8,7 +8,7 @@ from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Tensor
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
-from lwm2m_ml.compiler.ir.types import result_type, wrong_operand
+from lwm2m_ml.compiler.ir.types import possible_results, wrong_operand
 
 _OPERANDS: dict[type, range] = {
     kinds.Convolution: range(3, 4),
@@ -94,7 +94,7 @@ def _verify_operation(graph: Graph, operation: Operation) -> None:
     wrong = wrong_operand(operation.kind, [operand.dtype for operand in operands])
     _require(wrong is None, f"{operation.name} takes no operand {wrong} of type {operands[wrong or 0].dtype.value}")
     _require(
-        result.dtype is result_type(operation.kind, operands[0].dtype),
+        result.dtype in possible_results(operation.kind, operands[0].dtype),
         f"{operation.name} computes {result.dtype.value} from {operands[0].dtype.value}",
     )
     if result.dtype in (DataType.INT8, DataType.INT16):

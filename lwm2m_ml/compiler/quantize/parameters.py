@@ -7,6 +7,9 @@ from lwm2m_ml.compiler.errors import CalibrationError
 from lwm2m_ml.compiler.ir import Array, Quantization
 from lwm2m_ml.compiler.quantize.calibration import Range
 
+# The largest codes of symmetric weights.
+LARGEST_INT8 = 127
+LARGEST_INT4 = 7
 # Biases stay below this, so that the sum of a layer cannot leave int32.
 _LARGEST_BIAS = float(1 << 30)
 # A tensor that moves less than this is constant: its scale would vanish in float32.
@@ -25,11 +28,21 @@ def activation_quantization(found: Range) -> Quantization:
     return Quantization.per_tensor(scale, max(-128, min(127, zero_point)))
 
 
-def weight_scales(weights: Array, axis: int, bias: Array, input_scale: float) -> tuple[float, ...]:
-    """One scale per output channel, symmetric, large enough that the channel's bias fits too."""
+def wide_quantization(found: Range) -> Quantization:
+    """Int16 codes, symmetric as TfLite's 16x8 scheme has them."""
+    largest = max(-found.low, found.high)
+    return Quantization.per_tensor(float(numpy.float32(largest / 32767)) if largest > _SMALLEST_SPAN else 1.0, 0)
+
+
+def weight_scales(
+    weights: Array, axis: int, bias: Array, input_scale: float, *, largest: int = LARGEST_INT8
+) -> tuple[float, ...]:
+    """One scale per output channel, symmetric, large enough that the channel's bias fits too.
+
+    `largest` is the largest code.
+    """
     others = tuple(index for index in range(weights.ndim) if index != axis)
-    largest = numpy.abs(weights.astype(numpy.float64)).max(axis=others)
-    for_weights = largest / 127.0
+    for_weights = numpy.abs(weights.astype(numpy.float64)).max(axis=others) / largest
     for_bias = numpy.abs(bias.astype(numpy.float64)) / (input_scale * _LARGEST_BIAS)
     scales = numpy.maximum(for_weights, for_bias)
     # A channel of zeros may have any scale; one of the usual size keeps its bias precise.
@@ -42,12 +55,12 @@ def weight_scales(weights: Array, axis: int, bias: Array, input_scale: float) ->
     return tuple(float(scale) for scale in scales.astype(numpy.float32))
 
 
-def quantize_weights(weights: Array, axis: int, scales: tuple[float, ...]) -> Array:
-    """Weights as int8 in -127…127."""
+def quantize_weights(weights: Array, axis: int, scales: tuple[float, ...], *, largest: int = LARGEST_INT8) -> Array:
+    """Weights as symmetric codes in int8, none larger than `largest`."""
     shape = [1] * weights.ndim
     shape[axis] = -1
     codes = round_half_away(weights.astype(numpy.float64) / numpy.array(scales).reshape(shape))
-    return numpy.clip(codes, -127, 127).astype(numpy.int8)
+    return numpy.clip(codes, -largest, largest).astype(numpy.int8)
 
 
 def quantize_bias(bias: Array, scales: tuple[float, ...], input_scale: float) -> Array:

@@ -46,6 +46,10 @@ class SharedRanges:
             if tensor.quantization is not None and tensor.quantization.axis is None and not tensor.is_constant:
                 self._fixed[self._find(name)] = tensor.quantization
 
+    def group_of(self, name: str) -> str:
+        """The name of one tensor that stands for all that share with this one."""
+        return self._find(name)
+
     def range_of(self, name: str) -> Range:
         """The range of all tensors that share with this one."""
         return self._ranges[self._find(name)]

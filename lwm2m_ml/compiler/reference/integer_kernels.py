@@ -35,7 +35,8 @@ EXTREMES = {kinds.BinaryFunction.MINIMUM: numpy.minimum, kinds.BinaryFunction.MA
 
 def exact_product(rows: Array, weights: Array) -> Array:
     """Rows times transposed weights, exactly, through floating point where all sums fit its mantissa."""
-    largest = int(numpy.abs(weights.astype(numpy.int64)).sum(axis=1).max(initial=0)) * 255
+    most = 255 if rows.dtype == numpy.int16 and numpy.abs(rows).max(initial=0) <= 255 else 1 << 15
+    largest = int(numpy.abs(weights.astype(numpy.int64)).sum(axis=1).max(initial=0)) * most
     dtype: Any = numpy.float32 if largest < 1 << 24 else numpy.float64
     product: Array = numpy.matmul(rows.astype(dtype), weights.astype(dtype).T)
     return product.astype(numpy.int64)

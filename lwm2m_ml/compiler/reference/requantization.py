@@ -13,9 +13,11 @@ from lwm2m_ml.compiler.arithmetic import (
     quantize_multiplier,
     wrap32,
 )
-from lwm2m_ml.compiler.ir import Graph, Operation, Tensor, kinds
+from lwm2m_ml.compiler.ir import DataType, Graph, Operation, Tensor, kinds
 from lwm2m_ml.compiler.ir.tensor import Array
 
+# Those of layers that read or write int16.
+WIDE_ROUNDINGS = (Rounding.WIDE, Rounding.REDUCED)
 LAYERS = (kinds.Convolution, kinds.DepthwiseConvolution, kinds.TransposeConvolution, kinds.FullyConnected)
 
 
@@ -29,10 +31,14 @@ class Requantization:
     low: int
     high: int
     rounding: Rounding
+    dtype: DataType = DataType.INT8
 
     def apply(self, sums: Array) -> Array:
-        """Int8 results of int32 sums whose last axis counts channels."""
+        """Results of int32 sums (int64 beside 16 bits) whose last axis counts channels."""
         multipliers, shifts = numpy.array(self.multipliers), numpy.array(self.shifts)
+        if self.rounding in WIDE_ROUNDINGS:
+            wide = multiply(sums, multipliers, shifts, self.rounding) + self.zero_point
+            return numpy.clip(wide, self.low, self.high).astype(self.dtype.numpy)
         scaled: Integers = multiply(wrap32(sums), multipliers, shifts, self.rounding)
         return clamp_int8(scaled + self.zero_point, self.low, self.high)
 
@@ -50,14 +56,31 @@ def zero_point_of(tensor: Tensor) -> int:
 
 
 def limits_of(tensor: Tensor, activation: kinds.Activation) -> tuple[int, int]:
-    """The int8 interval of a fused activation of a result."""
-    return activation_limits(scale_of(tensor), zero_point_of(tensor), activation.bounds)
+    """The interval of codes of a fused activation of an integer result."""
+    limits = numpy.iinfo(tensor.dtype.value)
+    bounds = activation.bounds
+    return activation_limits(
+        scale_of(tensor), zero_point_of(tensor), bounds, lowest=int(limits.min), highest=int(limits.max)
+    )
+
+
+def is_wide(*tensors: Tensor) -> bool:
+    """Whether one of these tensors holds 16 bits: the sums between them may then leave int32."""
+    return any(tensor.dtype is DataType.INT16 for tensor in tensors)
+
+
+def _rounding(kind: kinds.Kind, *, wide: bool) -> Rounding:
+    if wide:
+        return Rounding.WIDE if isinstance(kind, kinds.FullyConnected) else Rounding.REDUCED
+    once = isinstance(kind, kinds.FullyConnected) and not kind.rounds_twice
+    return Rounding.SINGLE if once else Rounding.DOUBLE
 
 
 def layer_requantization(graph: Graph, operation: Operation) -> Requantization:
     """The parameters of a convolution or fully connected layer.
 
     LiteRT's reference kernels round fully connected sums once and everything else twice; TFLM always rounds twice.
+    Layers that read or write int16 round once.
     The scales are multiplied in float64, as TfLite does.
     """
     kind = operation.kind
@@ -70,12 +93,12 @@ def layer_requantization(graph: Graph, operation: Operation) -> Requantization:
     reals = [scale_of(operand) * scale / scale_of(result) for scale in scales]
     pairs = [quantize_multiplier(real) for real in (reals * channels if len(reals) == 1 else reals)]
     low, high = limits_of(result, kind.activation)
-    once = isinstance(kind, kinds.FullyConnected) and not kind.rounds_twice
     return Requantization(
         tuple(multiplier for multiplier, _ in pairs),
         tuple(shift for _, shift in pairs),
         zero_point_of(result),
         low,
         high,
-        Rounding.SINGLE if once else Rounding.DOUBLE,
+        _rounding(kind, wide=is_wide(operand, result)),
+        result.dtype,
     )

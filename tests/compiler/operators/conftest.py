@@ -25,6 +25,7 @@ _TYPES = {
     "int8": schema.TensorType.INT8,
     "int16": schema.TensorType.INT16,
     "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
 }
 _STACK_BYTES = 16 * 1024
 

@@ -35,6 +35,7 @@ class Cases:
     """Makes the cases; the functions come from the workbench."""
 
     code: Callable[..., Any]
+    tensor: Callable[..., Any]
     constant: Callable[..., Any]
     options: Callable[..., Any]
     made: dict[str, Case] = field(default_factory=dict)
@@ -50,6 +51,39 @@ def _weights(cases: Cases, shape: tuple[int, ...], axis: int, scale: float = 0.0
     weights = cases.constant(_RANDOM.integers(-127, 128, shape), "int8", scales, axis)
     sums = [scale * one for one in scales]
     return [weights, cases.constant(_RANDOM.integers(-2000, 2000, channels), "int32", sums)]
+
+
+def _wide_layers(cases: Cases, conv: dict[str, Any]) -> None:
+    """Activations of 16 bits, weights of 8, biases of 64; one with sums beyond 32 bits."""
+
+    def wide(shape: tuple[int, ...], scale: float) -> Any:
+        return cases.tensor(shape, "int16", (scale,), (0,))
+
+    for name, filters, given, out, largest in (
+        ("fully connected", (7, 300), (1, 300), (1, 7), 2000),
+        ("fully connected, few", (7, 9), (1, 9), (1, 7), 1 << 30),
+        ("convolution", (4, 3, 3, 6), (1, 7, 8, 6), (1, 7, 8, 4), 1 << 20),
+        ("depthwise", (1, 3, 3, 4), (1, 7, 8, 4), (1, 7, 8, 4), 1 << 20),
+    ):
+        depthwise = name == "depthwise"
+        channels = filters[-1] if depthwise else filters[0]
+        scales = _RANDOM.uniform(0.002, 0.01, channels).astype(numpy.float32).tolist()
+        constants = [
+            cases.constant(_RANDOM.integers(-127, 128, filters), "int8", scales, 3 if depthwise else 0),
+            cases.constant(_RANDOM.integers(-largest, largest, channels), "int64", [scale * 1e-4 for scale in scales]),
+        ]
+        fields = {**conv, "padding": _SAME, **({"depthMultiplier": 1} if depthwise else {})}
+        table = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
+        connected = name.startswith("fully")
+        cases.add(
+            f"{name} on int16",
+            "FULLY_CONNECTED" if connected else "DEPTHWISE_CONV_2D" if depthwise else "CONV_2D",
+            [wide(given, 1e-4)],
+            [wide(out, 2e-4)],
+            cases.options("FullyConnectedOptions") if connected else cases.options(table, **fields),
+            constants,
+            version=7 if connected else 5,
+        )
 
 
 def _layers(cases: Cases) -> None:
@@ -91,6 +125,7 @@ def _layers(cases: Cases) -> None:
             _weights(cases, filters, 3),
             version=3,
         )
+    _wide_layers(cases, conv)
     for name, extent, padding, stride in (
         ("same", (8, 10), _SAME, (2, 2)),
         ("valid", (9, 11), _VALID, (2, 2)),
@@ -267,7 +302,7 @@ def _movement(cases: Cases) -> None:
 @pytest.fixture(scope="module")
 def models(bench: Any) -> dict[str, bytes]:
     """Every case as a TFLite file."""
-    cases = Cases(bench.code, bench.constant, bench.options)
+    cases = Cases(bench.code, bench.tensor, bench.constant, bench.options)
     for family in (_layers, _pools, _elementwise, _movement):
         family(cases)
     return {name: write(bench, case) for name, case in cases.made.items()}

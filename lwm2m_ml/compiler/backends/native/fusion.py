@@ -9,6 +9,7 @@ from lwm2m_ml.compiler.backends.native.kernel import Kernel
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import pointwise_depthwise
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.reference.requantization import is_wide
 
 FUSED_KERNELS: Sequence[Kernel] = (*pointwise_depthwise.KERNELS,)
 # Each candidate costs one more memory plan.
@@ -34,6 +35,8 @@ def _joined(graph: Graph, first: Step, second: Step) -> Step | None:
     """One step for two, when only the second reads what the first writes and a kernel computes both."""
     between = first.layer.result.name
     if second.layer.operands[0].name != between or between in graph.outputs:
+        return None
+    if is_wide(first.layer.operands[0], first.layer.result, second.layer.result):
         return None
     if len(graph.consumers()[between]) != 1:
         return None

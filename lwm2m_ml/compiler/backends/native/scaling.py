@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy
 
-from lwm2m_ml.compiler.arithmetic import Rounding
+from lwm2m_ml.compiler.arithmetic import Rounding, reduced
 from lwm2m_ml.compiler.backends.native.program import Program
-from lwm2m_ml.compiler.reference.requantization import Requantization
+from lwm2m_ml.compiler.reference.requantization import WIDE_ROUNDINGS, Requantization
 
 # The same results as arithmetic.multiply; each form needs what its name says.
 _RIGHT_SHIFT_FROM_ONE = """
@@ -35,6 +35,29 @@ _CLAMP = """
 static inline int8_t @NAME@(int32_t value, int32_t low, int32_t high)
 {
   return (int8_t)(value < low ? low : value > high ? high : value);
+}
+"""
+
+
+# Sums of 64 bits, a multiplier of 15.
+_REDUCED = """
+static inline int64_t @NAME@(int64_t value, int32_t multiplier, int32_t shift)
+{
+  return (value * multiplier + ((int64_t)1 << (shift - 1))) >> shift;
+}
+"""
+# Sums of 64 bits, in two parts, so that no product leaves 64.
+_WIDE = """
+static inline int64_t @NAME@(int64_t value, int32_t multiplier, int32_t shift)
+{
+  int64_t low = (value & 0xffff) * multiplier + ((int64_t)1 << (shift - 1));
+  return ((value >> 16) * multiplier + (low >> 16)) >> (shift - 16);
+}
+"""
+_WIDE_CLAMP = """
+static inline int32_t @NAME@(int64_t value, int32_t low, int32_t high)
+{
+  return value < low ? low : value > high ? high : (int32_t)value;
 }
 """
 
@@ -71,8 +94,11 @@ class Scaling:
 def scaling(program: Program, requantization: Requantization) -> Scaling:
     """The cheapest exact form for the shifts that occur."""
     function, shifts = _form(program, requantization)
-    clamp = clamp_function(program)
+    wide = requantization.rounding in WIDE_ROUNDINGS
+    clamp = program.function("clamp", _WIDE_CLAMP) if wide else clamp_function(program)
     multipliers = numpy.array(requantization.multipliers, numpy.int32)
+    if requantization.rounding is Rounding.REDUCED:
+        multipliers = reduced(multipliers).astype(numpy.int32)
     if len({*zip(multipliers.tolist(), shifts.tolist(), strict=True)}) == 1:
         return Scaling("", "", str(multipliers[0]), f"({shifts[0]})", function, clamp, requantization)
     return Scaling(
@@ -88,6 +114,10 @@ def scaling(program: Program, requantization: Requantization) -> Scaling:
 
 def _form(program: Program, requantization: Requantization) -> tuple[str, "numpy.typing.NDArray[numpy.int64]"]:
     shifts = numpy.array(requantization.shifts, numpy.int64)
+    if requantization.rounding is Rounding.REDUCED:
+        return program.function("multiply_reduced", _REDUCED), 15 - shifts
+    if requantization.rounding is Rounding.WIDE:
+        return program.function("multiply_wide", _WIDE), 31 - shifts
     if requantization.rounding is Rounding.SINGLE:
         return program.function("multiply_once", _ONCE), 31 - shifts
     if (shifts < 0).all():

@@ -12,6 +12,7 @@ from lwm2m_ml.compiler.backends.native.kernels import (
     fully_connected,
     mean,
     movement,
+    packed,
     parametric_relu,
     pooling,
     recurrent,
@@ -28,6 +29,7 @@ from lwm2m_ml.compiler.backends.native.kernels.scalar import depthwise as scalar
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.errors import UnsupportedOperator
 from lwm2m_ml.compiler.ir import DataType, Graph
+from lwm2m_ml.compiler.ir.types import WIDE_LAYERS
 from lwm2m_ml.compiler.targets import Target
 
 KERNELS: Sequence[Kernel] = (
@@ -39,6 +41,7 @@ KERNELS: Sequence[Kernel] = (
     *convolution.KERNELS,
     *depthwise.KERNELS,
     *fully_connected.KERNELS,
+    *packed.KERNELS,
     *pooling.KERNELS,
     *elementwise.KERNELS,
     *softmax.KERNELS,
@@ -51,11 +54,20 @@ KERNELS: Sequence[Kernel] = (
     *movement.KERNELS,
 )
 
+# These look at the element types themselves.
+WIDE_KERNELS: Sequence[Kernel] = (*convolution.KERNELS, *depthwise.KERNELS, *fully_connected.KERNELS)
+
 
 def candidates(layer: Layer) -> Iterator[Kernel]:
     """The kernels that can compute a layer, the preferred ones first."""
-    real = DataType.FLOAT32 in (layer.result.dtype, layer.operands[0].dtype)
-    return (kernel for kernel in (floating.KERNELS if real else KERNELS) if kernel.accepts(layer))
+    return (kernel for kernel in _offered(layer) if kernel.accepts(layer))
+
+
+def _offered(layer: Layer) -> Sequence[Kernel]:
+    types = (layer.result.dtype, layer.operands[0].dtype)
+    if DataType.FLOAT32 in types:
+        return floating.KERNELS
+    return WIDE_KERNELS if DataType.INT16 in types and isinstance(layer.kind, WIDE_LAYERS) else KERNELS
 
 
 def select(graph: Graph, target: Target, optimize: str) -> tuple[Step, ...]:

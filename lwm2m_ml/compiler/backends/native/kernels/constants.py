@@ -66,7 +66,8 @@ def peers(layer: Layer, *more: type[Kind]) -> list[Layer]:
     if layer.optimize == "speed":
         return [layer]
     others = (replace(layer, operation=operation, feeder=None) for operation in layer.graph.operations)
-    return [other for other in others if isinstance(other.kind, (type(layer.kind), *more))]
+    alike = (other for other in others if isinstance(other.kind, (type(layer.kind), *more)))
+    return [other for other in alike if other.operands[0].dtype is other.result.dtype is layer.result.dtype]
 
 
 def first_reads(layer: Layer, stride: Sequence[int], top: int, left: int) -> Array:

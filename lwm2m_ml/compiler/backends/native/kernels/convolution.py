@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels.bias import folded_bias
+from lwm2m_ml.compiler.backends.native.kernels.geometry import window_geometry
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
+from lwm2m_ml.compiler.backends.native.kernels.wide import element_types
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.backends.native.scaling import scaling
@@ -12,21 +14,21 @@ from lwm2m_ml.compiler.ir.kinds import Convolution
 from lwm2m_ml.compiler.reference.requantization import zero_point_of
 
 _TEMPLATE = """
-static void @NAME@(const int8_t *input, int8_t *output, const int8_t *weights, const int32_t *bias$PARAMETERS)
+static void @NAME@(const $INPUT *input, $OUTPUT *output, const int8_t *weights, const int32_t *bias$PARAMETERS)
 {
-  for (int32_t image = 0; image < $IMAGES; ++image, input += $IMAGE_BYTES)
+  for (int32_t image = 0; image < $IMAGES; ++image, input += $IMAGE_ELEMENTS)
   for (int32_t y = 0; y < $OUT_HEIGHT; ++y)
   for (int32_t x = 0; x < $OUT_WIDTH; ++x) {
     const int8_t *weight = weights;
     for (int32_t channel = 0; channel < $OUT_CHANNELS; ++channel) {
-      const int8_t *part = input + channel / $GROUP_OUTPUTS * $GROUP_INPUTS;
-      int32_t sum = bias[channel];
+      const $INPUT *part = input + channel / $GROUP_OUTPUTS * $GROUP_INPUTS;
+      $SUM sum = bias[channel];
       for (int32_t ky = 0; ky < $WINDOW_HEIGHT; ++ky) {
         int32_t row = y * $STRIDE_Y - $TOP + ky * $DILATION_Y;
         for (int32_t kx = 0; kx < $WINDOW_WIDTH; ++kx) {
           int32_t column = x * $STRIDE_X - $LEFT + kx * $DILATION_X;
           $INSIDE{
-            const int8_t *pixel = part + (row * $IN_WIDTH + column) * $IN_CHANNELS;
+            const $INPUT *pixel = part + (row * $IN_WIDTH + column) * $IN_CHANNELS;
             for (int32_t i = 0; i < $GROUP_INPUTS; ++i) sum += (pixel[i]$OFFSET) * weight[i];
           }
           weight += $GROUP_INPUTS;
@@ -62,32 +64,18 @@ class PlainConvolution(Portable):
         scale = scaling(program, layer.requantization)
         text = fill(
             _TEMPLATE.replace("$INSIDE", "" if kind.padding.is_zero else _INSIDE),
+            **element_types(layer),
             PARAMETERS=scale.parameters,
-            IMAGES=image.shape[0],
-            IMAGE_BYTES=image.elements // image.shape[0],
-            OUT_HEIGHT=layer.result.shape[1],
-            OUT_WIDTH=layer.result.shape[2],
-            OUT_CHANNELS=layer.result.shape[3],
-            IN_HEIGHT=image.shape[1],
-            IN_WIDTH=image.shape[2],
-            IN_CHANNELS=image.shape[3],
+            **window_geometry(layer, weights.shape[1:3]),
             GROUP_OUTPUTS=weights.shape[0] // kind.groups,
             GROUP_INPUTS=weights.shape[3],
-            WINDOW_HEIGHT=weights.shape[1],
-            WINDOW_WIDTH=weights.shape[2],
-            STRIDE_Y=kind.stride[0],
-            STRIDE_X=kind.stride[1],
-            TOP=kind.padding.top,
-            LEFT=kind.padding.left,
-            DILATION_Y=kind.dilation[0],
-            DILATION_X=kind.dilation[1],
             OFFSET=f" - ({offset})" if offset else "",
             SCALED=scale.expression("sum"),
         )
         function = program.function("convolution", text)
         biases = program.constant(bias.values if folded is None else folded)
         constants = f"{program.constant(values)}, {biases}{scale.arguments}"
-        return f"{function}({places.operands[0]}, {places.result}, {constants});"
+        return f"{function}((const void *){places.operands[0]}, (void *){places.result}, {constants});"
 
 
 KERNELS: tuple[Kernel, ...] = (PlainConvolution(),)

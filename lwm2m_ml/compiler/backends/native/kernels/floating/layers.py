@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lwm2m_ml.compiler.backends.native.kernel import Kernel, Places
 from lwm2m_ml.compiler.backends.native.kernels import transpose_convolution
 from lwm2m_ml.compiler.backends.native.kernels.floating.mathematics import activated
+from lwm2m_ml.compiler.backends.native.kernels.geometry import window_geometry
 from lwm2m_ml.compiler.backends.native.kernels.portable import Portable
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.program import Program, fill
@@ -101,33 +102,9 @@ def _text(layer: Layer, program: Program) -> str:
         return fill(transpose_convolution.TEMPLATE, SCALED=value, **types, **transpose_convolution.geometry(layer))
     if isinstance(kind, DepthwiseConvolution):
         multiplicity = weights.shape[2] // image.shape[3]
-        return fill(_DEPTHWISE, VALUE=value, MULTIPLICITY=multiplicity, **_geometry(layer, weights.shape[0:2]))
+        return fill(_DEPTHWISE, VALUE=value, MULTIPLICITY=multiplicity, **window_geometry(layer, weights.shape[0:2]))
     groups = {"GROUP_OUTPUTS": weights.shape[0] // kind.groups, "GROUP_INPUTS": weights.shape[3]}
-    return fill(_CONVOLUTION, VALUE=value, **groups, **_geometry(layer, weights.shape[1:3]))
-
-
-def _geometry(layer: Layer, window: tuple[int, ...]) -> dict[str, object]:
-    kind = layer.kind
-    assert isinstance(kind, Convolution | DepthwiseConvolution)  # noqa: S101 - see _text
-    image = layer.operands[0]
-    return {
-        "IMAGES": image.shape[0],
-        "IMAGE_ELEMENTS": image.elements // image.shape[0],
-        "OUT_HEIGHT": layer.result.shape[1],
-        "OUT_WIDTH": layer.result.shape[2],
-        "OUT_CHANNELS": layer.result.shape[3],
-        "IN_HEIGHT": image.shape[1],
-        "IN_WIDTH": image.shape[2],
-        "IN_CHANNELS": image.shape[3],
-        "WINDOW_HEIGHT": window[0],
-        "WINDOW_WIDTH": window[1],
-        "STRIDE_Y": kind.stride[0],
-        "STRIDE_X": kind.stride[1],
-        "TOP": kind.padding.top,
-        "LEFT": kind.padding.left,
-        "DILATION_Y": kind.dilation[0],
-        "DILATION_X": kind.dilation[1],
-    }
+    return fill(_CONVOLUTION, VALUE=value, **groups, **window_geometry(layer, weights.shape[1:3]))
 
 
 KERNELS: tuple[Kernel, ...] = (FloatLayer(),)
