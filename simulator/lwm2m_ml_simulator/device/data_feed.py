@@ -2,18 +2,18 @@
 
 import asyncio
 import random
+from collections.abc import Iterable
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml_simulator.client.client import Lwm2mClient
-from lwm2m_ml_simulator.device.profile import DeviceProfile
-from lwm2m_ml_simulator.objects.data import DataInstance
+from lwm2m_ml_simulator.objects.data import DataInstance, DataTemplate
 
 
-def data_instances(profile: DeviceProfile) -> tuple[DataInstance, ...]:
-    """Return the data objects of a device; their noise is its own."""
+def data_instances(templates: Iterable[DataTemplate], seed: int) -> tuple[DataInstance, ...]:
+    """Return the data objects of one device; their noise is its own."""
     return tuple(
-        DataInstance(template, random.Random(f"{profile.seed} {template.object_id} {template.instance_id}"))
-        for template in profile.objects
+        DataInstance(template, random.Random(f"{seed} {template.object_id} {template.instance_id}"))
+        for template in templates
     )
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
@@ -9,7 +10,11 @@ from typing import Self
 import structlog
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.signing import VerificationKey
+from lwm2m_ml_simulator.client.client import Lwm2mClient
+from lwm2m_ml_simulator.device.clock import DeviceClock
 from lwm2m_ml_simulator.device.data_feed import data_instances
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.firmware import Board, Firmware
@@ -43,11 +48,12 @@ class SimulatedDevice:
         pool: EmulationPool | None = None,
     ) -> None:
         self.profile = profile
-        self.flash = flash if flash is not None else Flash(profile.geometry, seed=profile.seed)
+        self.flash = flash if flash is not None else _new_flash(profile)
         self.inferences: list[InferenceRecord] = []
         self.boots = 0
         self.firmware: Firmware | None = None
         self.faults = FaultInjector(profile.faults, self.flash)
+        self.clock = DeviceClock(profile.clock_skew)
         self.radio = Radio(profile.radio, passes=self.faults.message_passes)
         self._board = Board(
             profile,
@@ -56,16 +62,20 @@ class SimulatedDevice:
             self.faults,
             self.inferences,
             self.radio,
+            self.clock,
             tuple(trust_anchors),
             tuple(trust_roots),
             journal,
             pool,
-            data_instances(profile),
+            data_instances(profile.objects, profile.seed),
+            dict(profile.claims),
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()
         self._restart = asyncio.Event()
         self._stopping = False
+        self._deregisters = True
+        self._outage_seconds: float | None = None
         self._task: asyncio.Task[None] | None = None
         self._log = _log.bind(endpoint=profile.endpoint)
         self.flash.on_power_loss = self._restart.set
@@ -76,24 +86,54 @@ class SimulatedDevice:
         return self.profile.endpoint
 
     @property
+    def is_on(self) -> bool:
+        """Whether the device is switched on; it may be without power for a moment."""
+        return self._task is not None
+
+    @property
     def is_registered(self) -> bool:
         """Whether a server knows the device now."""
         return self.firmware is not None and self.firmware.client.registered.is_set()
 
+    @property
+    def client(self) -> Lwm2mClient | None:
+        """The LwM2M client of the firmware that runs now, if one does."""
+        return self.firmware.client if self.firmware is not None else None
+
+    @property
+    def claims(self) -> dict[ObjectPath, Value]:
+        """What the firmware says of resources in place of the truth; it goes on lying after a reboot."""
+        return self._board.claims
+
     async def start(self) -> None:
         """Switch the device on."""
+        self._stopping, self._deregisters = False, True
+        if not self.flash.powered:
+            self.flash.power_on()
         self._task = asyncio.create_task(self._live(), name=f"{self.endpoint} device")
 
-    async def stop(self) -> None:
-        """Switch the device off in good order."""
-        self._stopping = True
+    async def stop(self, *, deregister: bool = True) -> None:
+        """Switch the device off: in good order, or without a word to its servers."""
+        self._stopping, self._deregisters = True, deregister
         self._restart.set()
-        if self._task is not None:
-            await self._task
+        task, self._task = self._task, None
+        if task is not None:
+            await task
 
-    def cut_power(self) -> None:
-        """Pull the plug now; the device comes back after the outage of its profile."""
-        self.flash.lose_power_now()
+    def cut_power(self, outage: float | None = None) -> None:
+        """Pull the plug now; the device comes back after that many seconds, by default those of its profile."""
+        if self.flash.powered:
+            self._outage_seconds = outage
+            self.flash.lose_power_now()
+
+    def rot(self, source: random.Random) -> None:
+        """Let one bit flip in a module that lies in flash; which one is up to `source`."""
+        firmware = self.firmware
+        module = firmware.modules.in_use if firmware is not None else None
+        if firmware is None or module is None:
+            return
+        address = firmware.modules.payload_address(module) + source.randrange(module.payload_bytes)
+        self.flash.flip_bit(address, source.randrange(8))
 
     def reboot(self) -> None:
         """Restart soon."""
@@ -106,7 +146,7 @@ class SimulatedDevice:
                 await self._run_until_restart()
             firmware, self.firmware = self.firmware, None
             if firmware is not None:
-                await firmware.stop(deregister=self._stopping and self.flash.powered)
+                await firmware.stop(deregister=self._stopping and self._deregisters and self.flash.powered)
             if not self.flash.powered:
                 self._log.info("power_cut", operations=self.flash.operations)
                 await self._outage()
@@ -114,8 +154,12 @@ class SimulatedDevice:
 
     async def _outage(self) -> None:
         """Lie dead for a while, unless the simulation ends."""
-        if not self._stopping:
-            await asyncio.sleep(self.profile.outage)
+        seconds, self._outage_seconds = self._outage_seconds, None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.profile.outage if seconds is None else seconds):
+                while not self._stopping:
+                    self._restart.clear()
+                    await self._restart.wait()
 
     async def _run_until_restart(self) -> None:
         self.boots += 1
@@ -131,3 +175,7 @@ class SimulatedDevice:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+def _new_flash(profile: DeviceProfile) -> Flash:
+    return Flash(profile.geometry, seed=profile.seed, endurance=profile.flash_endurance)

@@ -3,17 +3,18 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.lwm2m.value import ObjectLink
+from lwm2m_ml.lwm2m.value import ObjectLink, Value
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.client.oscore import JournalStates
+from lwm2m_ml_simulator.device.clock import DeviceClock
 from lwm2m_ml_simulator.device.data_feed import keep_moving
 from lwm2m_ml_simulator.device.device_security import JournalAccounts
 from lwm2m_ml_simulator.device.faults import FaultInjector
@@ -65,11 +66,13 @@ class Board:
     faults: FaultInjector
     inferences: list[InferenceRecord]
     radio: Radio
+    clock: DeviceClock
     trust_anchors: Sequence[VerificationKey]
     trust_roots: Sequence[VerificationKey] = ()
     journal: Callable[[FlashRegion], Journal] = Journal
     pool: EmulationPool | None = None
     data: tuple[DataInstance, ...] = ()
+    claims: dict[ObjectPath, Value] = field(default_factory=dict)
 
 
 class Firmware:
@@ -83,8 +86,10 @@ class Firmware:
         self._on_reboot = on_reboot
         journal = board.journal(FlashRegion(flash, 0, profile.journal_bytes))
         regions = [FlashRegion(flash, start, profile.region_bytes) for start in profile.slot_starts]
-        machine = ModuleMachine(profile.target, profile.clock_hz, board.pool)
-        trust = TrustStore(journal, board.trust_anchors, board.trust_roots, profile.clock)
+        machine = ModuleMachine(
+            profile.target, profile.clock_hz, board.pool, executed_share=profile.executed_share, seed=profile.seed
+        )
+        trust = TrustStore(journal, board.trust_anchors, board.trust_roots, board.clock)
         self.modules = ModuleManager(profile, journal, regions, machine, trust)
         settings = SettingsStore(journal, SlotSettings(profile.trial_period, profile.inference_period_ms))
         self.supervisor = TrialSupervisor(self.modules, settings)
@@ -104,7 +109,7 @@ class Firmware:
             Intake(self.modules, Staging(journal, number, region, area), self._download)
             for number, region in enumerate(regions)
         ]
-        device = Device(profile.identity, clock=profile.clock)
+        device = Device(profile.identity, clock=board.clock)
         device.on_reboot = on_reboot
         self.results = [MlResult(number, self.engine) for number in range(profile.slots)]
         self._firmware_update: FirmwareUpdate | None = None
@@ -136,7 +141,7 @@ class Firmware:
             oscore=profile.security.oscore.instance() if profile.security.oscore is not None else None,
             oscore_states=JournalStates(journal),
         )
-        self.client.tree.claims.update(profile.claims)
+        self.client.tree.claims = board.claims
         self._outbox = Outbox(self.client.send)
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed

@@ -1,6 +1,5 @@
 """What a simulated device is: its parts, its identity, how it behaves, and what will go wrong with it."""
 
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -91,10 +90,6 @@ class DeviceProfile:
     def radio(self) -> RadioSettings:
         """How the device's radio behaves."""
         return RadioSettings(self.queue_awake, self.conditions, self.seed)
-
-    def clock(self) -> float:
-        """Return the POSIX time stamp that the device takes for the present one."""
-        return time.time() + self.clock_skew
 
     @property
     def manifest_buffer_bytes(self) -> int:

@@ -43,10 +43,11 @@ class FlashGeometry:
 class Flash:
     """The flash of one device: its contents outlive every reboot of the device that owns this object.
 
-    Only blocks that were written take memory, so that ten thousand devices fit into one process.
+    Only blocks that were written take memory, so that ten thousand devices fit into one process. With an `endurance`,
+    each erase of a block beyond that number leaves one more of its bits stuck at 0.
     """
 
-    def __init__(self, geometry: FlashGeometry, *, seed: int = 0) -> None:
+    def __init__(self, geometry: FlashGeometry, *, seed: int = 0, endurance: int | None = None) -> None:
         self.geometry = geometry
         self.wear: Counter[int] = Counter()
         self.operations = 0
@@ -55,6 +56,8 @@ class Flash:
         self._blocks: dict[int, bytearray] = {}
         self._cut_at: int | None = None
         self._random = random.Random(seed)
+        self._endurance = endurance
+        self._stuck: dict[int, int] = {}
 
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`; erased flash reads as 0xFF."""
@@ -65,7 +68,8 @@ class Flash:
             block, start = divmod(offset, size)
             step = min(length, size - start)
             contents = self._blocks.get(block)
-            result += contents[start : start + step] if contents is not None else bytes([ERASED]) * step
+            found = contents[start : start + step] if contents is not None else bytes([ERASED]) * step
+            result += self._worn(found, offset) if self._stuck else found
             offset += step
             length -= step
         return bytes(result)
@@ -77,7 +81,7 @@ class Flash:
         if offset % unit or len(data) % unit:
             raise FlashMisuse(f"program of {len(data)} B at {offset:#x} is not aligned to {unit} B")
         before = self.read(offset, len(data))
-        if int.from_bytes(data) & ~int.from_bytes(before):
+        if int.from_bytes(data) & ~int.from_bytes(before) and not self._stuck:
             raise FlashMisuse(f"program at {offset:#x} would turn a 0 into a 1", hint="Erase the block first")
         if self._power_fails_now():
             self._store(offset, self._torn_program(before, data))
@@ -96,6 +100,8 @@ class Flash:
             self._store(block * size, bytes(old | more for old, more in zip(before, noise, strict=True)))
             self._lose_power()
         self._blocks.pop(block, None)
+        if self._endurance is not None and self.wear[block] > self._endurance:
+            self._wear_out(block)
 
     def cut_power_after(self, operations: int) -> None:
         """Let `operations` more program and erase operations succeed, and tear the one that follows."""
@@ -117,6 +123,20 @@ class Flash:
         self.powered = False
         if self.on_power_loss is not None:
             self.on_power_loss()
+
+    def _wear_out(self, block: int) -> None:
+        """One more bit of a block that was erased too often stays 0 for ever, whatever is programmed."""
+        size = self.geometry.erase_block_bytes
+        place = block * size + self._random.randrange(size)
+        self._stuck[place] = self._stuck.get(place, ERASED) & ~(1 << self._random.randrange(8))
+
+    def _worn(self, data: bytes | bytearray, offset: int) -> bytearray:
+        """What reads back where cells are worn out."""
+        read = bytearray(data)
+        for place, mask in self._stuck.items():
+            if offset <= place < offset + len(read):
+                read[place - offset] &= mask
+        return read
 
     def _power_fails_now(self) -> bool:
         if not self.powered:

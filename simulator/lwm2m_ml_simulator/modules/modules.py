@@ -47,7 +47,7 @@ class ModuleManager:
         trust: TrustStore,
     ) -> None:
         self.profile = profile
-        self.bank = SlotBank(journal, regions, profile.clock)
+        self.bank = SlotBank(journal, regions, trust.clock)
         self.on_change: Callable[[int], None] = lambda number: None
         self.self_test_scores: dict[int, float] = {}
         self._regions = regions

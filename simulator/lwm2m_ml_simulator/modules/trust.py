@@ -25,7 +25,7 @@ class TrustStore:
         self._journal = journal
         self._anchors = tuple(anchors)
         self._roots = tuple(roots)
-        self._clock = clock
+        self.clock = clock
         self._list: TrustList | None = None
         stored = self._journal.get(_LIST_KEY)
         # Whoever cannot read the list any more must not fall back to keys that it may have revoked.
@@ -46,7 +46,7 @@ class TrustStore:
         """The keys whose packages are accepted now."""
         if self._is_broken:
             return ()
-        return self._anchors if self._list is None else self._list.trusted_at(self._clock())
+        return self._anchors if self._list is None else self._list.trusted_at(self.clock())
 
     @property
     def keys_of_installed(self) -> tuple[VerificationKey, ...]:

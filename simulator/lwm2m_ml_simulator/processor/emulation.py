@@ -5,9 +5,10 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lwm2m_ml_simulator.processor.runners import RunnerPool
+from lwm2m_ml_simulator.processor.sampling import OutcomeMemory
 
 Outcome = TypeVar("Outcome")
 
@@ -17,6 +18,7 @@ class EmulationPool:
 
     def __init__(self, workers: int | None = None) -> None:
         self.runners = RunnerPool()
+        self.outcomes: OutcomeMemory[Any] = OutcomeMemory()
         self._threads = ThreadPoolExecutor(workers or os.cpu_count() or 1, thread_name_prefix="simulated-cpu")
 
     async def run(self, work: Callable[[], Outcome]) -> Outcome:

@@ -1,214 +1,66 @@
-"""Fleets described by data: a TOML file, checked key by key, becomes the profiles of simulated devices."""
+"""Fleets described by data: a TOML file, checked key by key, becomes profiles of devices and what happens to them."""
 
 import tomllib
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.errors import Lwm2mMlError
-from lwm2m_ml.lwm2m.bootstrap import SecurityMode
-from lwm2m_ml_simulator.device.device_security import DeviceSecurity, OscoreKeys, certificate_security
-from lwm2m_ml_simulator.device.faults import BitRot, Faults, PackageBitFlip
-from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.device.plain import PlainProfile
+from lwm2m_ml_simulator.device.profile import DeviceProfile
 from lwm2m_ml_simulator.errors import InvalidFleet
-from lwm2m_ml_simulator.modules.decoders import DecoderLimits
-from lwm2m_ml_simulator.modules.download import FetchSettings
-from lwm2m_ml_simulator.network.conditions import Conditions
-from lwm2m_ml_simulator.objects.device import DeviceIdentity
+from lwm2m_ml_simulator.inputs.stream import Source
+from lwm2m_ml_simulator.scenario.device_table import MAXIMUM_DEVICES, ClientTable, DeviceTable
+from lwm2m_ml_simulator.scenario.event_table import EventTable
+from lwm2m_ml_simulator.scenario.events import Event
+from lwm2m_ml_simulator.scenario.input_table import InputTable
+from lwm2m_ml_simulator.scenario.network_table import NetworkTable
+from lwm2m_ml_simulator.scenario.values import Count, PositiveDuration, Table
 
 DEMO_FLEET = "demo.toml"
 MAXIMUM_FILE_BYTES = 1024 * 1024
-MAXIMUM_DEVICES = 100_000
-_DEFAULT_ERASE_BLOCK, _DEFAULT_WRITE_ALIGNMENT = 4096, 4
-
-Bytes = Annotated[int, Field(gt=0, le=1 << 32)]
-Count = Annotated[int, Field(ge=0, le=1 << 32)]
-Seconds = Annotated[float, Field(gt=0, le=1e7)]
-Bit = Annotated[int, Field(ge=0, le=7)]
+_KINDS = ("device", "client")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class BitRotTable(_Table):
-    """`bit_rot = { after_inferences = 20, bit = 3, payload_offset = 100 }`; without offset, a bit that matters."""
-
-    payload_offset: Count | None = None
-    bit: Bit = 0
-    after_inferences: Count = 0
-
-
-class PackageBitFlipTable(_Table):
-    """`package_bit_flip = { offset = 100, bit = 3 }`."""
-
-    offset: Count
-    bit: Bit = 0
-
-
-class FaultsTable(_Table):
-    """`[device.faults]`: what goes wrong with the device, once each."""
-
-    power_cut_after_blocks: Bytes | None = None
-    bit_rot: BitRotTable | None = None
-    package_bit_flip: PackageBitFlipTable | None = None
-
-    def faults(self) -> Faults:
-        """Return the facts of this table."""
-        return Faults(
-            self.power_cut_after_blocks,
-            BitRot(**self.bit_rot.model_dump()) if self.bit_rot else None,
-            PackageBitFlip(**self.package_bit_flip.model_dump()) if self.package_bit_flip else None,
-        )
-
-
-Hex = Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){0,64}$")]
-
-
-class OscoreTable(_Table):
-    """`[device.security.oscore]`: a context from the device's side, everything in hexadecimal."""
-
-    master_secret: Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){16,64}$")]
-    sender_id: Hex
-    recipient_id: Hex
-    master_salt: Hex = ""
-    id_context: Hex = ""
-
-    def keys(self) -> OscoreKeys:
-        """Return the keys."""
-        return OscoreKeys(**{name: bytes.fromhex(value) for name, value in self.model_dump().items()})
-
-
-class SecurityTable(_Table):
-    """`[device.security]`: how the device proves itself to the server.
-
-    With `key` (hexadecimal) it is a pre-shared key, whose `identity` is the endpoint name unless it says otherwise;
-    several devices have `{endpoint}` in theirs. With `certificate`, `private_key` and `server_certificate` these are
-    files in PEM. `bootstrap = true`: the server is a bootstrap server, which gives the device its accounts.
-    """
-
-    key: Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){4,64}$")] | None = None
-    identity: Annotated[str, Field(min_length=1, max_length=128)] = "{endpoint}"
-    certificate: str | None = None
-    private_key: str | None = None
-    server_certificate: str | None = None
-    bootstrap: bool = False
-    oscore: OscoreTable | None = None
-
-    def security(self, endpoint: str) -> DeviceSecurity:
-        """Return the keys of one device; raises InvalidFleet."""
-        security = self._transport_security(endpoint)
-        return security if self.oscore is None else replace(security, oscore=self.oscore.keys())
-
-    def _transport_security(self, endpoint: str) -> DeviceSecurity:
-        files = (self.certificate, self.private_key, self.server_certificate)
-        given = [Path(file) for file in files if file is not None]
-        if self.key is not None and given:
-            raise InvalidFleet("a device has a pre-shared key or certificates, not both")
-        if self.key is not None:
-            identity = self.identity.replace("{endpoint}", endpoint).encode()
-            secret = bytes.fromhex(self.key)
-            return DeviceSecurity(SecurityMode.PRE_SHARED_KEY, identity, secret, bootstrap=self.bootstrap)
-        if not given:
-            return DeviceSecurity(bootstrap=self.bootstrap)
-        if len(given) != len(files):
-            raise InvalidFleet("certificate, private_key and server_certificate belong together")
-        return certificate_security(*given, bootstrap=self.bootstrap)
-
-
-class DeviceTable(_Table):
-    """`[[device]]`: `count` devices of one kind. Sizes in bytes, times in seconds unless the key says otherwise.
-
-    What is left out comes from the target's own file: memory, clock, geometry of the flash.
-    """
-
-    endpoint: Annotated[str, Field(min_length=1, max_length=200)]
-    target: str
-    slot_bytes: Bytes
-    count: Annotated[int, Field(ge=1, le=MAXIMUM_DEVICES)] = 1
-    slots: Annotated[int, Field(ge=1, le=8)] = 2
-    ram_bytes: Bytes | None = None
-    working_memory_bytes: Bytes | None = None
-    clock_hz: Annotated[float, Field(gt=0)] | None = None
-    erase_block_bytes: Bytes | None = None
-    write_bytes: Bytes | None = None
-    block_bytes: Annotated[int, Field(ge=16, le=1024)] = 512
-    delivery: DeliveryObject = Field(DeliveryObject.SOFTWARE_MANAGEMENT, strict=False)
-    manufacturer: str = "lwm2m-ml"
-    model_number: str | None = None
-    lifetime: Annotated[int, Field(ge=1)] = 300
-    trial_period: Annotated[int, Field(ge=1)] = 120
-    inference_period_ms: Annotated[int, Field(ge=1)] = 100
-    outage: Seconds = 1.0
-    version: Literal["1.0", "1.1", "1.2"] = "1.1"
-    queue_awake: Seconds | None = None
-    active_power_watts: Annotated[float, Field(gt=0)] | None = None
-    staging_bytes: Count = 0
-    decoder_memory_bytes: Count = 0
-    packet_loss: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    security: SecurityTable = SecurityTable()
-    faults: FaultsTable = FaultsTable()
-
-    def profiles(self, first_seed: int) -> list[DeviceProfile]:
-        """Return one profile per device; several get a number behind the endpoint name."""
-        target = load_target(self.target)
-        if self.block_bytes & (self.block_bytes - 1):
-            raise InvalidFleet(f"block_bytes is {self.block_bytes}, CoAP blocks are powers of two")
-        names = [self.endpoint] if self.count == 1 else [f"{self.endpoint}-{n:05}" for n in range(1, self.count + 1)]
-        return [self._profile(name, target, first_seed + index) for index, name in enumerate(names)]
-
-    def _profile(self, endpoint: str, target: Target, seed: int) -> DeviceProfile:
-        ram_bytes = _known("ram_bytes", self.ram_bytes, target.ram_bytes)
-        storage = target.storage
-        erase_block = self.erase_block_bytes or (storage and storage.erase_block) or _DEFAULT_ERASE_BLOCK
-        write_bytes = self.write_bytes or (storage and storage.write_alignment) or _DEFAULT_WRITE_ALIGNMENT
-        return DeviceProfile(
-            endpoint=endpoint,
-            target=target,
-            ram_bytes=ram_bytes,
-            # Half of the RAM is left to stack, network and application of the firmware.
-            working_memory_bytes=self.working_memory_bytes or ram_bytes // 2,
-            slot_bytes=self.slot_bytes,
-            clock_hz=_known("clock_hz", self.clock_hz, target.clock_hz),
-            slots=self.slots,
-            erase_block_bytes=erase_block,
-            write_bytes=write_bytes,
-            delivery=self.delivery,
-            identity=DeviceIdentity(self.manufacturer, self.model_number or self.target, serial_number=endpoint),
-            lifetime=self.lifetime,
-            trial_period=self.trial_period,
-            inference_period_ms=self.inference_period_ms,
-            outage=self.outage,
-            fetch=FetchSettings(block_bytes=self.block_bytes),
-            faults=self.faults.faults(),
-            seed=seed,
-            version=self.version,
-            queue_awake=self.queue_awake,
-            conditions=Conditions(loss=self.packet_loss),
-            active_power_watts=self.active_power_watts,
-            decoders=DecoderLimits(self.decoder_memory_bytes, self.staging_bytes),
-            security=self.security.security(endpoint),
-        )
-
-
-class FleetFile(_Table):
-    """The whole file: a name, a seed that makes the fleet's misfortunes repeatable, and its devices."""
+class FleetFile(Table):
+    """The whole file: a name, a seed that makes a run repeatable, the devices, and what happens to them."""
 
     name: str
     seed: Count = 0
-    device: Annotated[list[DeviceTable], Field(min_length=1, max_length=10_000)]
+    time: Literal["real", "virtual"] = "real"
+    duration: PositiveDuration | None = None
+    network: NetworkTable = NetworkTable()
+    device: list[DeviceTable] = Field(default_factory=list, max_length=10_000)
+    client: list[ClientTable] = Field(default_factory=list, max_length=10_000)
+    event: list[EventTable] = Field(default_factory=list, max_length=10_000)
 
 
 @dataclass(frozen=True, slots=True)
 class FleetDescription:
-    """A fleet, ready to be simulated."""
+    """A fleet, ready to be simulated.
+
+    `profiles` are devices with a microcontroller, `plain` those without. `joins` has the seconds after which a device
+    is first switched on, `inputs` where the inputs of its sensor come from and how far they have drifted.
+    """
 
     name: str
     profiles: tuple[DeviceProfile, ...]
+    plain: tuple[PlainProfile, ...] = ()
+    seed: int = 0
+    virtual: bool = False
+    duration: float | None = None
+    joins: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, tuple[Source, float]] = field(default_factory=dict)
+    events: tuple[Event, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many devices there are."""
+        return len(self.profiles) + len(self.plain)
 
 
 def load_fleet(path: Path | None = None) -> FleetDescription:
@@ -222,11 +74,11 @@ def load_fleet(path: Path | None = None) -> FleetDescription:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFleet(f"The fleet file {path} cannot be read", hint=str(error)) from error
-    return parse_fleet(text, path.name)
+    return parse_fleet(text, path.name, folder=path.parent)
 
 
-def parse_fleet(text: str, source: str) -> FleetDescription:
-    """Read the text of a fleet file; `source` names it in errors."""
+def parse_fleet(text: str, source: str, *, folder: Path = Path()) -> FleetDescription:
+    """Read the text of a fleet file; `source` names it in errors, files that it names are looked for in `folder`."""
     try:
         document = tomllib.loads(text)
         file = FleetFile.model_validate(document)
@@ -234,33 +86,72 @@ def parse_fleet(text: str, source: str) -> FleetDescription:
         raise InvalidFleet(f"{source} is not TOML: {error}") from error
     except ValidationError as error:
         raise InvalidFleet(_first_problem(error, document, source)) from error
-    profiles: list[DeviceProfile] = []
-    for number, table in enumerate(file.device, start=1):
-        if len(profiles) + table.count > MAXIMUM_DEVICES:
-            raise InvalidFleet(f"{source}: more than {MAXIMUM_DEVICES:,} devices")
-        try:
-            profiles += table.profiles(file.seed + len(profiles))
-        except Lwm2mMlError as error:
-            raise InvalidFleet(
-                f"{source}: device {number} ({table.endpoint}): {error.message}", hint=error.hint
-            ) from error
-    _check_unique(profiles, source)
-    return FleetDescription(file.name, tuple(profiles))
+    if not file.device and not file.client:
+        raise InvalidFleet(f"{source}: there are no devices", hint="Add a [[device]] or a [[client]]")
+    return _Reading(file, source, folder).description()
 
 
-def _known(key: str, given: Any, of_target: Any) -> Any:
-    value = given if given is not None else of_target
-    if value is None:
-        raise InvalidFleet(f"{key} is missing, and the target does not say it")
-    return value
+class _Reading:
+    """A checked file on its way to profiles."""
 
+    def __init__(self, file: FleetFile, source: str, folder: Path) -> None:
+        self._file = file
+        self._source = source
+        self._folder = folder
+        self._network = file.network.conditions()
+        self._sources: dict[InputTable, Source] = {}
+        self._seen: set[str] = set()
 
-def _check_unique(profiles: list[DeviceProfile], source: str) -> None:
-    seen: set[str] = set()
-    for profile in profiles:
-        if profile.endpoint in seen:
-            raise InvalidFleet(f"{source}: endpoint {profile.endpoint!r} occurs twice")
-        seen.add(profile.endpoint)
+    def description(self) -> FleetDescription:
+        """Return the fleet; raises InvalidFleet."""
+        file = self._file
+        profiles: list[DeviceProfile] = []
+        plain: list[PlainProfile] = []
+        inputs: dict[str, tuple[Source, float]] = {}
+        joins: dict[str, float] = {}
+        tables: list[DeviceTable | ClientTable] = [*file.device, *file.client]
+        for number, table in enumerate(tables, start=1):
+            first_seed = file.seed + len(self._seen)
+            self._note_names(table)
+            try:
+                if isinstance(table, DeviceTable):
+                    profiles += table.profiles(first_seed, self._network)
+                    inputs |= dict.fromkeys(table.names, (self._input(table.input), table.input.drift))
+                else:
+                    plain += table.profiles(first_seed, self._network)
+            except Lwm2mMlError as error:
+                raise InvalidFleet(f"{self._place(table, number)}: {error.message}", hint=error.hint) from error
+            joins |= dict(table.joins(file.seed))
+        return FleetDescription(
+            file.name,
+            tuple(profiles),
+            tuple(plain),
+            file.seed,
+            file.time == "virtual",
+            file.duration,
+            joins,
+            inputs,
+            tuple(table.event() for table in file.event),
+        )
+
+    def _input(self, table: InputTable) -> Source:
+        """One source serves all devices that read the same file."""
+        if table not in self._sources:
+            self._sources[table] = table.source(self._folder)
+        return self._sources[table]
+
+    def _note_names(self, table: DeviceTable | ClientTable) -> None:
+        if len(self._seen) + table.count > MAXIMUM_DEVICES:
+            raise InvalidFleet(f"{self._source}: more than {MAXIMUM_DEVICES:,} devices")
+        for endpoint in table.names:
+            if endpoint in self._seen:
+                raise InvalidFleet(f"{self._source}: endpoint {endpoint!r} occurs twice")
+            self._seen.add(endpoint)
+
+    def _place(self, table: DeviceTable | ClientTable, number: int) -> str:
+        if isinstance(table, DeviceTable):
+            return f"{self._source}: device {number} ({table.endpoint})"
+        return f"{self._source}: client {number - len(self._file.device)} ({table.endpoint})"
 
 
 def _first_problem(error: ValidationError, document: dict[str, Any], source: str) -> str:
@@ -268,9 +159,10 @@ def _first_problem(error: ValidationError, document: dict[str, Any], source: str
     problem = error.errors(include_url=False)[0]
     location = list(problem["loc"])
     where = ""
-    if len(location) > 1 and location[0] == "device" and isinstance(location[1], int):
-        endpoint = document["device"][location[1]].get("endpoint", "without endpoint")
-        where = f"device {location[1] + 1} ({endpoint}): "
+    if len(location) > 1 and location[0] in (*_KINDS, "event") and isinstance(location[1], int) and location[2:]:
+        kind, number = str(location[0]), location[1]
+        name = "endpoint" if kind in _KINDS else "action"
+        where = f"{kind} {number + 1} ({document[kind][number].get(name, f'without {name}')}): "
         location = location[2:]
     key = ".".join(str(part) for part in location)
     return f"{source}: {where}{key}: {problem['msg'].lower()}"

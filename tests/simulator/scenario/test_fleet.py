@@ -76,7 +76,7 @@ def test_keys_are_read() -> None:
     ("text", "message"),
     [
         ("name = ", "x.toml is not TOML"),
-        ("name = 'a'", "x.toml: device: field required"),
+        ("name = 'a'", "x.toml: there are no devices"),
         (DEVICE + "slot_byte = 1", r"x.toml: device 1 \(a\): slot_byte: extra inputs"),
         (DEVICE + "slots = 'two'", r"device 1 \(a\): slots: input should be a valid integer"),
         (DEVICE + "delivery = 'pigeon'", r"device 1 \(a\): delivery: input should be"),
