@@ -204,11 +204,16 @@ class Client:
 
 
 class AsyncClient:
-    """The same for asyncio. Every method raises ApiError or ServerUnreachableError."""
+    """The same for asyncio. Every method raises ApiError or ServerUnreachableError.
 
-    def __init__(self, server: str = DEFAULT_SERVER, token: str = "") -> None:
+    `transport` is another way to the server than the network, such as `httpx.ASGITransport` for one in this process.
+    """
+
+    def __init__(
+        self, server: str = DEFAULT_SERVER, token: str = "", *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
         self._server = server
-        self._http = httpx.AsyncClient(base_url=base_url(server), headers=headers(token))
+        self._http = httpx.AsyncClient(base_url=base_url(server), headers=headers(token), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self

@@ -27,6 +27,10 @@ class InvalidFleet(UsageError):
     """A fleet file says something that the simulator does not understand."""
 
 
+class NoServer(UsageError):
+    """There is no server by this name that could run in this process."""
+
+
 class InvalidInputs(UsageError):
     """A file of inputs is not what it should be."""
 

@@ -1,5 +1,6 @@
 """A clock that stands still until it is told to move, in place of the process's own."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +19,6 @@ class VirtualClock:
         self.elapsed = 0.0
         self._date: time_machine.Traveller | None = None
 
-    def monotonic(self) -> float:
-        """Return the seconds since the clock began."""
-        return self.elapsed
-
     def advance(self, seconds: float) -> None:
         """Move on."""
         self.elapsed += seconds
@@ -33,12 +30,13 @@ class VirtualClock:
     def installed(self) -> Iterator[None]:
         """Let this process's `time` and `datetime` tell this clock's time, for as long as the block runs.
 
-        `time.monotonic` is replaced where it is looked up, in the module `time`; who took a reference to it before
-        keeps the real one, as the threads of the standard library do.
+        `time.monotonic` is replaced where it is looked up, in the module `time`, and for this thread alone: threads
+        that wait for other processes with a time limit need a clock that moves.
         """
-        real = time.monotonic
+        real, here = time.monotonic, threading.get_ident()
         with time_machine.travel(self.epoch + self.elapsed, tick=False) as date:
-            self._date, time.monotonic = date, self.monotonic
+            self._date = date
+            time.monotonic = lambda: self.elapsed if threading.get_ident() == here else real()
             try:
                 yield
             finally:

@@ -26,17 +26,17 @@ _THREADED = frozenset({"aiosqlite.core", "aiosqlite.cursor", "aiosqlite.context"
 class _JumpingSelector(selectors.BaseSelector):
     """Instead of waiting for a timer it moves the clock; it waits really for what happens outside."""
 
-    def __init__(self, clock: VirtualClock, outside: set[asyncio.Future[Any]]) -> None:
+    def __init__(self, clock: VirtualClock, works_outside: Callable[[], bool]) -> None:
         self._real = selectors.DefaultSelector()
         self._clock = clock
-        self._outside = outside
+        self._works_outside = works_outside
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return what is ready; where nothing is and nobody works outside, let the time pass."""
         ready = self._real.select(0)
         if ready or timeout == 0:
             return ready
-        if self._outside or timeout is None:
+        if timeout is None or self._works_outside():
             return self._real.select(_LOOK_AROUND)
         # The loop's own wake-up pipe is always there.
         if len(self._real.get_map()) > 1:
@@ -77,12 +77,20 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self, clock: VirtualClock) -> None:
         self.clock = clock
         self._outside: set[asyncio.Future[Any]] = set()
-        super().__init__(_JumpingSelector(clock, self._outside))
+        self._watched: list[Callable[[], bool]] = []
+        super().__init__(_JumpingSelector(clock, self._works_outside))
         self.network = MemoryNetwork(self)
 
     def time(self) -> float:
         """Return the seconds of virtual time since the loop began."""
         return self.clock.elapsed
+
+    def watch(self, works: Callable[[], bool]) -> None:
+        """Let the clock stand still also while `works` says so."""
+        self._watched.append(works)
+
+    def _works_outside(self) -> bool:
+        return bool(self._outside) or any(works() for works in self._watched)
 
     def create_future(self) -> asyncio.Future[Any]:
         """Make a future; one that a thread will finish keeps the clock from moving."""

@@ -5,6 +5,8 @@ import random
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from anyio.to_thread import current_default_thread_limiter
+
 from lwm2m_ml_simulator.virtual.clock import EPOCH, VirtualClock
 from lwm2m_ml_simulator.virtual.loop import VirtualTimeLoop
 
@@ -21,6 +23,14 @@ def run_virtually(main: Coroutine[Any, Any, Outcome], *, epoch: float = EPOCH, s
     try:
         random.seed(seed)
         with clock.installed(), asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(clock)) as runner:
-            return runner.run(main)
+            return runner.run(_watched(main))
     finally:
         random.setstate(state)
+
+
+async def _watched(main: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Threads of anyio, in which web frameworks run what may block, count too."""
+    loop, threads = asyncio.get_running_loop(), current_default_thread_limiter()
+    if isinstance(loop, VirtualTimeLoop):
+        loop.watch(lambda: threads.borrowed_tokens > 0)
+    return await main
