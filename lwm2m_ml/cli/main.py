@@ -17,7 +17,9 @@ from lwm2m_ml.cli import (
     devices,
     explain,
     inspect,
+    keys,
     models,
+    module,
     objects,
     quantize,
     requests,
@@ -52,6 +54,8 @@ app.command("run")(run.run_module)
 app.command("inspect")(inspect.inspect_model)
 app.command("quantize")(quantize.quantize_model)
 app.add_typer(targets.app, name="targets")
+app.add_typer(module.app, name="module")
+app.add_typer(keys.app, name="keys")
 
 
 def _print_version(wanted: bool) -> None:

@@ -49,9 +49,13 @@ class Health(Schema):
 
 
 class TrustAnchor(Schema):
-    """The public key that devices check modules with, as PEM."""
+    """The public key that devices check modules with, and the one that signs lists of such keys, as PEM.
+
+    The root may be kept elsewhere; then it is not told.
+    """
 
     pem: str
+    root_pem: str | None = None
 
 
 class Profile(Schema):

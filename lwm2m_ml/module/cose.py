@@ -101,3 +101,13 @@ def verify1_attached(message: bytes, trusted: Mapping[bytes, VerificationKey]) -
             return payload if verify1(detached, payload, trusted) is not None else None
         case _:
             return None
+
+
+def attached_payload(message: bytes) -> bytes:
+    """Return the payload of a tagged COSE_Sign1, whoever signed it; raises MalformedCborError."""
+    fields: Any = cbor.decode(message.removeprefix(SIGN1_TAG))
+    match fields:
+        case [_, _, bytes() as payload, _] if message.startswith(SIGN1_TAG):
+            return payload
+        case _:
+            raise MalformedCborError("This is no COSE_Sign1 with its payload in it")

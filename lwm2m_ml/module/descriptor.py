@@ -4,6 +4,7 @@ Its digest is signed by the manifest. `docs/module-format.md` lists the keys.
 """
 
 import re
+import uuid
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -21,6 +22,9 @@ MAXIMUM_TENSORS = 16
 MAXIMUM_LABELS = 1024
 MAXIMUM_VECTORS = 64
 NATIVE_OPERATOR_SET = "native"
+
+
+MODEL_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lwm2m-ml:model")
 
 
 class ModuleFormat(IntEnum):
@@ -212,3 +216,8 @@ def _vector(item: Any) -> tuple[bytes, bytes]:
     is_pair = isinstance(item, list) and len(item) == 2 and all(isinstance(part, bytes) for part in item)
     fields.require(is_pair, "A known-answer vector is not a pair of byte strings")
     return item[0], item[1]
+
+
+def model_identifier(name: str) -> bytes:
+    """Return the 16 bytes that identify a model whatever its version: a name-based UUID (RFC 9562 §5.5)."""
+    return uuid.uuid5(MODEL_NAMESPACE, name).bytes

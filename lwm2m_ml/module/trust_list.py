@@ -94,6 +94,14 @@ class TrustList:
         return message
 
     @classmethod
+    def peek(cls, data: bytes) -> "TrustList":
+        """Return what a list says, whoever signed it; raises TrustListRejected for what is none."""
+        try:
+            return _read(cbor.decode(cose.attached_payload(data)))
+        except (MalformedCborError, InvalidDescriptorError, KeyFileError) as error:
+            raise TrustListRejected(f"The trust list is malformed: {error.message}") from error
+
+    @classmethod
     def verify(cls, data: bytes, roots: Collection[VerificationKey], installed: "TrustList | None") -> "TrustList":
         """Return the list that replaces `installed`; raises TrustListRejected, and then `installed` stays."""
         payload = cose.verify1_attached(data, cose.trust(roots)) if len(data) <= MAXIMUM_LIST_BYTES else None

@@ -2,21 +2,14 @@
 
 import hashlib
 import importlib.metadata
-import uuid
 
 from lwm2m_ml import __version__
-from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
+from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor, model_identifier
 from lwm2m_ml.module.provenance import Provenance
 from lwm2m_ml.service.builds import DEFAULT_PLAN, Build
 from lwm2m_ml.service.workers.facts import TensorFacts
 
-MODEL_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:lwm2m-ml:model")
 TOOLCHAIN = "ziglang"
-
-
-def model_identifier(name: str) -> bytes:
-    """Return the 16 bytes that identify a model whatever its version: a name-based UUID (RFC 9562 §5.5)."""
-    return uuid.uuid5(MODEL_NAMESPACE, name).bytes
 
 
 def descriptor_of(build: Build) -> Descriptor:

@@ -14,6 +14,7 @@ from lwm2m_ml.server.events import DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
 from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
+from lwm2m_ml.service.trust_distribution import TrustDistribution
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 
 log = structlog.get_logger(__name__)
@@ -26,12 +27,18 @@ class ProfileKeeper:
     """Knows what every device can do. Profiles live in memory and in the store; a registration refreshes them."""
 
     def __init__(
-        self, access: DeviceAccess, profiles: DeviceProfileRepository, bus: Bus, capabilities_object: int
+        self,
+        access: DeviceAccess,
+        profiles: DeviceProfileRepository,
+        bus: Bus,
+        capabilities_object: int,
+        trust: TrustDistribution | None = None,
     ) -> None:
         self._access = access
         self._store = profiles
         self._bus = bus
         self._object = capabilities_object
+        self._trust = trust
         self._profiles: dict[str, CapabilityProfile] = {}
         self._limit = asyncio.Semaphore(CONCURRENT_READS)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -83,10 +90,15 @@ class ProfileKeeper:
             ) from error
 
     async def refresh(self, endpoint: str) -> CapabilityProfile:
-        """Read objects 42769 and 3 of a device now, store what they say and return it."""
+        """Read objects 42769 and 3 of a device now, store what they say and return it.
+
+        A device whose list of trusted keys is old gets the new one first.
+        """
         async with self._limit:
-            device, capabilities = await self._read_both(endpoint)
-        profile = profile_from_records(endpoint, device, capabilities)
+            profile = await self._told(endpoint)
+            runtime, trust = profile.runtime, self._trust
+            if runtime is not None and trust is not None and await trust.bring_up_to_date(endpoint, runtime):
+                profile = await self._told(endpoint)
         await self._keep(profile)
         log.info(
             "capabilities read",
@@ -95,6 +107,10 @@ class ProfileKeeper:
             problems=list(profile.problems),
         )
         return profile
+
+    async def _told(self, endpoint: str) -> CapabilityProfile:
+        device, capabilities = await self._read_both(endpoint)
+        return profile_from_records(endpoint, device, capabilities)
 
     async def _read_both(self, endpoint: str) -> tuple[Sequence[Record], Sequence[Record]]:
         """Read both objects, once more when a registration came in between: then the device has just arrived."""

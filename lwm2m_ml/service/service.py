@@ -33,6 +33,7 @@ from lwm2m_ml.service.requests import Requests
 from lwm2m_ml.service.result_log import ResultLog
 from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.trust_distribution import TrustDistribution
 from lwm2m_ml.service.watches import Watch, Watches
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import ReferenceAnswers
@@ -77,7 +78,9 @@ class TinyMLService:
         access = ServerDeviceAccess(server)
         self._workers = WorkerPool(settings.compile_workers)
         self._zoo = Zoo(store, self._workers)
-        self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities)
+        self._signer = Signer.open(settings.data_directory)
+        self._trust = TrustDistribution(access, self._signer.keys, objects.capabilities)
+        self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities, self._trust)
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._watches = Watches(server.devices, bus)
         self.requests = Requests(server, self.catalogue)
@@ -85,7 +88,6 @@ class TinyMLService:
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
-        self._signer = Signer.open(settings.data_directory)
         packages = Packages(store, self._signer)
         self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
@@ -106,6 +108,7 @@ class TinyMLService:
         await self._zoo.start()
         await self._keeper.start()
         await self._experiences.start()
+        self._trust.start(self._keeper.refresh, lambda: [one.endpoint for one in self._server.registry.all()])
         self._results.start()
         self._server.add_keeper(self._results.keep)
         self._watches.start()
@@ -118,6 +121,7 @@ class TinyMLService:
         await self._deployments.stop()
         await self._builder.stop()
         await self._results.stop()
+        await self._trust.stop()
         await self._keeper.stop()
         await self._workers.stop()
 

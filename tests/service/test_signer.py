@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lwm2m_ml.module.descriptor import model_identifier
 from lwm2m_ml.module.envelope import element_digest
 from lwm2m_ml.module.errors import ModuleRejected
 from lwm2m_ml.module.inspection import inspect_package
@@ -19,7 +20,6 @@ from lwm2m_ml.module.results import ModuleResult
 from lwm2m_ml.module.signing import SigningKey, VerificationKey
 from lwm2m_ml.module.trust_list import TrustList
 from lwm2m_ml.service.builds import Build
-from lwm2m_ml.service.descriptions import model_identifier
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.service.signer import TRUST_ANCHOR_FILE, TRUST_ROOT_FILE, Signer
 from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts

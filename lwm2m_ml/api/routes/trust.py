@@ -11,5 +11,8 @@ router = APIRouter(tags=["trust"])
 
 @router.get("/trust-anchor", dependencies=[VIEWER])
 async def trust_anchor(service: Service) -> TrustAnchor:
-    """The public half of the signing key, to be put into devices when they are made."""
-    return TrustAnchor(pem=service.trust_anchor.decode("ascii"))
+    """The public halves of the signing key and of the root key, to be put into devices when they are made."""
+    root = service.trust_root
+    return TrustAnchor(
+        pem=service.trust_anchor.decode("ascii"), root_pem=None if root is None else root.decode("ascii")
+    )

@@ -1,0 +1,92 @@
+"""`lwm2m-ml keys`: a key's whole life, and what devices are told of it."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lwm2m_ml.cli.main import app
+from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.module.key_folder import open_key_store
+from lwm2m_ml.module.key_index import Purpose
+from lwm2m_ml.module.trust_list import TrustList
+
+
+def keys(tmp_path: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["keys", *arguments, "--data-directory", str(tmp_path)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def published(tmp_path: Path) -> TrustList:
+    store = open_key_store(tmp_path)
+    root = store.verification_key(store.active(Purpose.ROOT))
+    signed = store.published_trust_list()
+    assert signed is not None
+    return TrustList.verify(signed, [root], None)
+
+
+def test_new_keys_are_listed_and_private_ones_are_for_their_owner_only(tmp_path: Path) -> None:
+    keys(tmp_path, "new", "--root")
+    made = keys(tmp_path, "new", "--algorithm", "es256").split()[0]
+    listed = json.loads(keys(tmp_path, "list", "--json"))
+    assert [(one["purpose"], one["algorithm"], one["state"]) for one in listed] == [
+        ("root", "EDDSA", "active"),
+        ("modules", "ES256", "active"),
+    ]
+    assert listed[1]["key_id"] == made
+    assert made[:16] in keys(tmp_path, "list")
+    for path in (tmp_path / "keys").glob("*.pem"):
+        assert path.name.endswith(".pub.pem") or stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_rotation_overlaps_and_devices_are_told(tmp_path: Path) -> None:
+    keys(tmp_path, "new", "--root")
+    old = keys(tmp_path, "new").split()[0]
+    new = keys(tmp_path, "rotate", "--overlap", "7").split()[0]
+    trusted = published(tmp_path)
+    assert {one.key.key_id.hex() for one in trusted.keys} == {old, new}
+    assert next(one.valid_until for one in trusted.keys if one.key.key_id.hex() == old) is not None
+    assert trusted.version == 3
+
+
+def test_a_revoked_key_is_on_the_list_of_what_is_refused(tmp_path: Path) -> None:
+    keys(tmp_path, "new", "--root")
+    old = keys(tmp_path, "new").split()[0]
+    keys(tmp_path, "rotate")
+    keys(tmp_path, "revoke", old[:8])
+    trusted = published(tmp_path)
+    assert trusted.revoked == (bytes.fromhex(old),)
+    assert old not in {key.key_id.hex() for key in trusted.trusted_at(0)}
+
+
+def test_the_root_may_live_elsewhere(tmp_path: Path) -> None:
+    here, vault = tmp_path / "here", tmp_path / "vault"
+    keys(here, "new")
+    with pytest.raises(NotFoundError, match="no active key for root"):
+        keys(here, "trust-list")
+    keys(vault, "new", "--root")
+    keys(vault, "trust-list", "--output", str(tmp_path / "list"))
+    keys(here, "trust-list", "--publish", str(tmp_path / "list"))
+    assert open_key_store(here).published_trust_list() == (tmp_path / "list").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        (("new",), ConflictError, "There is an active key for modules"),
+        (("new", "--algorithm", "rsa"), UsageError, "'rsa' is no signature algorithm"),
+        (("revoke", "00ff00ff"), NotFoundError, "No key has the identifier"),
+        (("trust-list", "--publish", "nowhere"), UsageError, "nowhere cannot be read"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], told: str
+) -> None:
+    keys(tmp_path, "new")
+    with pytest.raises(error, match=told):
+        keys(tmp_path, *arguments)
