@@ -1,11 +1,11 @@
 """From the service's facts to the API's schemas."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from lwm2m_ml.client import schemas
-from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.definitions import Catalogue, ObjectDefinition, ResourceDefinition
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.service.devices import Device
@@ -102,4 +102,37 @@ def device_request(fact: DeviceRequest, catalogue: Catalogue) -> schemas.DeviceR
         values=resource_values(fact.records, catalogue),
         text=fact.text,
         error=fact.error,
+    )
+
+
+def object_summary(definition: ObjectDefinition) -> schemas.ObjectSummary:
+    """What an object is called."""
+    return schemas.ObjectSummary(
+        id=definition.object_id, name=definition.name, version=definition.version, urn=definition.urn
+    )
+
+
+def object_definition(definition: ObjectDefinition, versions: Sequence[str]) -> schemas.ObjectDefinition:
+    """An object with its resources, and the versions there are of it."""
+    return schemas.ObjectDefinition(
+        **object_summary(definition).model_dump(),
+        multiple=definition.multiple,
+        mandatory=definition.mandatory,
+        description=definition.description,
+        versions=list(versions),
+        resources=[_resource(resource) for resource in definition.resources.values()],
+    )
+
+
+def _resource(resource: ResourceDefinition) -> schemas.ResourceDefinition:
+    return schemas.ResourceDefinition(
+        id=resource.resource_id,
+        name=resource.name,
+        operations=str(resource.operations),
+        type=resource.type.value,
+        multiple=resource.multiple,
+        mandatory=resource.mandatory,
+        range=resource.range_text,
+        units=resource.units,
+        description=resource.description,
     )

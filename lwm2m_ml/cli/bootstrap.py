@@ -20,10 +20,8 @@ def list_configurations(
     server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
 ) -> None:
     """List the configurations, without keys."""
-    from lwm2m_ml.client.credential_calls import bootstrap_configurations
-
     with connect(server, token) as client:
-        entries = client.send(bootstrap_configurations())
+        entries = client.bootstrap_configurations()
     if as_json:
         print_models(entries)
         return
@@ -44,7 +42,6 @@ def configure(
     """Give the configuration in a file to an endpoint, or to all that match a pattern."""
     from pydantic import ValidationError
 
-    from lwm2m_ml.client.credential_calls import configure_bootstrap
     from lwm2m_ml.client.credential_schemas import BootstrapConfiguration
 
     try:
@@ -55,13 +52,11 @@ def configure(
         first = error.errors(include_input=False)[0]
         raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
     with connect(server, token) as client:
-        client.send(configure_bootstrap(pattern, configuration))
+        client.configure_bootstrap(pattern, configuration)
 
 
 @app.command("remove")
 def remove(pattern: PatternArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
     """Give nothing to a name or pattern any more."""
-    from lwm2m_ml.client.credential_calls import remove_bootstrap
-
     with connect(server, token) as client:
-        client.send(remove_bootstrap(pattern))
+        client.remove_bootstrap(pattern)

@@ -48,8 +48,6 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Make a credential and show its secret, this once. What is not given is made up."""
-    from lwm2m_ml.client.credential_calls import add_credential
-
     secret_name = "master_secret" if kind is Kind.OSCORE else "key"
     given = {
         "identity": identity,
@@ -60,7 +58,7 @@ def add(
     }
     request = _request({"endpoint": endpoint, "kind": kind.value, **given}, "The credential")
     with connect(server, token) as client:
-        _show([client.send(add_credential(request))], as_json)
+        _show([client.add_credential(request)], as_json)
 
 
 @app.command("list")
@@ -71,10 +69,8 @@ def list_credentials(
     as_json: JsonOption = False,
 ) -> None:
     """List credentials, without secrets."""
-    from lwm2m_ml.client.credential_calls import credentials
-
     with connect(server, token) as client:
-        found = client.send(credentials(endpoint))
+        found = client.credentials(endpoint)
     if as_json:
         print_models(found)
         return
@@ -96,10 +92,8 @@ def rotate(
     as_json: JsonOption = False,
 ) -> None:
     """Make a credential in place of another and show its secret, this once."""
-    from lwm2m_ml.client.credential_calls import rotate_credential
-
     with connect(server, token) as client:
-        _show([client.send(rotate_credential(credential_id, grace))], as_json)
+        _show([client.rotate_credential(credential_id, grace)], as_json)
 
 
 @app.command("revoke")
@@ -112,10 +106,8 @@ def revoke(
     token: TokenOption = "",
 ) -> None:
     """Let nobody in with a credential any more; its device is cut off at once."""
-    from lwm2m_ml.client.credential_calls import revoke_credential
-
     with connect(server, token) as client:
-        client.send(revoke_credential(credential_id, forget=forget))
+        client.revoke_credential(credential_id, forget=forget)
 
 
 @app.command("import")
@@ -126,21 +118,17 @@ def import_file(
     as_json: JsonOption = False,
 ) -> None:
     """Make many credentials from a file, all or none; shows the secrets of those that were made up."""
-    from lwm2m_ml.client.credential_calls import import_credentials
-
     requests = _requests(file)
     with connect(server, token) as client:
-        issued = client.send(import_credentials(requests))
+        issued = client.import_credentials(requests)
     _show(issued, as_json)
 
 
 @app.command("server-certificate")
 def server_certificate(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
     """Print the certificate that devices are shown, as PEM."""
-    from lwm2m_ml.client.credential_calls import server_certificate as call
-
     with connect(server, token) as client:
-        typer.echo(client.send(call()).pem, nl=False)
+        typer.echo(client.server_certificate().pem, nl=False)
 
 
 def _read(path: Path | None) -> str | None:

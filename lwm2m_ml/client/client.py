@@ -1,31 +1,33 @@
-"""The two clients of the operator's API: `Client` blocks, `AsyncClient` awaits; both speak the same calls."""
+"""The two clients of the operator's API: `Client` blocks, `AsyncClient` awaits; both have the methods of `Api`."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Self, TypeVar
 
 import httpx
 
-from lwm2m_ml.client import calls, schemas
 from lwm2m_ml.client.address import DEFAULT_SERVER
-from lwm2m_ml.client.calls import Call
+from lwm2m_ml.client.api import Api
+from lwm2m_ml.client.call import Call
 from lwm2m_ml.client.errors import ServerUnreachableError
 from lwm2m_ml.client.events import EventReader
-from lwm2m_ml.client.schemas import Plain
-from lwm2m_ml.client.transport import answer_of, base_url, headers
+from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.transport import answer_of, base_url, headers, next_page, options
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 STREAM_TIMEOUT = httpx.Timeout(30.0, read=60.0)
 """The server sends something, if only a comment, more often than a stream may be silent."""
 
 
-class Client:
+class Client(Api):
     """A blocking client. Every method raises ApiError or ServerUnreachableError."""
 
-    def __init__(self, server: str = DEFAULT_SERVER, token: str = "") -> None:
+    def __init__(self, server: str = DEFAULT_SERVER, token: str = "", *, ca_file: str = "") -> None:
+        """`ca_file`: PEM of the authorities that an https server is trusted by; those of the system if not given."""
         self._server = server
-        self._http = httpx.Client(base_url=base_url(server), headers=headers(token))
+        self._http = httpx.Client(base_url=base_url(server), headers=headers(token), **options(ca_file))
 
     def __enter__(self) -> Self:
         return self
@@ -43,91 +45,32 @@ class Client:
         """Carry out one call."""
         try:
             response = self._http.request(
-                call.method, call.path, json=call.json, params=call.query, timeout=call.timeout
+                call.method,
+                call.path,
+                json=call.json,
+                content=call.content,
+                params=call.query,
+                headers=call.headers,
+                timeout=call.timeout,
             )
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
         return answer_of(call, response)
 
-    def health(self) -> schemas.Health:
-        """Is the server there?"""
-        return self.send(calls.health())
+    def send_all(self, call: Call[Page[Item]]) -> list[Item]:
+        """Get every page of a list."""
+        return [item for page in self.pages(call) for item in page]
 
-    def trust_anchor(self) -> schemas.TrustAnchor:
-        """The public key that devices check modules with."""
-        return self.send(calls.trust_anchor())
+    def pages(self, call: Call[Page[Item]]) -> Iterator[list[Item]]:
+        """Get one page of a list after the other, as they are asked for."""
+        following: Call[Page[Item]] | None = call
+        while following is not None:
+            page = self.send(following)
+            yield page.items
+            following = next_page(call, page)
 
-    def devices(self) -> list[schemas.Device]:
-        """All registered devices."""
-        return self.send(calls.devices())
-
-    def device(self, endpoint: str) -> schemas.Device:
-        """One device."""
-        return self.send(calls.device(endpoint))
-
-    def read(self, endpoint: str, path: str, *, behind: str = "") -> list[schemas.ResourceValue]:
-        """LwM2M Read."""
-        return self.send(calls.read(endpoint, path, behind))
-
-    def write(
-        self,
-        endpoint: str,
-        path: str,
-        value: Plain | Mapping[str, Plain],
-        *,
-        replace: bool = True,
-        behind: str = "",
-    ) -> None:
-        """LwM2M Write of one value, or of values by path; unless `replace`, what is not named stays."""
-        self.send(calls.write(endpoint, path, value, replace=replace, behind=behind))
-
-    def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
-        """LwM2M Execute."""
-        self.send(calls.execute(endpoint, path, arguments, behind))
-
-    def discover(self, endpoint: str, path: str, *, depth: int | None = None, behind: str = "") -> list[schemas.Link]:
-        """LwM2M Discover; `depth` needs a device that speaks 1.2."""
-        return self.send(calls.discover(endpoint, path, depth, behind))
-
-    def create(
-        self,
-        endpoint: str,
-        path: str,
-        values: Mapping[str, Plain] | None = None,
-        *,
-        instance: int | None = None,
-        behind: str = "",
-    ) -> str:
-        """LwM2M Create of an object instance, with values by resource (`1`, `10/0`); returns its path."""
-        return self.send(calls.create(endpoint, path, values or {}, instance, behind)).path
-
-    def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
-        """LwM2M Delete."""
-        self.send(calls.delete(endpoint, path, behind))
-
-    def write_attributes(
-        self,
-        endpoint: str,
-        path: str,
-        attributes: Mapping[str, float | bool] | None = None,
-        *,
-        clear: Sequence[str] = (),
-        behind: str = "",
-    ) -> None:
-        """LwM2M Write-Attributes, such as `{"pmin": 10}`."""
-        self.send(calls.write_attributes(endpoint, path, attributes or {}, clear, behind))
-
-    def read_composite(self, endpoint: str, paths: Sequence[str]) -> list[schemas.ResourceValue]:
-        """LwM2M Read-Composite."""
-        return self.send(calls.read_composite(endpoint, paths))
-
-    def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
-        """LwM2M Write-Composite."""
-        self.send(calls.write_composite(endpoint, values))
-
-    def observe(self, endpoint: str, *paths: str, behind: str = "") -> Iterator[list[schemas.ResourceValue]]:
-        """LwM2M Observe of a path, or of several at once: the present values, then news until the device leaves."""
-        call = calls.observe(endpoint, paths, behind)
+    def stream(self, call: Call[Answer]) -> Iterator[Answer]:
+        """Yield the events of a stream until the server ends it."""
         try:
             with self._http.stream(call.method, call.path, params=call.query, timeout=STREAM_TIMEOUT) as response:
                 if not response.is_success:
@@ -135,85 +78,33 @@ class Client:
                     answer_of(call, response)
                 events = EventReader(call)
                 for line in response.iter_lines():
-                    values = events.feed(line)
-                    if values is not None:
-                        yield values
+                    event = events.feed(line)
+                    if event is not None:
+                        yield event
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
 
-    def queue(
-        self,
-        endpoint: str,
-        operation: str,
-        *,
-        paths: Sequence[str] = (),
-        values: Mapping[str, Plain] | None = None,
-        replace: bool = True,
-        arguments: str = "",
-        attributes: Sequence[str] = (),
-        expires_in: float | None = None,
-    ) -> schemas.DeviceRequest:
-        """Have an operation (`read`, `write`, `execute`, …) done as soon as the device is awake."""
-        call = calls.queue(
-            endpoint,
-            operation,
-            paths=paths,
-            values=values,
-            replace=replace,
-            arguments=arguments,
-            attributes=attributes,
-            expires_in=expires_in,
-        )
-        return self.send(call)
 
-    def requests(self, endpoint: str) -> list[schemas.DeviceRequest]:
-        """The queued operations of a device, oldest first."""
-        return self.send(calls.requests(endpoint))
-
-    def request(self, number: int) -> schemas.DeviceRequest:
-        """One queued operation with its state and outcome."""
-        return self.send(calls.request(number))
-
-    def cancel_request(self, number: int) -> None:
-        """Take a waiting operation back."""
-        self.send(calls.cancel_request(number))
-
-    def models(self) -> list[schemas.Model]:
-        """The zoo."""
-        return self.send(calls.models())
-
-    def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> schemas.ReferenceAnswers:
-        """What the integer reference of a variant answers to inputs."""
-        return self.send(calls.reference(model, variant, inputs))
-
-    def deploy(self, model: str, endpoints: Sequence[str] | str = "all") -> schemas.Deployment:
-        """Start a deployment."""
-        return self.send(calls.deploy(model, endpoints))
-
-    def deployment(self, deployment_id: str) -> schemas.Deployment:
-        """One deployment as it stands."""
-        return self.send(calls.deployment(deployment_id))
-
-    def results(self, endpoint: str, since: int = 0) -> list[schemas.Result]:
-        """Inference results of a device with numbers above `since`, oldest first."""
-        return self.send(calls.results(endpoint, since))
-
-    def module(self, digest: str) -> schemas.Module:
-        """A built module and its measured facts."""
-        return self.send(calls.module(digest))
-
-
-class AsyncClient:
-    """The same for asyncio. Every method raises ApiError or ServerUnreachableError.
-
-    `transport` is another way to the server than the network, such as `httpx.ASGITransport` for one in this process.
-    """
+class AsyncClient(Api):
+    """The same for asyncio. Every method raises ApiError or ServerUnreachableError."""
 
     def __init__(
-        self, server: str = DEFAULT_SERVER, token: str = "", *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        server: str = DEFAULT_SERVER,
+        token: str = "",
+        *,
+        ca_file: str = "",
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        """`ca_file`: PEM of the authorities that an https server is trusted by; those of the system if not given.
+
+        `transport` is another way to the server than the network, such as `httpx.ASGITransport` for one in this
+        process.
+        """
         self._server = server
-        self._http = httpx.AsyncClient(base_url=base_url(server), headers=headers(token), transport=transport)
+        self._http = httpx.AsyncClient(
+            base_url=base_url(server), headers=headers(token), transport=transport, **options(ca_file)
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -231,93 +122,32 @@ class AsyncClient:
         """Carry out one call."""
         try:
             response = await self._http.request(
-                call.method, call.path, json=call.json, params=call.query, timeout=call.timeout
+                call.method,
+                call.path,
+                json=call.json,
+                content=call.content,
+                params=call.query,
+                headers=call.headers,
+                timeout=call.timeout,
             )
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
         return answer_of(call, response)
 
-    async def health(self) -> schemas.Health:
-        """Is the server there?"""
-        return await self.send(calls.health())
+    async def send_all(self, call: Call[Page[Item]]) -> list[Item]:
+        """Get every page of a list."""
+        return [item async for page in self.pages(call) for item in page]
 
-    async def trust_anchor(self) -> schemas.TrustAnchor:
-        """The public key that devices check modules with."""
-        return await self.send(calls.trust_anchor())
+    async def pages(self, call: Call[Page[Item]]) -> AsyncIterator[list[Item]]:
+        """Get one page of a list after the other, as they are asked for."""
+        following: Call[Page[Item]] | None = call
+        while following is not None:
+            page = await self.send(following)
+            yield page.items
+            following = next_page(call, page)
 
-    async def devices(self) -> list[schemas.Device]:
-        """All registered devices."""
-        return await self.send(calls.devices())
-
-    async def device(self, endpoint: str) -> schemas.Device:
-        """One device."""
-        return await self.send(calls.device(endpoint))
-
-    async def read(self, endpoint: str, path: str, *, behind: str = "") -> list[schemas.ResourceValue]:
-        """LwM2M Read."""
-        return await self.send(calls.read(endpoint, path, behind))
-
-    async def write(
-        self,
-        endpoint: str,
-        path: str,
-        value: Plain | Mapping[str, Plain],
-        *,
-        replace: bool = True,
-        behind: str = "",
-    ) -> None:
-        """LwM2M Write of one value, or of values by path; unless `replace`, what is not named stays."""
-        await self.send(calls.write(endpoint, path, value, replace=replace, behind=behind))
-
-    async def execute(self, endpoint: str, path: str, arguments: str = "", *, behind: str = "") -> None:
-        """LwM2M Execute."""
-        await self.send(calls.execute(endpoint, path, arguments, behind))
-
-    async def discover(
-        self, endpoint: str, path: str, *, depth: int | None = None, behind: str = ""
-    ) -> list[schemas.Link]:
-        """LwM2M Discover; `depth` needs a device that speaks 1.2."""
-        return await self.send(calls.discover(endpoint, path, depth, behind))
-
-    async def create(
-        self,
-        endpoint: str,
-        path: str,
-        values: Mapping[str, Plain] | None = None,
-        *,
-        instance: int | None = None,
-        behind: str = "",
-    ) -> str:
-        """LwM2M Create of an object instance, with values by resource (`1`, `10/0`); returns its path."""
-        return (await self.send(calls.create(endpoint, path, values or {}, instance, behind))).path
-
-    async def delete(self, endpoint: str, path: str, *, behind: str = "") -> None:
-        """LwM2M Delete."""
-        await self.send(calls.delete(endpoint, path, behind))
-
-    async def write_attributes(
-        self,
-        endpoint: str,
-        path: str,
-        attributes: Mapping[str, float | bool] | None = None,
-        *,
-        clear: Sequence[str] = (),
-        behind: str = "",
-    ) -> None:
-        """LwM2M Write-Attributes, such as `{"pmin": 10}`."""
-        await self.send(calls.write_attributes(endpoint, path, attributes or {}, clear, behind))
-
-    async def read_composite(self, endpoint: str, paths: Sequence[str]) -> list[schemas.ResourceValue]:
-        """LwM2M Read-Composite."""
-        return await self.send(calls.read_composite(endpoint, paths))
-
-    async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
-        """LwM2M Write-Composite."""
-        await self.send(calls.write_composite(endpoint, values))
-
-    async def observe(self, endpoint: str, *paths: str, behind: str = "") -> AsyncIterator[list[schemas.ResourceValue]]:
-        """LwM2M Observe of a path, or of several at once: the present values, then news until the device leaves."""
-        call = calls.observe(endpoint, paths, behind)
+    async def stream(self, call: Call[Answer]) -> AsyncIterator[Answer]:
+        """Yield the events of a stream until the server ends it."""
         try:
             async with self._http.stream(call.method, call.path, params=call.query, timeout=STREAM_TIMEOUT) as response:
                 if not response.is_success:
@@ -325,69 +155,8 @@ class AsyncClient:
                     answer_of(call, response)
                 events = EventReader(call)
                 async for line in response.aiter_lines():
-                    values = events.feed(line)
-                    if values is not None:
-                        yield values
+                    event = events.feed(line)
+                    if event is not None:
+                        yield event
         except httpx.TransportError as error:
             raise ServerUnreachableError(self._server, str(error) or type(error).__name__) from error
-
-    async def queue(
-        self,
-        endpoint: str,
-        operation: str,
-        *,
-        paths: Sequence[str] = (),
-        values: Mapping[str, Plain] | None = None,
-        replace: bool = True,
-        arguments: str = "",
-        attributes: Sequence[str] = (),
-        expires_in: float | None = None,
-    ) -> schemas.DeviceRequest:
-        """Have an operation (`read`, `write`, `execute`, …) done as soon as the device is awake."""
-        call = calls.queue(
-            endpoint,
-            operation,
-            paths=paths,
-            values=values,
-            replace=replace,
-            arguments=arguments,
-            attributes=attributes,
-            expires_in=expires_in,
-        )
-        return await self.send(call)
-
-    async def requests(self, endpoint: str) -> list[schemas.DeviceRequest]:
-        """The queued operations of a device, oldest first."""
-        return await self.send(calls.requests(endpoint))
-
-    async def request(self, number: int) -> schemas.DeviceRequest:
-        """One queued operation with its state and outcome."""
-        return await self.send(calls.request(number))
-
-    async def cancel_request(self, number: int) -> None:
-        """Take a waiting operation back."""
-        await self.send(calls.cancel_request(number))
-
-    async def models(self) -> list[schemas.Model]:
-        """The zoo."""
-        return await self.send(calls.models())
-
-    async def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> schemas.ReferenceAnswers:
-        """What the integer reference of a variant answers to inputs."""
-        return await self.send(calls.reference(model, variant, inputs))
-
-    async def deploy(self, model: str, endpoints: Sequence[str] | str = "all") -> schemas.Deployment:
-        """Start a deployment."""
-        return await self.send(calls.deploy(model, endpoints))
-
-    async def deployment(self, deployment_id: str) -> schemas.Deployment:
-        """One deployment as it stands."""
-        return await self.send(calls.deployment(deployment_id))
-
-    async def results(self, endpoint: str, since: int = 0) -> list[schemas.Result]:
-        """Inference results of a device with numbers above `since`, oldest first."""
-        return await self.send(calls.results(endpoint, since))
-
-    async def module(self, digest: str) -> schemas.Module:
-        """A built module and its measured facts."""
-        return await self.send(calls.module(digest))

@@ -5,15 +5,14 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client import credential_schemas as schemas
-from lwm2m_ml.client.calls import Call, _segment
+from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
+from lwm2m_ml.client.schemas import Page
 
-NOTHING: TypeAdapter[None] = TypeAdapter(type(None))
 
-
-def credentials(endpoint: str | None = None) -> Call[list[schemas.Credential]]:
+def credentials(endpoint: str | None = None) -> Call[Page[schemas.Credential]]:
     """The credentials of an endpoint, or all."""
-    query = () if endpoint is None else (("endpoint", endpoint),)
-    return Call("GET", "/credentials", TypeAdapter(list[schemas.Credential]), query=query)
+    query = query_of(endpoint=endpoint, limit=LARGEST_PAGE)
+    return Call("GET", "/credentials", TypeAdapter(Page[schemas.Credential]), query=query)
 
 
 def add_credential(request: schemas.CredentialRequest) -> Call[schemas.IssuedCredential]:
@@ -32,14 +31,14 @@ def import_credentials(requests: Sequence[schemas.CredentialRequest]) -> Call[li
 def rotate_credential(credential_id: str, grace: float) -> Call[schemas.IssuedCredential]:
     """Make a credential in place of another."""
     body = schemas.Rotation(grace=grace).model_dump()
-    path = f"/credentials/{_segment(credential_id)}/rotate"
+    path = f"/credentials/{segment(credential_id)}/rotate"
     return Call("POST", path, TypeAdapter(schemas.IssuedCredential), json=body)
 
 
 def revoke_credential(credential_id: str, *, forget: bool = False) -> Call[None]:
     """Let nobody in with a credential any more."""
     query = (("forget", "true"),) if forget else ()
-    return Call("DELETE", f"/credentials/{_segment(credential_id)}", NOTHING, query=query)
+    return Call("DELETE", f"/credentials/{segment(credential_id)}", NOTHING, query=query)
 
 
 def server_certificate() -> Call[schemas.ServerCertificate]:
@@ -47,16 +46,16 @@ def server_certificate() -> Call[schemas.ServerCertificate]:
     return Call("GET", "/server-certificate", TypeAdapter(schemas.ServerCertificate))
 
 
-def bootstrap_configurations() -> Call[list[schemas.BootstrapEntry]]:
+def bootstrap_configurations() -> Call[Page[schemas.BootstrapEntry]]:
     """What the bootstrap server gives to whom."""
-    return Call("GET", "/bootstrap", TypeAdapter(list[schemas.BootstrapEntry]))
+    return Call("GET", "/bootstrap", TypeAdapter(Page[schemas.BootstrapEntry]), query=query_of(limit=LARGEST_PAGE))
 
 
 def configure_bootstrap(pattern: str, configuration: schemas.BootstrapConfiguration) -> Call[None]:
     """Give this to an endpoint, or to all that match a pattern."""
-    return Call("PUT", f"/bootstrap/{_segment(pattern)}", NOTHING, json=configuration.model_dump())
+    return Call("PUT", f"/bootstrap/{segment(pattern)}", NOTHING, json=configuration.model_dump())
 
 
 def remove_bootstrap(pattern: str) -> Call[None]:
     """Give nothing to a name or pattern any more."""
-    return Call("DELETE", f"/bootstrap/{_segment(pattern)}", NOTHING)
+    return Call("DELETE", f"/bootstrap/{segment(pattern)}", NOTHING)

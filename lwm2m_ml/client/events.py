@@ -4,16 +4,17 @@ from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
-from lwm2m_ml.client.calls import Call
+from lwm2m_ml.client.call import Call
 from lwm2m_ml.client.errors import ApiError
 
 Answer = TypeVar("Answer")
 
-VALUES = "values"
+END = "end"
+"""The event that says that nothing more comes."""
 
 
 class EventReader(Generic[Answer]):
-    """Takes the lines of a stream; gives the content of each `values` event when its last line has come."""
+    """Takes the lines of a stream; gives the content of each event when its last line has come."""
 
     def __init__(self, call: Call[Answer]) -> None:
         self._call = call
@@ -21,7 +22,7 @@ class EventReader(Generic[Answer]):
         self._data: list[str] = []
 
     def feed(self, line: str) -> Answer | None:
-        """Take one line, without its end; comments and events of other names give nothing."""
+        """Take one line, without its end; comments and the end give nothing."""
         if line:
             name, _, text = line.partition(":")
             text = text.removeprefix(" ")
@@ -32,7 +33,7 @@ class EventReader(Generic[Answer]):
             return None
         event, data = self._event, "\n".join(self._data)
         self._event, self._data = "", []
-        if event != VALUES:
+        if event == END or not data:
             return None
         try:
             return self._call.answer.validate_json(data)

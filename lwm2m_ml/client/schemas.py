@@ -267,6 +267,7 @@ class Module(Schema):
     variant: str
     target: str
     package_bytes: int
+    created_at: float
     facts: dict[str, Any]
 
 
@@ -347,3 +348,58 @@ class Act(Schema):
     target: str
     status: int
     request_id: str
+
+
+class Event(Schema):
+    """Something that happened. `data` depends on the type; a `gap` says that events before this one were missed."""
+
+    id: str
+    type: str
+    at: float
+    endpoint: str | None
+    data: dict[str, Any]
+
+
+class CompilationRequest(Schema):
+    """A variant of a model of the zoo, and the target to compile it for."""
+
+    model: str = Field(min_length=1, max_length=128)
+    variant: str = Field(min_length=1, max_length=128)
+    target: str = Field(min_length=1, max_length=128)
+
+
+class ObjectSummary(Schema):
+    """An LwM2M object that the server has a definition of, in its newest version."""
+
+    id: int
+    name: str
+    version: str
+    urn: str
+
+
+class ResourceDefinition(Schema):
+    """A resource of an object: `operations` holds R, W and E."""
+
+    id: int
+    name: str
+    operations: str
+    type: str
+    multiple: bool
+    mandatory: bool
+    range: str
+    units: str
+    description: str
+
+
+class ObjectDefinition(Schema):
+    """The definition of an object."""
+
+    id: int
+    name: str
+    version: str
+    urn: str
+    multiple: bool
+    mandatory: bool
+    description: str
+    versions: list[str]
+    resources: list[ResourceDefinition]

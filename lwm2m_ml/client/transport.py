@@ -1,16 +1,20 @@
 """From a call to an HTTP request, and from its response to a typed answer or an error."""
 
-from typing import TypeVar
+import dataclasses
+import ssl
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
 from lwm2m_ml.client.address import API_ROOT
-from lwm2m_ml.client.calls import Call
+from lwm2m_ml.client.call import Call
 from lwm2m_ml.client.errors import ApiError, ServerUnreachableError
-from lwm2m_ml.client.schemas import Problem
+from lwm2m_ml.client.schemas import Page, Problem
+from lwm2m_ml.errors import UsageError
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 
 def base_url(server: str) -> httpx.URL:
@@ -27,6 +31,23 @@ def base_url(server: str) -> httpx.URL:
 def headers(token: str) -> dict[str, str]:
     """The headers every request carries."""
     return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def options(ca_file: str) -> dict[str, Any]:
+    """The options of an HTTP client. Raises UsageError when the file of authorities cannot be used."""
+    if not ca_file:
+        return {}
+    try:
+        return {"verify": ssl.create_default_context(cafile=ca_file)}
+    except (OSError, ssl.SSLError) as error:
+        raise UsageError(f"{ca_file} holds no certificates ({error})") from error
+
+
+def next_page(call: Call[Page[Item]], page: Page[Item]) -> Call[Page[Item]] | None:
+    """The call for the page after one; None when it was the last."""
+    if page.next is None:
+        return None
+    return dataclasses.replace(call, query=(*call.query, ("cursor", page.next)))
 
 
 def answer_of(call: Call[Answer], response: httpx.Response) -> Answer:

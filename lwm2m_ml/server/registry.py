@@ -1,5 +1,7 @@
 """Who is registered: in memory, by endpoint name, by location and by peer."""
 
+from collections.abc import Iterator
+
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.registration import Registration
@@ -40,6 +42,10 @@ class Registry:
     def shares(self, remote: Remote) -> bool:
         """Whether several endpoints are registered from this peer."""
         return remote in self._shared
+
+    def __iter__(self) -> Iterator[Registration]:
+        """Every registration there is now, in no particular order: cheaper than `all`."""
+        return iter(tuple(self._by_endpoint.values()))
 
     def all(self) -> tuple[Registration, ...]:
         """Every registration, by endpoint name."""

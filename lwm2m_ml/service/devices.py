@@ -17,6 +17,7 @@ from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.errors import DeviceTimeout
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.server import Lwm2mServer
+from lwm2m_ml.service.device_query import DeviceQuery, Place, select
 from lwm2m_ml.service.plain_values import Plain, records_of
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
@@ -51,6 +52,11 @@ class Devices:
     def all(self) -> tuple[Device, ...]:
         """Return all registered devices, by endpoint."""
         return tuple(map(self._device, self._server.registry.all()))
+
+    async def find(self, query: DeviceQuery, *, after: Place | None = None, limit: int = 1_000) -> tuple[Device, ...]:
+        """Return the devices that a query means, in its order, from after a place on, at most `limit`."""
+        found = await select(tuple(self._server.registry), self._keeper.get, query, after=after, limit=limit)
+        return tuple(map(self._device, found))
 
     def get(self, endpoint: str) -> Device:
         """Return one device; raises `UnknownDevice`."""

@@ -1,18 +1,18 @@
 """TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.errors import ConflictError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.audit import AuditLog
 from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.compilations import Compilation
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
@@ -22,9 +22,11 @@ from lwm2m_ml.service.deployments import Deployments
 from lwm2m_ml.service.device_access import ServerDeviceAccess
 from lwm2m_ml.service.device_run import Workshop
 from lwm2m_ml.service.devices import Device, Devices
+from lwm2m_ml.service.event_feed import EventFeed
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.jobs import Jobs
+from lwm2m_ml.service.modules import Modules
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
@@ -43,19 +45,6 @@ from lwm2m_ml.store.store import Store
 
 ALL = "all"
 SECONDS_OF_A_DAY = 86_400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Module:
-    """A signed module and its measured facts."""
-
-    digest: str
-    model: str
-    version: str
-    variant: str
-    target: str
-    package_bytes: int
-    facts: Mapping[str, Any]
 
 
 class TinyMLService:
@@ -84,6 +73,8 @@ class TinyMLService:
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._watches = Watches(server.devices, bus)
         self.requests = Requests(server, self.catalogue)
+        self.modules = Modules(store.modules)
+        self.events = EventFeed(bus)
         self.jobs = Jobs(store.jobs, bus)
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
@@ -112,6 +103,7 @@ class TinyMLService:
         self._results.start()
         self._server.add_keeper(self._results.keep)
         self._watches.start()
+        self.events.start()
         await self.jobs.start()
         await self._deployments.start()
 
@@ -205,25 +197,14 @@ class TinyMLService:
         """Return the results of a device with numbers above `since`, oldest first."""
         return await self._results.results(endpoint, since)
 
-    async def module(self, digest: str) -> Module:
-        """Return a signed module's facts; raises `NotFoundError`."""
-        record = await self._store.modules.get(digest)
-        if record is None or "package_bytes" not in record.facts:
-            raise NotFoundError(f"There is no module {digest[:12]}…")
-        return Module(
-            digest=record.digest,
-            model=record.model,
-            version=record.version,
-            variant=record.variant,
-            target=record.target,
-            package_bytes=record.facts["package_bytes"],
-            facts=record.facts,
-        )
-
     async def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
         """Answer inputs (one flat list of numbers each) with the integer reference of a variant."""
         chosen = self._zoo.get(model)
         return await self._builder.reference_outputs(chosen, chosen.variant(variant), inputs)
+
+    def compilation(self, model: str, variant: str, target: str) -> Compilation:
+        """Return the work of compiling a variant for a target, for a job; raises `NotFoundError`."""
+        return Compilation(self._zoo, self._builder, model, variant, target)
 
     async def fit(self, model: str, endpoint: str) -> Fit:
         """Look at every variant of a model for a device: which fits, which is chosen, what the others lack."""

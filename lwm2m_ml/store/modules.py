@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
@@ -50,6 +50,14 @@ class ModuleRepository:
     async def by_module_digest(self, digest: str) -> ModuleRecord | None:
         """A signed module by what devices show as its digest, or None; all packages of one build share it."""
         return await self._find(tables.modules.c.facts["module_digest"].as_string() == digest)
+
+    async def oldest(self, limit: int, *, after: tuple[float, str] | None = None) -> tuple[ModuleRecord, ...]:
+        """Modules, oldest first, from after a creation time and digest on, at most `limit`."""
+        columns = tables.modules.c
+        statement = select(tables.modules).order_by(columns.created_at, columns.digest).limit(limit)
+        if after is not None:
+            statement = statement.where(tuple_(columns.created_at, columns.digest) > after)
+        return tuple(ModuleRecord(**row._mapping) for row in await self._database.rows(statement))
 
     async def all(self) -> tuple[ModuleRecord, ...]:
         """Every module, oldest first."""

@@ -46,7 +46,7 @@ def api_routes() -> Iterator[ApiRoute]:
     for prefix, router in (*((API_ROOT, one) for one in ROUTERS), *(("", one) for one in OTHER_ROUTERS)):
         for route in router.routes:
             assert isinstance(route, APIRoute), f"{route} is no route that a decision can be seen on"
-            for method in route.methods or ():
+            for method in sorted(route.methods or ()):
                 yield ApiRoute(method, prefix + route.path, tuple(_decisions(route.dependant)))
 
 

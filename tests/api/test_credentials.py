@@ -7,7 +7,7 @@ import pytest
 
 from lwm2m_ml.app import Running
 from lwm2m_ml.client import credential_calls as calls
-from lwm2m_ml.client.calls import Call
+from lwm2m_ml.client.call import Call
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.credential_schemas import BootstrapConfiguration, CredentialRequest
 from lwm2m_ml.client.errors import ApiError
@@ -15,40 +15,40 @@ from lwm2m_ml.service.access import Scope
 
 
 async def test_a_secret_is_shown_once(client: AsyncClient) -> None:
-    issued = await client.send(calls.add_credential(CredentialRequest(endpoint="dev")))
+    issued = await client.add_credential(CredentialRequest(endpoint="dev"))
     assert len(bytes.fromhex(issued.secret["key"])) == 16
     assert issued.secret["key"] not in repr(issued)
-    (listed,) = await client.send(calls.credentials())
+    (listed,) = await client.credentials()
     assert listed == issued.credential
     assert issued.secret["key"] not in listed.model_dump_json()
 
 
 async def test_lists_are_by_endpoint_when_asked(client: AsyncClient) -> None:
     for endpoint in ("a", "b"):
-        await client.send(calls.add_credential(CredentialRequest(endpoint=endpoint)))
-    assert [one.endpoint for one in await client.send(calls.credentials("b"))] == ["b"]
-    assert await client.send(calls.credentials("nobody")) == []
+        await client.add_credential(CredentialRequest(endpoint=endpoint))
+    assert [one.endpoint for one in await client.credentials("b")] == ["b"]
+    assert await client.credentials("nobody") == []
 
 
 @pytest.mark.parametrize("kind", ["psk", "x509", "oscore"])
 async def test_every_kind_is_made_rotated_and_revoked(client: AsyncClient, kind: Any) -> None:
-    first = await client.send(calls.add_credential(CredentialRequest(endpoint="dev", kind=kind)))
-    second = await client.send(calls.rotate_credential(first.credential.id, 60.0))
-    states = {one.id: one for one in await client.send(calls.credentials())}
+    first = await client.add_credential(CredentialRequest(endpoint="dev", kind=kind))
+    second = await client.rotate_credential(first.credential.id, 60.0)
+    states = {one.id: one for one in await client.credentials()}
     assert states[first.credential.id].expires_at is not None
-    await client.send(calls.revoke_credential(second.credential.id))
-    await client.send(calls.revoke_credential(first.credential.id, forget=True))
-    (left,) = await client.send(calls.credentials())
+    await client.revoke_credential(second.credential.id)
+    await client.revoke_credential(first.credential.id, forget=True)
+    (left,) = await client.credentials()
     assert (left.id, left.revoked_at is not None) == (second.credential.id, True)
 
 
 async def test_an_import_is_whole_or_nothing(client: AsyncClient) -> None:
     good = CredentialRequest(endpoint="a", identity="x", key="00" * 16)
     with pytest.raises(ApiError) as caught:
-        await client.send(calls.import_credentials([good, good]))
+        await client.import_credentials([good, good])
     assert caught.value.status == 409
-    assert await client.send(calls.credentials()) == []
-    issued = await client.send(calls.import_credentials([good, CredentialRequest(endpoint="b")]))
+    assert await client.credentials() == []
+    issued = await client.import_credentials([good, CredentialRequest(endpoint="b")])
     assert [one.secret["key"] == "00" * 16 for one in issued] == [True, False]
 
 
@@ -64,7 +64,7 @@ async def test_a_refusal_does_not_repeat_what_was_given(
     client: AsyncClient, request_body: dict[str, Any], status: int
 ) -> None:
     with pytest.raises(ApiError) as caught:
-        await client.send(calls.add_credential(CredentialRequest(**request_body)))
+        await client.add_credential(CredentialRequest(**request_body))
     assert caught.value.status == status
     assert "secret00" not in str(caught.value)
 
@@ -84,7 +84,7 @@ async def test_operators_may_not_see_credentials(where: Running, issue: Callable
             with pytest.raises(ApiError) as caught:
                 await operator.send(call)
             assert caught.value.status == 403
-        assert "BEGIN CERTIFICATE" in (await operator.send(calls.server_certificate())).pem
+        assert "BEGIN CERTIFICATE" in (await operator.server_certificate()).pem
 
 
 async def test_bootstrap_configurations_come_back_without_keys(client: AsyncClient) -> None:
@@ -92,15 +92,15 @@ async def test_bootstrap_configurations_come_back_without_keys(client: AsyncClie
         records=[{"n": "/0/1/0", "vs": "coaps://server"}, {"n": "/0/1/5", "vd": "c2VjcmV0"}, {"n": "/1/0/1", "v": 60}],
         issue=True,
     )
-    await client.send(calls.configure_bootstrap("sensor-*", configuration))
-    (entry,) = await client.send(calls.bootstrap_configurations())
+    await client.configure_bootstrap("sensor-*", configuration)
+    (entry,) = await client.bootstrap_configurations()
     assert (entry.pattern, entry.configuration.issue, entry.configuration.delete) == ("sensor-*", True, ["/"])
     assert "c2VjcmV0" not in entry.model_dump_json()
     assert "coaps://server" in entry.model_dump_json()
-    await client.send(calls.remove_bootstrap("sensor-*"))
-    assert await client.send(calls.bootstrap_configurations()) == []
+    await client.remove_bootstrap("sensor-*")
+    assert await client.bootstrap_configurations() == []
     with pytest.raises(ApiError) as caught:
-        await client.send(calls.remove_bootstrap("sensor-*"))
+        await client.remove_bootstrap("sensor-*")
     assert caught.value.status == 404
 
 
@@ -109,5 +109,5 @@ async def test_an_impossible_bootstrap_configuration_is_refused(
     client: AsyncClient, records: list[dict[str, Any]]
 ) -> None:
     with pytest.raises(ApiError) as caught:
-        await client.send(calls.configure_bootstrap("dev", BootstrapConfiguration(records=records)))
+        await client.configure_bootstrap("dev", BootstrapConfiguration(records=records))
     assert caught.value.status in {400, 422}

@@ -175,7 +175,7 @@ async def test_operators_read_and_write_by_path(service: TinyMLService, join: Jo
 async def test_a_module_is_found_with_its_facts(service: TinyMLService, join: Join) -> None:
     await join("live")
     (row,) = (await finished(service, await service.deploy("digits", ["live"]))).devices
-    module = await service.module(row.module_digest or "")
+    module = await service.modules.get(row.module_digest or "")
     assert (module.variant, module.package_bytes, module.facts["exact"]) == (row.variant, row.module_bytes, True)
 
 
@@ -191,6 +191,6 @@ async def test_what_cannot_be_done_is_said(service: TinyMLService) -> None:
     with pytest.raises(UsageError):
         await service.deploy("digits", [])
     with pytest.raises(NotFoundError):
-        await service.module("0" * 64)
+        await service.modules.get("0" * 64)
     with pytest.raises(NotFoundError):
         await service.deployment("unknown")

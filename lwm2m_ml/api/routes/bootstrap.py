@@ -7,8 +7,10 @@ from fastapi import APIRouter, Path
 
 from lwm2m_ml.api import credential_views as views
 from lwm2m_ml.api.authentication import ADMIN
+from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.routes.credentials import Server
 from lwm2m_ml.client import credential_schemas as schemas
+from lwm2m_ml.client.schemas import Page
 from lwm2m_ml.errors import NotFoundError
 
 router = APIRouter(prefix="/bootstrap", tags=["bootstrap"])
@@ -17,9 +19,12 @@ Pattern = Annotated[str, Path(min_length=1, max_length=255)]
 
 
 @router.get("", dependencies=[ADMIN])
-async def list_configurations(server: Server) -> list[schemas.BootstrapEntry]:
+async def list_configurations(
+    server: Server, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> Page[schemas.BootstrapEntry]:
     """Every name or pattern with its configuration, without keys."""
-    return [views.bootstrap_entry(pattern, one) for pattern, one in server.bootstrap.configurations()]
+    found = server.bootstrap.configurations()
+    return page_of_all(found, limit, cursor, lambda one: one[0], lambda one: views.bootstrap_entry(*one))
 
 
 @router.put("/{pattern}", dependencies=[ADMIN], status_code=HTTPStatus.NO_CONTENT)

@@ -7,7 +7,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from lwm2m_ml.api import credential_views as views
 from lwm2m_ml.api.authentication import ADMIN, VIEWER
+from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.client import credential_schemas as schemas
+from lwm2m_ml.client.schemas import Page
 from lwm2m_ml.server.credentials.credentials import Credentials
 from lwm2m_ml.server.server import Lwm2mServer
 
@@ -35,10 +37,13 @@ Store = Annotated[Credentials, Depends(credential_store)]
 
 @router.get("/credentials", dependencies=[ADMIN])
 async def list_credentials(
-    store: Store, endpoint: Annotated[str | None, Query(max_length=255)] = None
-) -> list[schemas.Credential]:
+    store: Store,
+    endpoint: Annotated[str | None, Query(max_length=255)] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+) -> Page[schemas.Credential]:
     """The credentials of an endpoint, or all, without secrets."""
-    return [views.credential(one) for one in store.list(endpoint)]
+    return page_of_all(store.list(endpoint), limit, cursor, lambda one: one.id, views.credential)
 
 
 @router.post("/credentials", dependencies=[ADMIN], status_code=HTTPStatus.CREATED)

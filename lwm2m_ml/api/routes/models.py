@@ -1,4 +1,4 @@
-"""`/models` and `/modules`: the zoo, what was built from it, and the integer reference of each variant."""
+"""`/models`: the zoo, and the integer reference of each variant."""
 
 from typing import Annotated
 
@@ -15,7 +15,6 @@ router = APIRouter(tags=["models"])
 MAXIMUM_REFERENCE_VALUES = 4_000_000
 
 Name = Annotated[str, Path(min_length=1, max_length=128)]
-Digest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 
 
 @router.get("/models", dependencies=[VIEWER])
@@ -32,9 +31,3 @@ async def reference(
     if sum(map(len, body.inputs)) > MAXIMUM_REFERENCE_VALUES:
         raise InvalidInputError(f"More than {MAXIMUM_REFERENCE_VALUES:,} input values", hint="Send them in parts")
     return views.as_schema(schemas.ReferenceAnswers, await service.reference(model, variant, body.inputs))
-
-
-@router.get("/modules/{digest}", dependencies=[VIEWER])
-async def show_module(service: Service, digest: Digest) -> schemas.Module:
-    """A built module and its measured facts."""
-    return views.as_schema(schemas.Module, await service.module(digest))

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path
 
 from lwm2m_ml.api import views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER
+from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, decode, page_of
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.client import schemas
@@ -14,7 +15,7 @@ from lwm2m_ml.service.requests import Asked
 
 router = APIRouter(tags=["requests to sleeping devices"])
 
-Number = Annotated[int, Path(ge=1)]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 @router.post("/devices/{endpoint}/requests", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
@@ -26,9 +27,15 @@ async def submit(service: Service, endpoint: Endpoint, body: schemas.RequestToQu
 
 
 @router.get("/devices/{endpoint}/requests", dependencies=[VIEWER])
-async def list_requests(service: Service, endpoint: Endpoint) -> list[schemas.DeviceRequest]:
+async def list_requests(
+    service: Service, endpoint: Endpoint, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> schemas.Page[schemas.DeviceRequest]:
     """The requests of a device, oldest first; outcomes are kept for a week."""
-    return [views.device_request(one, service.catalogue) for one in await service.requests.of(endpoint)]
+    after = decode(cursor, int)
+    found = [one for one in await service.requests.of(endpoint) if after is None or one.number > int(after[0])]
+    return page_of(
+        found[: limit + 1], limit, lambda one: (one.number,), lambda one: views.device_request(one, service.catalogue)
+    )
 
 
 @router.get("/requests/{number}", dependencies=[VIEWER])

@@ -1,0 +1,61 @@
+"""Every method of both clients, from the calls that define them. `help(Client.read)` shows what one takes."""
+
+from lwm2m_ml.client import administration_calls, calls, credential_calls, device_calls
+from lwm2m_ml.client.methods import listing, method, stream
+
+
+class Api:
+    """What an operator can ask for; each method is documented by its call."""
+
+    health = method(calls.health)
+    trust_anchor = method(calls.trust_anchor)
+
+    devices = listing(device_calls.devices)
+    device = method(device_calls.device)
+    results = method(device_calls.results)
+
+    read = method(device_calls.read)
+    write = method(device_calls.write)
+    execute = method(device_calls.execute)
+    discover = method(device_calls.discover)
+    create = method(device_calls.create)
+    delete = method(device_calls.delete)
+    write_attributes = method(device_calls.write_attributes)
+    read_composite = method(device_calls.read_composite)
+    write_composite = method(device_calls.write_composite)
+    observe = stream(device_calls.observe)
+
+    queue = method(device_calls.queue)
+    requests = listing(device_calls.requests)
+    request = method(device_calls.request)
+    cancel_request = method(device_calls.cancel_request)
+
+    models = method(calls.models)
+    reference = method(calls.reference)
+    modules = listing(calls.modules)
+    module = method(calls.module)
+    compile_variant = method(calls.compile_variant)
+    objects = listing(calls.objects)
+    object_definition = method(calls.object_definition)
+    deploy = method(calls.deploy)
+    deployment = method(calls.deployment)
+
+    credentials = listing(credential_calls.credentials)
+    add_credential = method(credential_calls.add_credential)
+    import_credentials = method(credential_calls.import_credentials)
+    rotate_credential = method(credential_calls.rotate_credential)
+    revoke_credential = method(credential_calls.revoke_credential)
+    server_certificate = method(credential_calls.server_certificate)
+    bootstrap_configurations = listing(credential_calls.bootstrap_configurations)
+    configure_bootstrap = method(credential_calls.configure_bootstrap)
+    remove_bootstrap = method(credential_calls.remove_bootstrap)
+
+    jobs = listing(administration_calls.jobs)
+    job = method(administration_calls.job)
+    cancel_job = method(administration_calls.cancel_job)
+    tokens = listing(administration_calls.tokens)
+    issue_token = method(administration_calls.issue_token)
+    revoke_token = method(administration_calls.revoke_token)
+    caller = method(administration_calls.caller)
+    audit = listing(administration_calls.audit)
+    events = stream(administration_calls.events)
