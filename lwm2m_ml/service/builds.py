@@ -13,7 +13,7 @@ from lwm2m_ml import __version__
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ReferenceAnswers
-from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference
+from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference, measure_baseline
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store.modules import ModuleRecord
@@ -103,6 +103,10 @@ class Builder:
         self.compilations += 1
         what = f"Compiling {variant.name} for {target.name}"
         answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
+        baseline = await self._workers.run(
+            measure_baseline, content, samples, len(model.labels), what=f"Measuring the inputs of {variant.name}"
+        )
+        answer = dataclasses.replace(answer, facts=dataclasses.replace(answer.facts, drift=baseline))
         await self._keep(key, model, variant, answer)
         return Build(key, model, variant, answer.payload, answer.facts)
 

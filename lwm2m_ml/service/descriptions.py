@@ -32,6 +32,7 @@ def descriptor_of(build: Build) -> Descriptor:
         abi=facts.abi,
         labels=model.labels,
         vectors=facts.vectors,
+        drift=None if facts.drift is None else facts.drift.reference,
         licence=model.licence,
     )
 

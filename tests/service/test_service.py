@@ -112,8 +112,8 @@ async def test_both_roads_end_with_results_that_equal_the_reference_bit_for_bit(
     images = [image.flatten().tolist() for image in load_digits_split().test.images[:50]]
     answers = await service.reference("digits", "digits-small", images)
     assert len(live.inferences) >= 50
-    for result, record in zip((await service.results("live"))[:50], live.inferences, strict=False):
-        expected = answers.outputs[record.index % 50]
+    for result in (await service.results("live"))[:50]:  # a device that infers faster than it can send drops some
+        expected = answers.outputs[live.inferences[result.number - 1].index % 50]
         assert [round(score * 2.56) + answers.zero_point for score in result.scores] == list(expected)
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter
 
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -50,6 +52,7 @@ class BuildFacts:
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     vectors: tuple[tuple[bytes, bytes], ...]
+    drift: DriftBaseline | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Turn the facts into what the store keeps."""

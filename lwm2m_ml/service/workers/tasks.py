@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lwm2m_ml.errors import InvalidInputError
+from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ModelFacts, ReferenceAnswers, TensorFacts
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
 _FORMATS = {"native-pic": 2, "wasm": 1}
 """Numbers of ML Device Capabilities, resource Supported Module Formats, for the compiler's names."""
+
+
+BASELINE_INPUTS = 512
+"""Inputs that a drift baseline is measured on, at most: more of them change little, and each has to be inferred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,20 @@ def build_module(model: bytes, samples: Samples | None, target: str, plan: str) 
             vectors=tuple((bytes(given), bytes(expected)) for given, expected in module.vectors),
         ),
     )
+
+
+def measure_baseline(model: bytes, samples: Samples | None, classes: int) -> DriftBaseline | None:
+    """Measure what inputs and answers of a model look like by its calibration data; None for a model without any."""
+    inputs = _load(samples)
+    if inputs is None:
+        return None
+    from lwm2m_ml.compiler import evaluate  # noqa: PLC0415
+    from lwm2m_ml.service.workers.drift_baseline import measure  # noqa: PLC0415
+
+    inputs = inputs[:BASELINE_INPUTS]
+    outputs = evaluate(model, inputs, inputs).reshape(len(inputs), -1)
+    decided = outputs.argmax(axis=1).tolist() if outputs.shape[1] == classes else ()
+    return measure(inputs, decided, classes)
 
 
 def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
