@@ -32,6 +32,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
 
     scheme = "coap"
     ordered = False
+    remote_class: type[Remote] = Remote
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder) -> None:
         self.settings = settings
@@ -112,7 +113,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
     def new_remote(self, address: SocketAddress, identity: str | None = None) -> Remote:
         """A peer that was not known before."""
         settings = self.settings
-        return Remote(
+        return self.remote_class(
             self,
             address,
             scheme=self.scheme,

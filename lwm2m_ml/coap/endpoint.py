@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import aiocoap
 
     from lwm2m_ml.coap.channel import Incoming
-    from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate
+    from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate, OwnKey
+    from lwm2m_ml.coap.dtls_cid.resting import SessionStates
     from lwm2m_ml.coap.fast import FastRequest
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
     from lwm2m_ml.coap.oscore.layer import OscoreLayer
@@ -140,6 +141,29 @@ class CoapEndpoint:
         await transport.open(host, port)
         self._transports[transport.scheme] = transport
         return transport.local_address
+
+    async def listen_dtls_cid(
+        self,
+        host: str,
+        port: int,
+        credentials: CredentialLookup,
+        own: OwnCertificate | OwnKey | None = None,
+        *,
+        named: Mapping[str, OwnCertificate] | None = None,
+        states: SessionStates | None = None,
+    ) -> Mapping[str, Remote]:
+        """Speak CoAP over DTLS 1.2 with connection ids, in the place of `listen_dtls`; `address` tells the address.
+
+        Sessions rest in `states` while the endpoint is closed; returns the peers of those that go on, by identity.
+        """
+        from lwm2m_ml.coap.dtls_cid.transport import CidTransport  # noqa: PLC0415  # only loaded when it is used
+
+        transport = CidTransport(
+            self.settings, self._requester, self._responder, credentials, own, named=named, states=states
+        )
+        await transport.open(host, port)
+        self._transports[transport.scheme] = transport
+        return await transport.restore()
 
     async def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Speak CoAP over TCP, as server and as client; returns the address."""

@@ -6,8 +6,10 @@ from lwm2m_ml.coap.dtls.credentials import (
     Granted,
     NoCredentials,
     OwnCertificate,
+    OwnKey,
     PreSharedKey,
     ServerCredential,
+    TrustedKey,
     WeakCertificate,
 )
 
@@ -17,9 +19,11 @@ __all__ = [
     "Granted",
     "NoCredentials",
     "OwnCertificate",
+    "OwnKey",
     "PeerCertificate",
     "PreSharedKey",
     "ServerCredential",
+    "TrustedKey",
     "TrustedPeer",
     "WeakCertificate",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cryptography import x509
@@ -57,11 +57,25 @@ class OwnCertificate:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerCredential:
-    """How to connect to a server: a shared key, or our certificate and what the server must show."""
+class OwnKey:
+    """Our private key, of which only the public half is shown, without a certificate (RFC 7250)."""
 
-    secret: PreSharedKey | OwnCertificate
-    server: TrustedPeer | None = None
+    private_key: ec.EllipticCurvePrivateKey = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedKey:
+    """The public key that a peer must own, as SubjectPublicKeyInfo in DER."""
+
+    public_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCredential:
+    """How to connect to a server: a shared key, or a key of our own and what the server must show."""
+
+    secret: PreSharedKey | OwnCertificate | OwnKey
+    server: TrustedPeer | TrustedKey | None = None
     server_name: str = ""
     """Sent as SNI when not empty."""
 
@@ -74,6 +88,9 @@ class CredentialLookup(Protocol):
 
     def certificate(self, peer: PeerCertificate) -> Granted | None:
         """Who the owner of a certificate is; its signature over the handshake was checked, nothing else."""
+
+    def raw_public_key(self, key: bytes) -> Granted | None:
+        """Who the owner of a public key (SubjectPublicKeyInfo, DER) is; only DTLS with connection ids asks."""
 
     def is_valid(self, identity: str) -> bool:
         """Whether a granted identity is still good; asked when a session is resumed."""
@@ -90,6 +107,10 @@ class NoCredentials:
         return None
 
     def certificate(self, peer: PeerCertificate) -> Granted | None:
+        """Refuse."""
+        return None
+
+    def raw_public_key(self, key: bytes) -> Granted | None:
         """Refuse."""
         return None
 

@@ -21,8 +21,9 @@ import structlog
 from OpenSSL import SSL
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
+from lwm2m_ml.coap.dtls.certificates import TrustedPeer
 from lwm2m_ml.coap.dtls.cookies import Cookies, client_random
-from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
+from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, OwnKey, PreSharedKey
 from lwm2m_ml.coap.dtls.limits import TokenBucket
 from lwm2m_ml.coap.dtls.openssl import (
     certificate_client_context,
@@ -219,7 +220,7 @@ class DtlsTransport(DatagramTransport):
     def _judge_server(self, credential: ServerCredential, shown: Any) -> Granted | None:
         if isinstance(credential.secret, PreSharedKey):
             return Granted(credential.secret.identity)
-        if shown is None or credential.server is None or not credential.server.accepts(shown):
+        if shown is None or not isinstance(credential.server, TrustedPeer) or not credential.server.accepts(shown):
             return None
         return Granted(shown.common_name or "server")
 
@@ -353,6 +354,8 @@ class DtlsTransport(DatagramTransport):
         credential = self._credentials.server(host, port)
         if credential is None:
             raise HandshakeFailed(f"There is no credential for {host}:{port}", hint="Add one to the credential store")
+        if isinstance(credential.secret, OwnKey):
+            raise HandshakeFailed("Raw public keys need DTLS with connection ids", hint="Choose dtls_engine = 'cid'")
         connection = new_connection(self._client_context(credential), server=False)
         if isinstance(credential.secret, OwnCertificate):
             use_own_certificate(connection, credential.secret)

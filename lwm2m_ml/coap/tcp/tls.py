@@ -17,8 +17,8 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lwm2m_ml.coap.dtls.certificates import PeerCertificate
-from lwm2m_ml.coap.dtls.credentials import Granted, OwnCertificate, PreSharedKey, ServerCredential
+from lwm2m_ml.coap.dtls.certificates import PeerCertificate, TrustedPeer
+from lwm2m_ml.coap.dtls.credentials import Granted, OwnCertificate, OwnKey, PreSharedKey, ServerCredential
 from lwm2m_ml.coap.errors import HandshakeFailed
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class TlsSettings:
 def _server_identity(credential: ServerCredential, shown: PeerCertificate | None) -> str | None:
     if isinstance(credential.secret, PreSharedKey):
         return credential.secret.identity
-    if shown is None or credential.server is None or not credential.server.accepts(shown):
+    if shown is None or not isinstance(credential.server, TrustedPeer) or not credential.server.accepts(shown):
         return None
     return shown.common_name or "server"
 
@@ -205,6 +205,8 @@ def _client_context(credential: ServerCredential) -> ssl.SSLContext:
     if isinstance(secret, OwnCertificate):
         secret.check()
         load_certificate(context, secret)
+    elif isinstance(secret, OwnKey):
+        raise HandshakeFailed("TLS over TCP takes no raw public keys", hint="Use a certificate")
     elif HAS_PSK:
         identity, key = secret.identity, secret.key
         set_callback: Any = context.set_psk_client_callback  # type: ignore[attr-defined,unused-ignore]

@@ -1,0 +1,395 @@
+"""CoAP over DTLS 1.2 with connection ids (RFC 7252 §9, RFC 9146), both as server and as client.
+
+A record finds its session so:
+
+    ClientHello, epoch 0          the stateless listener; a good cookie begins a handshake
+    other records of epoch 0      the handshake under way with that address; without one they mean nothing
+    with a connection id          the session, or else the handshake, that the id was given to, wherever it came from
+    others of epoch 1             the handshake under way with that address if they belong to one, else its session
+
+A new session replaces the one before when its handshake is complete, not before: a forged ClientHello ends nothing
+(RFC 6347 §4.2.8).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from lwm2m_ml.coap.datagrams import DatagramTransport
+from lwm2m_ml.coap.dtls.limits import TokenBucket
+from lwm2m_ml.coap.dtls12.client import ClientHandshake
+from lwm2m_ml.coap.dtls12.connection_ids import CID_BYTES, ConnectionIds
+from lwm2m_ml.coap.dtls12.errors import HandshakeError, UnusableSession
+from lwm2m_ml.coap.dtls12.listener import Greeting, Listener, is_client_hello
+from lwm2m_ml.coap.dtls12.numbers import (
+    ALERT,
+    APPLICATION_DATA,
+    FATAL,
+    HANDSHAKE,
+    TLS12_CID,
+    WARNING,
+    Alert,
+)
+from lwm2m_ml.coap.dtls12.records import Record, plain_alert, records
+from lwm2m_ml.coap.dtls12.session import Session
+from lwm2m_ml.coap.dtls_cid.paths import Path
+from lwm2m_ml.coap.dtls_cid.peer import SessionRemote
+from lwm2m_ml.coap.dtls_cid.policies import client_policy, name_of, server_policy
+from lwm2m_ml.coap.dtls_cid.resting import RestingSession, SessionStates
+from lwm2m_ml.coap.dtls_cid.table import PeerTable, Pending
+from lwm2m_ml.coap.echo import EchoChallenges
+from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate, OwnKey
+    from lwm2m_ml.coap.remote import Remote, SocketAddress
+    from lwm2m_ml.coap.requester import Requester
+    from lwm2m_ml.coap.responder import Responder
+    from lwm2m_ml.coap.settings import CoapSettings
+
+logger = structlog.get_logger(__name__)
+
+CLOSE_NOTIFY = bytes((WARNING, Alert.CLOSE_NOTIFY))
+WORTH_A_WARNING = frozenset({Alert.UNKNOWN_PSK_IDENTITY, Alert.CERTIFICATE_UNKNOWN, Alert.DECRYPT_ERROR})
+"""Somebody with the wrong credentials is news to an operator; a peer that speaks another dialect is not."""
+
+
+class CidTransport(DatagramTransport):
+    """One UDP socket with DTLS sessions on it that outlive the addresses of their peers."""
+
+    __slots__ = (
+        "_bucket",
+        "_challenges",
+        "_credentials",
+        "_listener",
+        "_peers",
+        "_policy",
+        "_requester",
+        "_states",
+    )
+
+    scheme = "coaps"
+    remote_class = SessionRemote
+
+    def __init__(
+        self,
+        settings: CoapSettings,
+        requester: Requester,
+        responder: Responder,
+        credentials: CredentialLookup,
+        own: OwnCertificate | OwnKey | None = None,
+        *,
+        named: Mapping[str, OwnCertificate] | None = None,
+        states: SessionStates | None = None,
+        ids: ConnectionIds | None = None,
+    ) -> None:
+        """`states` keeps sessions from one run to the next; `ids` makes the connection ids of this node."""
+        super().__init__(settings, requester, responder)
+        now = self.layer.loop.time()
+        self._requester = requester
+        self._credentials = credentials
+        self._policy = server_policy(credentials, own, named or {}, (ids or ConnectionIds()).new)
+        self._listener = Listener(now)
+        self._peers = PeerTable(settings.maximum_sessions, settings.maximum_handshakes)
+        self._bucket = TokenBucket(settings.handshakes_per_second, now)
+        self._challenges = EchoChallenges()
+        self._states = states
+
+    # Receiving
+
+    def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
+        """One datagram of DTLS records."""
+        if len(data) > self.settings.maximum_datagram:
+            return
+        under_way: Pending | None = None
+        for record in records(data, CID_BYTES):
+            peer = self._peers.get(record.cid or addr)
+            if record.is_plain or peer is None or record.type == HANDSHAKE:
+                under_way = self._receive_handshake(record, addr, peer, under_way)
+            else:
+                self._receive_sealed(record, addr, peer)
+        if under_way is not None:
+            self._advance(under_way)
+
+    def _receive_sealed(self, record: Record, address: SocketAddress, peer: SessionRemote) -> None:
+        session = peer.session
+        opened = None if session is None else session.open(record)
+        if opened is None:
+            return
+        kind, content, newest = opened
+        if kind == APPLICATION_DATA:
+            peer.finale = None
+            if newest and address != peer.socket_address:
+                self._receive_elsewhere(content, address, peer, len(record.content))
+                return
+            peer.bytes_in += len(content)
+            self.layer.receive(content, peer)
+        elif kind == ALERT:
+            self._receive_alert(content, peer)
+        elif kind == HANDSHAKE and peer.finale is not None:
+            self._repeat_finale(content, peer)
+
+    def _repeat_finale(self, content: bytes, peer: SessionRemote) -> None:
+        """The peer repeats its Finished: ours did not arrive. Anything else in there asks for a renegotiation."""
+        finale = peer.finale
+        assert finale is not None  # noqa: S101  # asked before
+        try:
+            finale.receive_messages(content, protected=True)
+        except HandshakeError as error:
+            logger.debug("A message after the handshake is ignored", peer=peer.hostinfo, reason=error.message)
+        for datagram in finale.outgoing:
+            self.send_datagram(datagram, peer.socket_address)
+        finale.outgoing = []
+
+    def _receive_alert(self, content: bytes, peer: SessionRemote) -> None:
+        if len(content) == 2 and (content[0] == FATAL or content[1] == Alert.CLOSE_NOTIFY):
+            self._peers.forget(peer)
+            if peer.is_called:
+                self._requester.fail_all(peer, NetworkError(f"{peer.hostinfo} ended the DTLS session"))
+
+    # Peers that move
+
+    def _receive_elsewhere(self, message: bytes, address: SocketAddress, peer: SessionRemote, size: int) -> None:
+        path = peer.path
+        if path is None or path.address != address:
+            path = peer.path = Path(address)
+        now = self.layer.loop.time()
+        if path.hear(message, size, self._challenges, now):
+            self._moved(message, peer, path)
+            return
+        session = peer.session
+        if session is None or not path.may_send(size):
+            return
+        self.send_datagram(session.seal(path.question(message, self._challenges, now)), address)
+
+    def _moved(self, proof: bytes, peer: SessionRemote, path: Path) -> None:
+        logger.info("A peer has moved", identity=peer.identity, peer=peer.hostinfo, to=host_and_port(path.address))
+        peer.path = None
+        peer.socket_address = path.address
+        peer.round_trip = None
+        for message in (*path.waiting, proof):
+            peer.bytes_in += len(message)
+            self.layer.receive(message, peer)
+
+    # Handshakes
+
+    def _receive_handshake(
+        self, record: Record, address: SocketAddress, peer: SessionRemote | None, under_way: Pending | None
+    ) -> Pending | None:
+        """A record that may belong to a handshake; returns the one under way that took it, or `under_way`."""
+        if record.type == TLS12_CID:
+            pending = self._peers.pending_with_cid(record.cid)
+        else:
+            pending = self._peers.pending_at(address)
+        if is_client_hello(record) and not (pending is not None and _repeats_hello(record, pending)):
+            return self._receive_hello(record, address) or under_way
+        if pending is None or pending.address != address:
+            if peer is not None and not record.is_plain:
+                self._receive_sealed(record, address, peer)
+            return under_way
+        if under_way is not None and under_way is not pending:
+            self._advance(under_way)
+        try:
+            pending.handshake.receive(record)
+        except HandshakeError as error:
+            self._fail(pending, error)
+            return None
+        return pending
+
+    def _receive_hello(self, record: Record, address: SocketAddress) -> Pending | None:
+        now = self.layer.loop.time()
+        answer = self._listener.receive(record, address, now)
+        if isinstance(answer, bytes):
+            self.send_datagram(answer, address)
+        if not isinstance(answer, Greeting) or not self._bucket.take(now):
+            return None
+        try:
+            handshake = answer.begin(self._policy)
+        except HandshakeError as error:
+            logger.info("A DTLS handshake failed", peer=host_and_port(address), reason=error.message, identity=None)
+            if error.alert is not None:
+                self.send_datagram(plain_alert(error.alert), address)
+            return None
+        pending = Pending(handshake, address, now)
+        self._peers.begin(pending)
+        return pending
+
+    def _advance(self, pending: Pending) -> None:
+        """Send what the handshake has to say, and see whether it is complete."""
+        handshake = pending.handshake
+        self._send_flight(pending)
+        if handshake.complete and handshake.session is not None:
+            self._establish(pending, handshake.session)
+            return
+        pending.cancel_timer()
+        if handshake.timeout is not None:
+            pending.timer = self.layer.loop.call_later(handshake.timeout, self._repeat_flight, pending)
+
+    def _send_flight(self, pending: Pending) -> None:
+        for datagram in pending.handshake.outgoing:
+            self.send_datagram(datagram, pending.address)
+        pending.handshake.outgoing = []
+
+    def _repeat_flight(self, pending: Pending) -> None:
+        if self.layer.loop.time() - pending.begun_at > self.settings.handshake_timeout:
+            self._fail(pending, HandshakeError(None, "the peer did not finish the handshake in time"))
+            return
+        pending.handshake.repeat()
+        self._advance(pending)
+
+    def _establish(self, pending: Pending, session: Session) -> None:
+        self._peers.end(pending)
+        peer = self._new_peer(pending.address, pending.granted)
+        peer.is_called = not pending.handshake.is_server
+        if pending.handshake.is_server:
+            peer.finale = pending.handshake
+        self._peers.establish(peer, session)
+        logger.debug("A DTLS session is established", peer=peer.hostinfo, identity=peer.identity)
+        if pending.established is not None and not pending.established.done():
+            pending.established.set_result(peer)
+
+    def _new_peer(self, address: SocketAddress, identity: str) -> SessionRemote:
+        peer = self.new_remote(address, identity)
+        assert isinstance(peer, SessionRemote)  # noqa: S101  # `remote_class` says so
+        return peer
+
+    def _fail(self, pending: Pending, error: HandshakeError) -> None:
+        self._send_flight(pending)
+        self._peers.end(pending)
+        if error.alert is not None:
+            self.send_datagram(plain_alert(error.alert), pending.address)
+        identity, reason, where = pending.granted, error.message, host_and_port(pending.address)
+        if error.alert is Alert.DECRYPT_ERROR and pending.handshake.is_server and identity:
+            reason = f"the key of {identity} is another one"
+        log = logger.warning if error.alert in WORTH_A_WARNING else logger.info
+        log("A DTLS handshake failed", peer=where, reason=reason, identity=identity or None)
+        if pending.established is not None and not pending.established.done():
+            hint = "Compare identity and key, or certificates, on both sides"
+            pending.established.set_exception(HandshakeFailed(f"No DTLS session with {where}: {reason}", hint=hint))
+
+    # Sending
+
+    def send(self, datagram: bytes, remote: Remote) -> None:
+        """Seal and send a message; it is lost when the peer has no session."""
+        session = remote.session if isinstance(remote, SessionRemote) else None
+        if session is None:
+            return
+        remote.bytes_out += len(datagram)
+        try:
+            sealed = session.seal(datagram)
+        except UnusableSession as error:
+            logger.info("A DTLS session failed", peer=remote.hostinfo, reason=error.message)
+            return
+        self.send_datagram(sealed, remote.socket_address)
+
+    # The end of a session, and its rest
+
+    def drop_identity(self, identity: str) -> None:
+        """The credential was revoked or removed: end its sessions, fail what is under way."""
+        for peer in self._peers.all():
+            if peer.identity == identity:
+                self._say_goodbye(peer)
+                self._requester.fail_all(peer, NetworkError(f"The credential of {identity} is gone"))
+
+    def _say_goodbye(self, peer: SessionRemote) -> None:
+        if peer.session is not None:
+            self.send_datagram(peer.session.seal(CLOSE_NOTIFY, ALERT), peer.socket_address)
+        self._peers.forget(peer)
+
+    def give_away(self, peer: SessionRemote) -> RestingSession | None:
+        """End a session here, so that it goes on elsewhere; None when it has ended already."""
+        session, identity = peer.session, peer.identity
+        if session is None or identity is None:
+            return None
+        self._peers.forget(peer)
+        return RestingSession(identity, peer.socket_address, session.export())
+
+    def take_over(self, resting: RestingSession) -> SessionRemote:
+        """Go on with a session that was given away. Raises UnusableSession."""
+        session = Session.resume(resting.exported)
+        peer = self._new_peer(tuple(resting.address), resting.identity)
+        self._peers.establish(peer, session)
+        return peer
+
+    async def restore(self) -> dict[str, Remote]:
+        """Go on with the sessions of an earlier run whose identities are still good; returns the peers by identity."""
+        resting = [] if self._states is None else await self._states.take()
+        peers: dict[str, Remote] = {}
+        for one in resting:
+            if not self._credentials.is_valid(one.identity):
+                continue
+            try:
+                peers[one.identity] = self.take_over(one)
+            except UnusableSession as error:
+                logger.warning("A DTLS session is lost", identity=one.identity, reason=error.message)
+        return peers
+
+    # Peers
+
+    async def resolve(self, host: str, port: int) -> Remote:
+        """The peer at a host, after a handshake when there is no session with it yet."""
+        address = await self.resolve_address(host, port)
+        peer = self._peers.get(address)
+        if peer is not None:
+            return peer
+        pending = self._peers.pending_at(address)
+        under_way = None if pending is None else pending.established
+        return await asyncio.shield(under_way or self._connect(host, port, address))
+
+    def _connect(self, host: str, port: int, address: SocketAddress) -> asyncio.Future[Remote]:
+        credential = self._credentials.server(host, port)
+        if credential is None:
+            raise HandshakeFailed(f"There is no credential for {host}:{port}", hint="Add one to the credential store")
+        handshake = ClientHandshake(client_policy(credential))
+        pending = Pending(handshake, address, self.layer.loop.time(), name_of(credential))
+        pending.established = established = self.layer.loop.create_future()
+        established.add_done_callback(_seen)
+        self._peers.begin(pending)
+        self._advance(pending)
+        return established
+
+    def move(self, remote: Remote, new: Remote) -> None:
+        """The session of `new` carries `remote` from now on."""
+        if isinstance(remote, SessionRemote) and isinstance(new, SessionRemote):
+            self._peers.hand_over(new, remote)
+
+    async def change_address(self) -> None:
+        """Go on from another port, as a device that the network gave another address; sessions stay as they are."""
+        before = self._transport
+        await self.open(self.local_address[0], 0)
+        before.close()
+
+    async def close(self) -> None:
+        """Let sessions rest where `states` keeps them, say goodbye to all other peers, and close the socket."""
+        for pending in self._peers.all_pending():
+            self._peers.end(pending)
+            if pending.established is not None and not pending.established.done():
+                pending.established.set_exception(HandshakeFailed("The endpoint was closed during a handshake"))
+        if self._states is None:
+            for peer in self._peers.all():
+                self._say_goodbye(peer)
+        else:
+            given = [self.give_away(peer) for peer in self._peers.all()]
+            await self._states.save([one for one in given if one is not None])
+        await super().close()
+
+
+def host_and_port(address: SocketAddress) -> str:
+    """An address as people write it."""
+    return f"{str(address[0]).removeprefix('::ffff:')}:{address[1]}"
+
+
+def _repeats_hello(record: Record, pending: Pending) -> bool:
+    """Whether a ClientHello is the one that began the handshake under way."""
+    random = pending.handshake.client_random
+    return pending.handshake.is_server and bool(random) and random in record.content
+
+
+def _seen(future: asyncio.Future[Remote]) -> None:
+    """A handshake that fails after everybody stopped waiting is no news."""
+    if not future.cancelled():
+        future.exception()
