@@ -91,6 +91,7 @@ def test_any_datagram_may_be_lost(sides: Sides, suite: int, sender: str, lost: i
 @given(seed=st.integers(0, 1 << 32), suite=st.sampled_from(ONE_OF_EACH))
 def test_loss_and_doubling_delay_a_handshake_and_no_more(sides: Sides, seed: int, suite: int) -> None:
     chance = random.Random(seed)
+
     def disturb(_who: str, _number: int, datagram: bytes) -> list[bytes]:
         fate = chance.random()
         return [] if fate < 0.3 else [datagram, datagram] if fate < 0.5 else [datagram]
@@ -225,4 +226,3 @@ def test_no_secret_shows_in_what_is_printed(done: Link, sides: Sides) -> None:
     for secret in (done.client._master, done.client._master.hex().encode(), bytes(range(16))):
         assert repr(secret)[2:-1] not in shown
     assert bytes(range(16)).hex() not in shown
-

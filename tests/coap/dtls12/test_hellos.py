@@ -15,7 +15,12 @@ RANDOM = bytes(range(32))
 EXTENSIONS = st.dictionaries(st.integers(0, 0xFFFF), st.binary(max_size=20), max_size=8)
 
 
-@given(st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=20), EXTENSIONS, st.binary(max_size=32), st.binary(max_size=32))
+@given(
+    st.lists(st.integers(0, 0xFFFF), min_size=1, max_size=20),
+    EXTENSIONS,
+    st.binary(max_size=32),
+    st.binary(max_size=32),
+)
 def test_a_client_hello_is_read_as_it_was_written(
     suites: list[int], extensions: dict[int, bytes], cookie: bytes, session_id: bytes
 ) -> None:

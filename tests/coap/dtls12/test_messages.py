@@ -26,7 +26,9 @@ def test_a_client_key_exchange_is_read_as_it_was_written(exchange: KeyExchange, 
 def test_a_signed_server_key_exchange_is_read_as_it_was_written() -> None:
     parameters = messages.ecdh_parameters(b"point")
     body = parameters + messages.encode_signature(b"signature")
-    assert ServerKeyExchange.parse(body, KeyExchange.ECDHE_ECDSA) == ServerKeyExchange(b"point", parameters, b"signature")
+    assert ServerKeyExchange.parse(body, KeyExchange.ECDHE_ECDSA) == ServerKeyExchange(
+        b"point", parameters, b"signature"
+    )
 
 
 def test_the_hint_of_a_server_is_skipped() -> None:
