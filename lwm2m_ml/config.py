@@ -1,6 +1,7 @@
 """The one configuration object: TOML file, environment (`LWM2M_ML_…`), then flags."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -42,6 +43,10 @@ class Settings(BaseSettings):
     coaps: bool = Field(default=True, description="accept CoAP over DTLS")
     coaps_port: int | None = Field(
         default=None, ge=0, le=65535, description="0 picks a free port; empty: the one after coap_port, 5684"
+    )
+    dtls_engine: Literal["openssl", "cid"] = Field(
+        default="openssl",
+        description="cid: an own DTLS 1.2 with connection ids, for devices behind NATs; see docs/dtls.md before use",
     )
     oscore: bool = Field(default=False, description="accept CoAP protected by OSCORE on coap_port")
     coap_tcp_port: int | None = Field(

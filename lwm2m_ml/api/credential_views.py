@@ -12,6 +12,7 @@ from lwm2m_ml.server.senml_documents import from_senml, to_senml
 
 ARGUMENTS = {
     CredentialKind.PSK: {"identity": "identity", "key": "key"},
+    CredentialKind.RAW_PUBLIC_KEY: {"public_key": "public_key"},
     CredentialKind.CERTIFICATE: {"certificate": "pem", "usage": "usage", "authorities": "authorities"},
     CredentialKind.OSCORE: {
         "master_secret": "master_secret",

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     """How a device proves itself."""
 
     PSK = "psk"
+    RPK = "rpk"
     X509 = "x509"
     OSCORE = "oscore"
 
@@ -40,6 +41,7 @@ def add(
     kind: Annotated[Kind, typer.Option(help="What to make.")] = Kind.PSK,
     identity: Annotated[str | None, typer.Option(help="PSK identity [made up]")] = None,
     key_file: Annotated[Path | None, typer.Option(help="File with the key in hexadecimal [made up]")] = None,
+    public_key: Annotated[Path | None, typer.Option(help="PEM of the device's raw public key [made up]")] = None,
     certificate: Annotated[Path | None, typer.Option(help="PEM of the device or its issuer [made up]")] = None,
     usage: Annotated[int | None, typer.Option(min=0, max=3, help="LwM2M certificate usage [3]")] = None,
     authorities: Annotated[Path | None, typer.Option(help="PEM of roots, for usages 0 and 1.")] = None,
@@ -52,6 +54,7 @@ def add(
     given = {
         "identity": identity,
         secret_name: _read(key_file),
+        "public_key": _read(public_key),
         "certificate": _read(certificate),
         "usage": usage,
         "authorities": _read(authorities),

@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field
 
 from lwm2m_ml.client.schemas import Schema
 
-Kind = Literal["psk", "x509", "oscore"]
+Kind = Literal["psk", "rpk", "x509", "oscore"]
 
 
 class CredentialRequest(Schema):
@@ -18,6 +18,7 @@ class CredentialRequest(Schema):
     kind: Kind = "psk"
     identity: str | None = Field(default=None, description="PSK identity")
     key: str | None = Field(default=None, repr=False, description="PSK, 16 to 64 bytes")
+    public_key: str | None = Field(default=None, max_length=4_096, description="PEM, P-256; for rpk")
     certificate: str | None = Field(default=None, max_length=65_536, description="PEM of the device or an authority")
     usage: int | None = Field(default=None, ge=0, le=3, description="LwM2M certificate usage; 3: exactly this one")
     authorities: str | None = Field(default=None, max_length=262_144, description="PEM, for usages 0 and 1")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from lwm2m_ml.coap.dtls.credentials import OwnCertificate
+from lwm2m_ml.coap.dtls_cid import SessionStates
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.oscore import OscoreStates
+from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.config import Settings
@@ -32,6 +34,8 @@ class Listening:
     coap: CoapEndpoint
     addresses: Addresses
     tls: TlsSettings | None
+    resumed: Mapping[str, Remote] = field(default_factory=dict)
+    """Peers by identity whose DTLS sessions go on from an earlier run."""
 
     def trust(self, credential: Credential) -> None:
         """Let TLS ask for a certificate that this credential is about; who its owner is, the lookup judges.
@@ -47,7 +51,13 @@ class Listening:
 
 
 async def listen(
-    settings: Settings, handlers: FastHandlers, credentials: CredentialIndex, own: OwnCertificate, states: OscoreStates
+    settings: Settings,
+    handlers: FastHandlers,
+    credentials: CredentialIndex,
+    own: OwnCertificate,
+    *,
+    states: OscoreStates,
+    sessions: SessionStates,
 ) -> Listening:
     """Open the ports. Raises `PortInUse`, and `UsageError` when the configuration leaves no way in."""
     if not (settings.insecure or settings.coaps or settings.oscore or settings.coaps_tcp_port is not None):
@@ -58,13 +68,17 @@ async def listen(
     host = settings.coap_host
     addresses: dict[str, tuple[str, int]] = {}
     tls: TlsSettings | None = None
+    resumed: Mapping[str, Remote] = {}
     try:
         if settings.insecure or settings.oscore:
             addresses["coap"] = await coap.listen_udp(host, settings.coap_port)
             coap.use_oscore(credentials, states)
         if settings.insecure:
             log.warning("plain CoAP is on: anyone may register as any endpoint without credentials")
-        if settings.coaps:
+        if settings.coaps and settings.dtls_engine == "cid":
+            resumed = await coap.listen_dtls_cid(host, settings.secure_port, credentials, own, states=sessions)
+            addresses["coaps"] = coap.address("coaps")
+        elif settings.coaps:
             addresses["coaps"] = await coap.listen_dtls(host, settings.secure_port, credentials, own)
         if settings.coap_tcp_port is not None:
             addresses["coap+tcp"] = await coap.listen_tcp(host, settings.coap_tcp_port)
@@ -74,7 +88,7 @@ async def listen(
     except BaseException:
         await coap.close()
         raise
-    return Listening(coap, addresses, tls)
+    return Listening(coap, addresses, tls, resumed)
 
 
 def uri(scheme: str, address: tuple[str, int]) -> str:

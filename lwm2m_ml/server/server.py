@@ -18,6 +18,7 @@ from lwm2m_ml.server.credentials.own_certificate import own_certificate, own_cer
 from lwm2m_ml.server.credentials.vault import Vault
 from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.downloads import Downloads, Route
+from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.listening import Addresses, Listening, listen, uri
@@ -58,6 +59,7 @@ class Lwm2mServer:
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
         self.vault = vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
         self.credentials = Credentials(store.credentials, vault)
+        self._sessions = StoredDtlsSessions(store.dtls_sessions, vault)
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
@@ -147,8 +149,14 @@ class Lwm2mServer:
         handlers = FastHandlers()
         for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
             part.add_to(handlers)
-        states = StoredOscoreStates(self._store.oscore_contexts)
-        self._listening = await listen(self._settings, handlers, self.credentials.index, self._own, states)
+        self._listening = await listen(
+            self._settings,
+            handlers,
+            self.credentials.index,
+            self._own,
+            states=StoredOscoreStates(self._store.oscore_contexts),
+            sessions=self._sessions,
+        )
         coap, self._addresses = self._listening.coap, self._listening.addresses
         for credential in self.credentials.list():
             self._listening.trust(credential)
@@ -179,8 +187,11 @@ class Lwm2mServer:
         log.info("LwM2M server stopped")
 
     def _known_peer(self, record: RegistrationRecord) -> Remote:
-        """The peer that a device was in an earlier run; sessions and connections of that run are gone."""
+        """The peer that a device was in an earlier run; connections of that run are gone, and most sessions."""
         host, port, scheme = record.address_host, record.address_port, scheme_of(record)
+        resumed = None if self._listening is None else self._listening.resumed.get(record.identity or "")
+        if scheme == "coaps" and resumed is not None:
+            return resumed
         if scheme == "coap" and scheme in self._addresses:
             here = self._exchange.coap.remote(host, port)
             if record.identity is None:

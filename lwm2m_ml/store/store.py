@@ -16,6 +16,7 @@ from lwm2m_ml.store.deployments import DeploymentRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
+from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
 from lwm2m_ml.store.jobs import JobRepository
@@ -52,6 +53,7 @@ class Store:
         self.credentials = CredentialRepository(database)
         self.download_offers = DownloadOfferRepository(database)
         self.delivery_experience = DeliveryExperienceRepository(database)
+        self.dtls_sessions = DtlsSessionRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)
         self.alarms = AlarmRepository(database)
         self.feedback = FeedbackRepository(database)

@@ -198,6 +198,16 @@ credentials = Table(
     Column("revoked_at", Float),
 )
 
+dtls_sessions = Table(
+    "dtls_sessions",
+    metadata,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("identity", String, nullable=False),
+    Column("address", JSON, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("saved_at", Float, nullable=False),
+)
+
 oscore_contexts = Table(
     "oscore_contexts",
     metadata,

@@ -115,6 +115,7 @@ class Store:
 
     keys: dict[str, bytes] = field(default_factory=dict)
     peers: dict[str, TrustedPeer] = field(default_factory=dict)
+    public_keys: dict[str, bytes] = field(default_factory=dict)
     credential: ServerCredential | None = None
 
     def pre_shared_key(self, identity: str) -> Granted | None:
@@ -126,6 +127,9 @@ class Store:
             if trusted.accepts(peer):
                 return Granted(f"x509:{name}")
         return None
+
+    def raw_public_key(self, key: bytes) -> Granted | None:
+        return next((Granted(f"rpk:{name}") for name, known in self.public_keys.items() if known == key), None)
 
     def is_valid(self, identity: str) -> bool:
         return identity.removeprefix("psk:") in self.keys or identity.removeprefix("x509:") in self.peers

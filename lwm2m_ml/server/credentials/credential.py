@@ -12,6 +12,7 @@ class CredentialKind(StrEnum):
     """How a device proves itself."""
 
     PSK = "psk"
+    RAW_PUBLIC_KEY = "rpk"
     CERTIFICATE = "x509"
     OSCORE = "oscore"
 
@@ -20,8 +21,8 @@ class CredentialKind(StrEnum):
 class Credential:
     """One way for one endpoint to prove itself. Times are Unix seconds.
 
-    `identity` is the PSK identity, the SHA-256 fingerprint of the certificate, or the OSCORE recipient id with its
-    context; `facts` are public: where it came from, certificates, OSCORE parameters, which credentials it replaces.
+    `identity` is the PSK identity, the SHA-256 fingerprint of the certificate or public key, or the OSCORE recipient
+    id with its context; `facts` are public: where it came from, certificates, OSCORE parameters, what it replaces.
     """
 
     id: str

@@ -50,6 +50,8 @@ class WantedCredential:
             raise InvalidInputError("The endpoint name is empty, too long or not printable")
         if self.kind is CredentialKind.PSK:
             return drafts.pre_shared_key(self.endpoint, **self.given)
+        if self.kind is CredentialKind.RAW_PUBLIC_KEY:
+            return drafts.raw_public_key(**self.given)
         if self.kind is CredentialKind.CERTIFICATE:
             return drafts.certificate(self.endpoint, **self.given)
         return drafts.oscore_context(**self.given)

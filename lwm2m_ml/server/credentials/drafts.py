@@ -1,12 +1,14 @@
 """New credentials before they are stored: generated, or checked when they are given."""
 
 import datetime
+import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -88,6 +90,25 @@ def certificate(
     return Draft(identity, facts, b"", {"certificate": _pem(own)})
 
 
+def raw_public_key(*, public_key: str | None = None) -> Draft:
+    """A public key on P-256 in PEM (RFC 7250); without one, a key pair is made for the device."""
+    made = None if public_key is not None else ec.generate_private_key(ec.SECP256R1())
+    if made is not None:
+        key: Any = made.public_key()
+    else:
+        try:
+            key = serialization.load_pem_public_key((public_key or "").encode())
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise UnusableCredential("The public key cannot be read", hint="Give it as PEM") from error
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise UnusableCredential("The public key is not on P-256", hint="Devices sign with ECDSA on P-256")
+    encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+    facts = {"origin": "given" if made is None else "generated", "public_key": pem}
+    shown = {"public_key": pem} if made is None else {"public_key": pem, "private_key": private_key_pem(made)}
+    return Draft(key_fingerprint(encoded), facts, b"", shown)
+
+
 def oscore_context(
     *,
     master_secret: str | None = None,
@@ -133,6 +154,11 @@ def oscore_context(
 def fingerprint(of: x509.Certificate) -> str:
     """SHA-256 of a certificate, in hexadecimal."""
     return of.fingerprint(hashes.SHA256()).hex()
+
+
+def key_fingerprint(public_key: bytes) -> str:
+    """SHA-256 of a SubjectPublicKeyInfo in DER, in hexadecimal."""
+    return hashlib.sha256(public_key).hexdigest()
 
 
 def self_signed(common_name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

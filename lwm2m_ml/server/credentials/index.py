@@ -10,7 +10,7 @@ from lwm2m_ml.coap.dtls.certificates import CertificateUsage, PeerCertificate, T
 from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
 from lwm2m_ml.coap.oscore import OscoreCredential
 from lwm2m_ml.server.credentials.credential import Credential, CredentialKind
-from lwm2m_ml.server.credentials.drafts import OF_AN_AUTHORITY, fingerprint
+from lwm2m_ml.server.credentials.drafts import OF_AN_AUTHORITY, fingerprint, key_fingerprint
 from lwm2m_ml.server.credentials.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -92,6 +92,11 @@ class CredentialIndex:
                 return Granted(credential.name)
         log.warning("certificate refused", subject=peer.certificate.subject.rfc4514_string(), known=len(candidates))
         return None
+
+    def raw_public_key(self, key: bytes) -> Granted | None:
+        """Who the owner of a public key is."""
+        found = self.named(f"{CredentialKind.RAW_PUBLIC_KEY}:{key_fingerprint(key)}")
+        return None if found is None else Granted(found.name)
 
     def is_valid(self, identity: str) -> bool:
         """Whether a granted identity is still good."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 CAPTURES = Path(__file__).parent / "captures"
 KEY = "000102030405060708090a0b0c0d0e0f"
@@ -32,7 +33,7 @@ def main() -> None:
         print(suite, len(captured["datagrams"]), "datagrams", file=sys.stderr)
 
 
-def record(suite: str, directory: Path) -> dict[str, object]:
+def record(suite: str, directory: Path) -> dict[str, Any]:
     key_log = directory / "keys"
     server_port, relay = free_port(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     relay.bind(("127.0.0.1", 0))
@@ -72,7 +73,7 @@ def relay_datagrams(relay: socket.socket, server_port: int) -> list[tuple[str, s
     onward = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     onward.connect(("127.0.0.1", server_port))
     seen: list[tuple[str, str]] = []
-    client = None
+    client: Any = None
     end = time.monotonic() + SECONDS
     while time.monotonic() < end:
         for ready in select.select([relay, onward], [], [], 0.2)[0]:

@@ -113,7 +113,8 @@ def test_both_finished_and_what_was_said_can_be_opened(heard: Heard) -> None:
         "server": connection_id(heard.hello.extensions) or b"",
     }
     readers = {
-        who: Session(SessionKeys.of(suite, block, server=who == "client"), cids[who], b"") for who in ("client", "server")
+        who: Session(SessionKeys.of(suite, block, server=who == "client"), cids[who], b"")
+        for who in ("client", "server")
     }
     transcript, said = heard.transcript, []
     finished = 0

@@ -85,7 +85,7 @@ def test_secure_renegotiation_is_signalled_in_two_ways_or_not() -> None:
 
 
 def test_a_server_name_is_found() -> None:
-    offered = {Extension.SERVER_NAME: ext.encode_server_name("Fleet.example")}
+    offered: dict[int, bytes] = {Extension.SERVER_NAME: ext.encode_server_name("Fleet.example")}
     assert ext.server_name(offered) == "fleet.example"
     assert ext.server_name({}) == ""
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm2m_ml.coap.dtls12 import CertificateType, KeyExchange, Shown
-from lwm2m_ml.coap.dtls12 import messages
+from lwm2m_ml.coap.dtls12 import CertificateType, KeyExchange, Shown, messages
 from lwm2m_ml.coap.dtls12.errors import MessageError
 from lwm2m_ml.coap.dtls12.messages import ClientKeyExchange, ServerKeyExchange
 from lwm2m_ml.coap.dtls12.vectors import Reader
