@@ -28,6 +28,26 @@ class ObjectIds(BaseModel):
         return {field.default: getattr(self, name) for name, field in type(self).model_fields.items()}
 
 
+class MonitoringSettings(BaseModel):
+    """How models in the field are watched."""
+
+    period: float = Field(default=3600.0, gt=0, description="seconds between two looks at what a device has counted")
+    stability_index: float = Field(default=0.1, gt=0, description="population stability index that counts as drift")
+    kolmogorov_smirnov: float = Field(default=0.1, gt=0, le=1, description="Kolmogorov-Smirnov distance likewise")
+    false_alarms: float = Field(default=1e-4, gt=0, lt=1, description="chance of a false alarm in one comparison")
+    samples: int = Field(default=30, ge=1, description="inputs below which nothing is judged")
+    captures_on_alarm: int = Field(default=8, ge=0, le=1000, description="inputs asked for when drift is seen")
+    models: dict[str, "DriftThresholds"] = Field(default_factory=dict, description="other thresholds, by model")
+
+
+class DriftThresholds(BaseModel):
+    """Thresholds of one model; those of all models stand in for what is not given."""
+
+    stability_index: float | None = Field(default=None, gt=0)
+    kolmogorov_smirnov: float | None = Field(default=None, gt=0, le=1)
+    samples: int | None = Field(default=None, ge=1)
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -75,6 +95,7 @@ class Settings(BaseSettings):
     audit_days: float = Field(default=365.0, gt=0, description="how long the audit log is kept")
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)
+    monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
 
     @property
     def secure_port(self) -> int:

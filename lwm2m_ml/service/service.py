@@ -27,6 +27,7 @@ from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.jobs import Jobs
 from lwm2m_ml.service.modules import Modules
+from lwm2m_ml.service.monitoring.monitoring import Monitoring
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
@@ -84,6 +85,7 @@ class TinyMLService:
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http)
         self._results = ResultLog(store.results, ResultReader(objects.result, objects.model))
+        self.monitoring = Monitoring(access, store, bus, settings, self._workers)
         self._deployments = Deployments(
             DeploymentRecords(store),
             self._zoo,
@@ -103,6 +105,7 @@ class TinyMLService:
         self._results.start()
         self._server.add_keeper(self._results.keep)
         self._watches.start()
+        await self.monitoring.start()
         self.events.start()
         await self.jobs.start()
         await self._deployments.start()
@@ -112,6 +115,7 @@ class TinyMLService:
         await self.jobs.stop()
         await self._deployments.stop()
         await self._builder.stop()
+        await self.monitoring.stop()
         await self._results.stop()
         await self._trust.stop()
         await self._keeper.stop()
