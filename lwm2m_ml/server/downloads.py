@@ -61,6 +61,7 @@ class Download:
     bytes_served: int = 0
     blocks_served: int = 0
     last_served_at: float | None = None
+    stored: asyncio.Future[None] | None = field(default=None, repr=False)
     _ahead: dict[int, int] = field(default_factory=dict)
     _served_upto: int = 0
 
@@ -161,7 +162,15 @@ class Downloads:
         uri = f"{route.scheme}://{authority}/{SEGMENT}/{token}"
         expires_at = time.time() + (self._lifetime if lifetime is None else lifetime)
         download = self._serve(DownloadOfferRecord(token, endpoint, uri, content, expires_at))
-        _unheeded(self._repository.put(token, endpoint, uri, digest.hex(), expires_at))
+        download.stored = self._repository.put(token, endpoint, uri, digest.hex(), expires_at)
+        _unheeded(download.stored)
+        return download
+
+    async def offer(self, content: bytes, *, endpoint: str) -> Download:
+        """Publish, and return when the address is on disk: then a device may be told. Raises `StoreError`."""
+        download = self.publish(content, endpoint=endpoint)
+        if download.stored is not None:
+            await asyncio.shield(download.stored)
         return download
 
     def _serve(self, offer: DownloadOfferRecord) -> Download:

@@ -72,6 +72,13 @@ async def test_equal_content_has_an_equal_etag_and_one_address_for_each_device(r
     assert len({first.uri, another.uri, changed.uri}) == 3
 
 
+async def test_an_offer_is_on_disk_before_anybody_can_be_told(running: Any) -> None:
+    await running.store.artefacts.put(CONTENT)
+    offer = await running.server.downloads.offer(CONTENT, endpoint="dev")
+    (record,) = await running.store.download_offers.all()
+    assert (record.token, record.uri, record.content) == (offer.token, offer.uri, CONTENT)
+
+
 async def test_devices_that_fetch_the_same_share_one_copy(running: Any) -> None:
     publish = running.server.downloads.publish
     one, other = publish(CONTENT, endpoint="dev"), publish(bytes(bytearray(CONTENT)), endpoint="other")

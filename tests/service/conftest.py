@@ -58,6 +58,9 @@ class FakeShelf:
         self.offers[token] = offer
         return offer
 
+    async def offer(self, content: bytes, *, endpoint: str) -> FakeOffer:
+        return self.publish(content, endpoint=endpoint)
+
     def withdraw(self, token: str) -> None:
         self.offers.pop(token, None)
 

@@ -119,13 +119,12 @@ class Delivery:
 
     def _event(self, reading: Reading, slot: SlotStatus) -> Event:
         event = self._road.classify(reading, slot, self._memory)
-        if self._phase is Phase.RESUMING:
-            if event is Event.REFUSED and self._offer is None:
-                # Refused before this delivery offered anything: an earlier address is gone, or never was good.
-                return Event.LOST
-            if event is Event.TRANSFERRING and self._transfer is Transfer.PUSH:
-                # Whoever was pushing pushes no more.
-                return Event.OCCUPIED
+        if event is Event.REFUSED and self._offered_at is None:
+            # Refused before this delivery offered anything: an earlier address is gone, or never was good.
+            return Event.LOST
+        if event is Event.TRANSFERRING and self._transfer is Transfer.PUSH and self._phase is Phase.RESUMING:
+            # Whoever was pushing pushes no more.
+            return Event.OCCUPIED
         return event
 
     async def _look(self) -> tuple[Reading, SlotStatus]:
@@ -207,12 +206,12 @@ class Delivery:
             await self._road.push(self._access, self._endpoint, self._push)
             self._pushed_bytes += len(self._package)
         else:
-            await self._road.offer(self._access, self._endpoint, self._uri(), self._package)
+            await self._road.offer(self._access, self._endpoint, await self._uri(), self._package)
 
-    def _uri(self) -> str:
+    async def _uri(self) -> str:
         """Return the Package URI; the same one again when it is not the first time, so that the device may go on."""
         if self._offer is None:
-            self._offer = self._shelf.publish(self._package, endpoint=self._endpoint)
+            self._offer = await self._shelf.offer(self._package, endpoint=self._endpoint)
         uri = self._offer.http_uri if self._transfer is Transfer.PULL_HTTP else self._offer.uri
         if uri is None:
             raise DeliveryImpossible("packages are not served over HTTP here", hint="Set package_url in the settings")

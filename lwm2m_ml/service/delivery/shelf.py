@@ -30,8 +30,11 @@ class Offer(Protocol):
 class Shelf(Protocol):
     """Where packages are laid out for devices to fetch."""
 
-    def publish(self, content: bytes, *, endpoint: str) -> Offer:
-        """Make a package available to one device; the offer of an earlier run of the server is found again."""
+    async def offer(self, content: bytes, *, endpoint: str) -> Offer:
+        """Make a package available to one device; returns when not even a killed server forgets it.
+
+        The offer of an earlier run of the server is found again.
+        """
 
     def withdraw(self, token: str) -> None:
         """Make it unavailable."""

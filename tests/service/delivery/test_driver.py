@@ -146,3 +146,12 @@ async def test_a_delivery_goes_on_where_a_stopped_server_left_it(deliver: Delive
     slot.state, slot.digest, slot.delivery_state = 1, DIGEST, 3 if slot.road == 9 else 2
     assert await deliver(device, offered_before=True) == Outcome(True)
     assert shelf.published == 0
+
+
+async def test_an_address_of_an_earlier_run_that_is_gone_while_the_device_fetches_is_offered_anew(
+    deliver: Deliver, new_device: Any, slot_of: Any
+) -> None:
+    for road in (9, 5):
+        device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/gone")])
+        assert await deliver(device, offered_before=True) == Outcome(True)
+        assert len(device.writes) == 1
