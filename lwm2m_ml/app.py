@@ -1,12 +1,15 @@
 """The composition root: the only place that knows every room and puts them together."""
 
 import asyncio
+import ipaddress
 import signal
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import httpx
 import structlog
 import uvicorn
 from fastapi import FastAPI
@@ -15,11 +18,11 @@ from lwm2m_ml.api.app import create_api
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.errors import Lwm2mMlError, MissingExtraError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
 from lwm2m_ml.server.server import Lwm2mServer
-from lwm2m_ml.service.access import AccessTokens
+from lwm2m_ml.service.access import AccessTokens, Identities
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.store import Store
 
@@ -44,28 +47,38 @@ class ApiServer(uvicorn.Server):
         """Capture none."""
         yield
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close connections; those that would stay open for ever are told that it ends."""
+        self.config.app.state.service.end_streams()  # type: ignore[union-attr]
+        await super().shutdown(sockets)
+
 
 @asynccontextmanager
 async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer, socket.socket]]:
     """A started service with its API ready to serve; everything is stopped in reverse order at the end."""
     settings.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     catalogue = object_catalogue(settings)
+    check_exposure(settings)
     listener = listen(settings.api_host, settings.api_port)
     store = await Store.open(settings.database_url)
     bus = Bus()
     server = Lwm2mServer(store, bus, catalogue, settings)
     if settings.package_url or settings.insecure:
-        server.downloads.serve_over_http(settings.package_url or address_of(listener))
+        server.downloads.serve_over_http(settings.package_url or address_of(listener, settings))
     service = TinyMLService(server, store, bus, settings, catalogue=catalogue)
-    access_tokens = AccessTokens(store.tokens)
+    http = httpx.AsyncClient()
+    access_tokens = AccessTokens(store.tokens, oidc_providers(settings, http))
     try:
         await server.start()
         await service.start()
         token = await access_tokens.issue_first_admin()
-        where = Running(address_of(listener), server.uris, token)
-        yield where, api_server(create_api(service, access_tokens, server, settings)), listener
+        where = Running(address_of(listener, settings), server.uris, token)
+        api = create_api(service, access_tokens, server, settings)
+        yield where, api_server(api, settings), listener
+        await asyncio.to_thread(api.state.end_tracing)
     finally:
         listener.close()
+        await http.aclose()
         await service.stop()
         await server.stop()
         await bus.close()
@@ -87,17 +100,60 @@ def listen(host: str, port: int) -> socket.socket:
         raise Lwm2mMlError(message, hint="Choose another port with --api-port, 0 for any free one") from error
 
 
-def address_of(listener: socket.socket) -> str:
-    """The URL of what listens there."""
+def check_exposure(settings: Settings) -> None:
+    """Raise `UsageError` when tokens would travel in the clear beyond this machine, or half of a key pair is given."""
+    if (settings.api_certificate is None) != (settings.api_private_key is None):
+        raise UsageError("TLS for the API needs both api_certificate and api_private_key")
+    if settings.api_certificate is None and not settings.api_plaintext and not is_loopback(settings.api_host):
+        raise UsageError(
+            f"The API on {settings.api_host} would show tokens to the network",
+            hint="Give --api-certificate and --api-private-key, or --api-plaintext behind a proxy that adds TLS",
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def oidc_providers(settings: Settings, http: httpx.AsyncClient) -> list[Identities]:
+    """The OIDC provider that the operator named, if any. Raises `MissingExtraError`."""
+    if not settings.oidc.issuer:
+        return []
+    try:
+        from lwm2m_ml.service.oidc import OidcProvider  # noqa: PLC0415 - what it imports is an extra
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("What checks OIDC tokens", "oidc") from error
+    return [OidcProvider(settings.oidc, http)]
+
+
+def address_of(listener: socket.socket, settings: Settings) -> str:
+    """The URL of the API that listens there."""
+    scheme = "http" if settings.api_certificate is None else "https"
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def api_server(api: FastAPI) -> ApiServer:
-    """The HTTP server of an API."""
-    return ApiServer(
-        uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+def api_server(api: FastAPI, settings: Settings) -> ApiServer:
+    """The HTTP server of an API. Raises `UsageError` when its certificate cannot be used."""
+    config = uvicorn.Config(
+        api,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        ssl_certfile=settings.api_certificate,
+        ssl_keyfile=settings.api_private_key,
     )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as error:
+        hint = "They have to be PEM files that belong together"
+        raise UsageError(f"The API's certificate and key cannot be used ({error})", hint=hint) from error
+    return ApiServer(config)
 
 
 async def serve(settings: Settings, announce: Callable[[Running], None]) -> None:

@@ -48,6 +48,23 @@ class DriftThresholds(BaseModel):
     samples: int | None = Field(default=None, ge=1)
 
 
+ScopeName = Literal["viewer", "operator", "admin"]
+
+
+def same_roles() -> dict[str, ScopeName]:
+    """Roles that are called like the scopes they stand for."""
+    return {"viewer": "viewer", "operator": "operator", "admin": "admin"}
+
+
+class OidcSettings(BaseModel):
+    """An OpenID Connect provider whose tokens the API takes beside its own. Needs the extra `oidc`."""
+
+    issuer: str = Field(default="", description="its URL, as its tokens name it; empty: none")
+    audience: str = Field(default="lwm2m-ml", description="what its tokens must be meant for")
+    claim: str = Field(default="roles", description="the claim that lists what a caller may do")
+    roles: dict[str, ScopeName] = Field(default_factory=same_roles, description="the scope that each role stands for")
+
+
 class Settings(BaseSettings):
     """Everything an operator can set."""
 
@@ -88,10 +105,21 @@ class Settings(BaseSettings):
         pattern="^(https?://.+)?$",
         description="where devices fetch packages over HTTP(S), e.g. through a proxy; empty: only with insecure",
     )
+    api_certificate: Path | None = Field(default=None, description="PEM that the API is served with over TLS")
+    api_private_key: Path | None = Field(default=None, description="PEM of the API certificate's key")
+    api_plaintext: bool = Field(
+        default=False, description="serve the API without TLS beyond this machine, behind a proxy that adds it"
+    )
     api_rate: float = Field(
         default=100.0, ge=0, description="requests per second of one API caller, in the long run; 0 sets no limit"
     )
     api_upload_limit: int = Field(default=64 << 20, ge=1 << 20, description="bytes of an uploaded file, at most")
+    oidc: OidcSettings = Field(default_factory=OidcSettings)
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    trace_endpoint: str = Field(
+        default="", description="OTLP/HTTP URL that traces of the API are sent to; empty: nowhere; needs the extra otel"
+    )
     audit_days: float = Field(default=365.0, gt=0, description="how long the audit log is kept")
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)

@@ -1,11 +1,10 @@
 """The FastAPI application in front of a running service."""
 
 from fastapi import APIRouter, FastAPI
-from prometheus_client import CollectorRegistry
 
 from lwm2m_ml import __version__
 from lwm2m_ml.api.description import describe
-from lwm2m_ml.api.metrics import ApiMetrics
+from lwm2m_ml.api.metrics import ApiMetrics, registry_of
 from lwm2m_ml.api.middleware.audit import Audit
 from lwm2m_ml.api.middleware.bodies import BodyLimits
 from lwm2m_ml.api.middleware.callers import Callers
@@ -24,6 +23,7 @@ from lwm2m_ml.api.routes import (
     events,
     health,
     jobs,
+    metrics,
     models,
     modules,
     objects,
@@ -32,6 +32,7 @@ from lwm2m_ml.api.routes import (
     tokens,
     trust,
 )
+from lwm2m_ml.api.tracing import add_tracing
 from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.config import Settings
 from lwm2m_ml.server.server import Lwm2mServer
@@ -61,8 +62,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
 )
 """Every route below the API's root."""
 
-OTHER_ROUTERS: tuple[APIRouter, ...] = (packages.router,)
-"""What is not for operators."""
+OTHER_ROUTERS: tuple[APIRouter, ...] = (packages.router, metrics.router)
+"""What devices fetch, and what Prometheus does."""
 
 UPLOAD_PATHS = (f"{API_ROOT}/models",)
 """Below these, bodies that are no JSON may be as large as an upload."""
@@ -75,11 +76,11 @@ def create_api(
     api = FastAPI(
         title="lwm2m-ml", version=__version__, summary="TinyML as a Service over LwM2M", docs_url=None, redoc_url=None
     )
-    metrics = CollectorRegistry()
+    registry = registry_of(service.figures)
     api.state.service = service
     api.state.access_tokens = access_tokens
     api.state.lwm2m_server = lwm2m_server
-    api.state.metrics = metrics
+    api.state.metrics = registry
     for router in ROUTERS:
         api.include_router(router, prefix=API_ROOT)
     for router in OTHER_ROUTERS:
@@ -92,5 +93,6 @@ def create_api(
     api.add_middleware(Idempotency, service.repeats)
     api.add_middleware(Audit, service.audit)
     api.add_middleware(Callers, access_tokens, settings.api_rate)
-    api.add_middleware(RequestContext, ApiMetrics(metrics))
+    api.add_middleware(RequestContext, ApiMetrics(registry))
+    api.state.end_tracing = add_tracing(api, settings.trace_endpoint)
     return api

@@ -29,6 +29,13 @@ def serve(
     private_key: Annotated[Path | None, typer.Option(help="PEM of the certificate's key.")] = None,
     api_host: Annotated[str | None, typer.Option(help="Address for the REST API.")] = None,
     api_port: Annotated[int | None, typer.Option(help="TCP port for the REST API; 0 picks a free one.")] = None,
+    api_certificate: Annotated[Path | None, typer.Option(help="PEM to serve the REST API over TLS with.")] = None,
+    api_private_key: Annotated[Path | None, typer.Option(help="PEM of that certificate's key.")] = None,
+    api_plaintext: Annotated[
+        bool | None, typer.Option("--api-plaintext", help="No TLS beyond this machine: a proxy adds it.")
+    ] = None,
+    log_format: Annotated[str | None, typer.Option(help="console or json [console]")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error [info]")] = None,
     insecure: Annotated[bool | None, typer.Option("--insecure", help="Accept plain CoAP, too.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Announce the addresses as one line of JSON.")] = False,
 ) -> None:
@@ -53,6 +60,11 @@ def serve(
         "private_key": private_key,
         "api_host": api_host,
         "api_port": api_port,
+        "api_certificate": api_certificate,
+        "api_private_key": api_private_key,
+        "api_plaintext": api_plaintext,
+        "log_format": log_format,
+        "log_level": log_level,
         "insecure": insecure,
     }
     try:
@@ -62,7 +74,7 @@ def serve(
         raise UsageError(f"Setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     from lwm2m_ml.app import serve as serve_until_stopped
 
-    configure_logging()
+    configure_logging(level=settings.log_level, as_json=settings.log_format == "json")
     _run(serve_until_stopped(settings, lambda running: _announce(running, as_json, settings.insecure)))
 
 

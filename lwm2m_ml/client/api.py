@@ -8,6 +8,7 @@ class Api:
     """What an operator can ask for; each method is documented by its call."""
 
     health = method(calls.health)
+    ready = method(calls.ready)
     trust_anchor = method(calls.trust_anchor)
 
     devices = listing(device_calls.devices)

@@ -13,6 +13,11 @@ def health() -> Call[schemas.Health]:
     return Call("GET", "/health", TypeAdapter(schemas.Health))
 
 
+def ready() -> Call[schemas.Readiness]:
+    """Does the server take work?"""
+    return Call("GET", "/ready", TypeAdapter(schemas.Readiness))
+
+
 def trust_anchor() -> Call[schemas.TrustAnchor]:
     """The public key that devices check modules with."""
     return Call("GET", "/trust-anchor", TypeAdapter(schemas.TrustAnchor))

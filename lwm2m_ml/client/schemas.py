@@ -48,6 +48,12 @@ class Health(Schema):
     coap: str
 
 
+class Readiness(Schema):
+    """That the server takes work; while it does not, the answer is a problem."""
+
+    ready: bool
+
+
 class TrustAnchor(Schema):
     """The public key that devices check modules with, and the one that signs lists of such keys, as PEM.
 

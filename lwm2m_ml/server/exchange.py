@@ -1,6 +1,7 @@
 """Requests to registered devices: addressed, in turn, interrupted when the device starts anew, failing with a type."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.settings import ServerLimits
+from lwm2m_ml.server.statistics import OK, OperationStatistics
 from lwm2m_ml.server.turns import Turns
 
 Result = TypeVar("Result")
@@ -92,6 +94,7 @@ class Exchange:
         self._registry = registry
         self._presences = presences
         self._timeout = limits.request_timeout
+        self.statistics = OperationStatistics()
         self._turns = Turns(limits.waiting_per_device)
         self._under_way: dict[str, asyncio.Task[object]] = {}
         self._interrupted: set[asyncio.Task[object]] = set()
@@ -160,12 +163,16 @@ class Exchange:
         """
         limit = self._timeout if within is None else within
         request = self.coap.request(outgoing.message(registration), timeout=limit)
+        started, outcome = time.monotonic(), OK
         try:
             response = await self.guard(registration.endpoint, outgoing, request)
-        except DeviceTimeout as error:
-            if not isinstance(error, RequestInterrupted):
+        except OperationError as error:
+            outcome = type(error).__name__
+            if isinstance(error, DeviceTimeout) and not isinstance(error, RequestInterrupted):
                 self._presences.silent(registration)
             raise
+        finally:
+            self.statistics.ended(outgoing.operation, outcome, time.monotonic() - started)
         self.heard(registration)
         self.check(registration.endpoint, outgoing, response)
         return response

@@ -84,6 +84,11 @@ class RequestQueue:
         self._work(endpoint)
         return number
 
+    @property
+    def waiting(self) -> int:
+        """How many requests are not ended."""
+        return sum(map(len, self._pending.values()))
+
     async def get(self, number: int) -> DeviceRequestRecord:
         """A request with its state and outcome; raises `NotFoundError`."""
         record = await self._repository.get(number)

@@ -32,6 +32,7 @@ from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.request_queue import RequestQueue
 from lwm2m_ml.server.sends import Keeper, Sends
 from lwm2m_ml.server.settings import ServerLimits
+from lwm2m_ml.server.statistics import OperationStatistics
 from lwm2m_ml.store import Store, StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord
 
@@ -129,6 +130,11 @@ class Lwm2mServer:
     def remove_keeper(self, keeper: Keeper) -> None:
         """Ask this keeper no more."""
         self._sends.remove_keeper(keeper)
+
+    @property
+    def statistics(self) -> OperationStatistics:
+        """What became of the operations on devices."""
+        return self._exchange.statistics
 
     def awake(self, endpoint: str) -> bool:
         """Whether an operation on the device would be sent at once; raises `UnknownDevice`."""

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -64,6 +65,7 @@ class Builder:
         self._workers = workers
         self._running: dict[str, asyncio.Task[Build]] = {}
         self.compilations = 0
+        self.compilation_seconds = 0.0
 
     async def build(self, model: Model, variant: Variant, target: Target) -> Build:
         """Return the module of a variant for a target: from the store, from a build under way, or a new one."""
@@ -100,9 +102,13 @@ class Builder:
         content = await self._zoo.content(variant.digest)
         samples = await self._samples(model)
         log.info("compiling", model=model.name, variant=variant.name, target=target.name)
-        self.compilations += 1
         what = f"Compiling {variant.name} for {target.name}"
-        answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
+        started = time.monotonic()
+        self.compilations += 1
+        try:
+            answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
+        finally:
+            self.compilation_seconds += time.monotonic() - started
         baseline = await self._workers.run(
             measure_baseline, content, samples, len(model.labels), what=f"Measuring the inputs of {variant.name}"
         )

@@ -69,6 +69,11 @@ class Deployments:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._signals.stop()
 
+    @property
+    def running(self) -> int:
+        """How many are under way."""
+        return len(self._running)
+
     async def create(self, model: Model, endpoints: Sequence[str]) -> Deployment:
         """Store a new deployment and begin it."""
         deployment = Deployment(

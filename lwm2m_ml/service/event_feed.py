@@ -103,6 +103,11 @@ class EventFeed:
         self._news = asyncio.Event()
         self._closed = False
 
+    @property
+    def followers(self) -> int:
+        """How many follow."""
+        return self._followers
+
     def start(self) -> None:
         """Listen to everything that operators are told."""
         for event_type in TELLERS:
@@ -141,12 +146,12 @@ class EventFeed:
                 if last is None or last + 1 < oldest:
                     last = oldest - 1
                     yield FeedEvent(self._id(last), GAP, time.time(), None, {})
-                while last + 1 < self._next and last + 1 >= self._next - len(self._ring):
+                elif last + 1 < self._next:
                     last += 1
                     yield self._ring[(last - 1) % self._size]
-                if self._closed:
+                elif self._closed:
                     return
-                if last + 1 == self._next:
+                else:
                     await news.wait()
         finally:
             self._followers -= 1

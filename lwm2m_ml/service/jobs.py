@@ -87,6 +87,11 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    @property
+    def running(self) -> int:
+        """How many are under way."""
+        return len(self._tasks)
+
     async def begin(self, kind: str, subject: str, work: Work, *, caller: str) -> Job:
         """Start work and return its job at once. Raises `ConflictError` when too much is under way."""
         if len(self._tasks) >= MAXIMUM_RUNNING:

@@ -1,11 +1,12 @@
 """TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import ConflictError, UsageError
+from lwm2m_ml.errors import ConflictError, UnavailableError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.downloads import Downloads
@@ -23,6 +24,7 @@ from lwm2m_ml.service.device_access import ServerDeviceAccess
 from lwm2m_ml.service.device_run import Workshop
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.event_feed import EventFeed
+from lwm2m_ml.service.figures import Counts, Figures
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.jobs import Jobs
@@ -46,6 +48,7 @@ from lwm2m_ml.store.store import Store
 
 ALL = "all"
 SECONDS_OF_A_DAY = 86_400.0
+READY_SECONDS = 5.0
 
 
 class TinyMLService:
@@ -76,6 +79,8 @@ class TinyMLService:
         self.requests = Requests(server, self.catalogue)
         self.modules = Modules(store.modules)
         self.events = EventFeed(bus)
+        self._bus = bus
+        self._counts = Counts()
         self.jobs = Jobs(store.jobs, bus)
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
@@ -107,8 +112,47 @@ class TinyMLService:
         self._watches.start()
         await self.monitoring.start()
         self.events.start()
+        self._counts.start(self._bus)
         await self.jobs.start()
         await self._deployments.start()
+
+    def end_streams(self) -> None:
+        """Let everybody who follows events or watches devices come to an end: the service is about to stop."""
+        self.events.close()
+        self._watches.end_all()
+
+    async def check_ready(self) -> None:
+        """Make sure that the database takes writes; raises `UnavailableError` when it does not, or not soon."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self._store.writer.flush()
+        except TimeoutError as error:
+            raise UnavailableError("The database does not take writes at present") from error
+
+    def figures(self) -> Figures:
+        """Return the figures of this moment."""
+        statistics = self._server.statistics
+        remotes = [registration.remote for registration in self._server.registry]
+        return Figures(
+            devices=len(self._server.registry),
+            sessions_bytes={
+                "in": sum(remote.bytes_in for remote in remotes),
+                "out": sum(remote.bytes_out for remote in remotes),
+            },
+            requests_waiting=self._server.requests.waiting,
+            writes_waiting=self._store.writer.waiting,
+            jobs_running=self.jobs.running,
+            followers=self.events.followers,
+            operations=dict(statistics.count),
+            operation_seconds=dict(statistics.seconds),
+            events=dict(self._counts.events),
+            compilations=self._builder.compilations,
+            compilation_seconds=self._builder.compilation_seconds,
+            deployments_running=self._deployments.running,
+            deployment_steps=dict(self._counts.deployment_steps),
+            delivered_bytes=self._counts.delivered_bytes,
+            results_dropped=self._results.dropped,
+        )
 
     async def stop(self) -> None:
         """Stop all work; deployments under way go on at the next start. May be called when never started."""

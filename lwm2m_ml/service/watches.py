@@ -102,6 +102,12 @@ class Watches:
         self._watches.setdefault(endpoint, []).append(watch)
         return watch
 
+    def end_all(self) -> None:
+        """Let every watcher know that nothing more comes."""
+        for watching in self._watches.values():
+            for watch in watching:
+                watch.end()
+
     async def remove(self, watch: Watch) -> None:
         """End a watch, and its observation when no other watch needs it and nobody else had made it before."""
         watching = self._watches.get(watch.target[0], [])

@@ -73,6 +73,11 @@ class Writer:
         """
         return self._put(Work(self._loop.create_future(), function=function))
 
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work are queued."""
+        return len(self._waiting)
+
     async def flush(self) -> None:
         """Wait until everything submitted so far is committed or has failed."""
 

@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lwm2m_ml.api.middleware.base import Middleware
 from lwm2m_ml.api.problems import problem, problem_of
-from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.server.rates import Rates
 from lwm2m_ml.service.access import AccessTokens, Caller
 
 SCHEME = "bearer"
 LONGEST_TOKEN = 16_384
+FOR_DEVICES = "/packages/"
 STRANGERS_SHARE = 0.1
 """How much less often than a caller an address may ask that shows no good token."""
 
@@ -31,7 +31,7 @@ class Callers(Middleware):
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request of somebody pass who keeps to their rate; devices that download are not held to any."""
-        if not scope["path"].startswith(API_ROOT):
+        if scope["path"].startswith(FOR_DEVICES):
             scope["state"]["caller"] = None
             await self.inner(scope, receive, send)
             return

@@ -1,11 +1,11 @@
-"""`/health`: the only route without a token; it tells no more than that the server works."""
+"""`/health` and `/ready`: without a token, so they tell no more than whether the server works."""
 
 from fastapi import APIRouter
 
 from lwm2m_ml import __version__
 from lwm2m_ml.api.authentication import ANYONE
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client.schemas import Health
+from lwm2m_ml.client.schemas import Health, Readiness
 
 router = APIRouter(tags=["health"])
 
@@ -14,3 +14,10 @@ router = APIRouter(tags=["health"])
 async def health(service: Service) -> Health:
     """Say that the server works, and where devices reach it."""
     return Health(status="ok", version=__version__, coap=service.coap_uri)
+
+
+@router.get("/ready", dependencies=[ANYONE])
+async def ready(service: Service) -> Readiness:
+    """Say whether the server can take work: 503 while it cannot."""
+    await service.check_ready()
+    return Readiness(ready=True)

@@ -1,0 +1,52 @@
+"""The figures of a running service, for whoever watches over it: what is now, and what was counted since the start."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from lwm2m_ml.bus import Bus
+from lwm2m_ml.service.deployment import DeploymentChanged, DeviceState
+from lwm2m_ml.service.event_feed import TELLERS
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One look at a service. Times in seconds, sizes in bytes."""
+
+    devices: int
+    sessions_bytes: Mapping[str, int]
+    """Bytes of CoAP that the registered devices sent (`in`) and got (`out`) since they were first heard."""
+    requests_waiting: int
+    writes_waiting: int
+    jobs_running: int
+    followers: int
+    operations: Mapping[tuple[str, str], int]
+    operation_seconds: Mapping[str, float]
+    events: Mapping[str, int]
+    compilations: int
+    compilation_seconds: float
+    deployments_running: int
+    deployment_steps: Mapping[str, int]
+    delivered_bytes: int
+    results_dropped: Mapping[str, int]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What is only told on the bus, counted from `start()` on."""
+
+    events: Counter[str] = field(default_factory=Counter)
+    deployment_steps: Counter[str] = field(default_factory=Counter)
+    delivered_bytes: int = 0
+
+    def start(self, bus: Bus) -> None:
+        """Listen to what is counted."""
+        for event_type in TELLERS:
+            bus.subscribe(event_type, self._hear)
+
+    async def _hear(self, event: object) -> None:
+        self.events[type(event).__name__] += 1
+        if isinstance(event, DeploymentChanged):
+            self.deployment_steps[str(event.device.state)] += 1
+            if event.device.state is DeviceState.ACTIVE:
+                self.delivered_bytes += event.device.ota_bytes or 0
