@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lwm2m_ml.cli.comparing import ALL, Wanted, print_comparison
 from lwm2m_ml.cli.compiling import (
+    BackendOption,
     CalibrationOption,
     ModelArgument,
     OptimizeOption,
@@ -38,13 +40,17 @@ def compile_model(
     reference: ReferenceOption = "litert",
     precision: PrecisionOption = "int8",
     calibration: CalibrationOption = None,
+    backend: BackendOption = "",
+    allow_unproved: Annotated[
+        bool, typer.Option("--allow-unproved", help="Also make modules that nothing here can run.")
+    ] = False,
     inputs: InputsOption = None,
     input_type: Annotated[
         str, typer.Option("--input-type", help="What raw inputs hold: auto, float32, int8 or uint8.")
     ] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Where to write it; MODEL-TARGET if not given."),
+        typer.Option("--output", "-o", metavar="DIR", help="Where to write it; MODEL-TARGET[-BACKEND] if not given."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -59,21 +65,26 @@ def compile_model(
         graph, _ = integer_graph(content, samples, reference, precision=precision)
         tensors = [graph.tensor(name) for name in graph.inputs]
         given = read_input_files([*(inputs or ()), *(more_inputs or ())], tensors, input_type)
-    module = compile(
-        content,
-        chosen,
-        calibration=samples,
-        optimize=optimize,
-        reference=reference,
-        precision=precision,
-        inputs=given,
-    )
-    written = save_module(module, output or Path(f"{model.stem}-{chosen.name}"))
+    wanted: Wanted = {
+        "calibration": samples,
+        "optimize": optimize,
+        "reference": reference,
+        "precision": precision,
+        "inputs": given,
+    }
+    if backend == ALL:
+        print_comparison(content, chosen, wanted, output, as_json=as_json)
+        return
+    module = compile(content, chosen, **wanted, backend=backend or None, allow_unproved=allow_unproved)
+    suffix = f"-{backend}" if backend else ""
+    written = save_module(module, output or Path(f"{model.stem}-{chosen.name}{suffix}"))
     if as_json:
         print_json({**facts_of(module), "module": str(written)})
     else:
         _print(module, written)
-    if not module.exact and all(tensor.dtype != "float32" for tensor in module.outputs):
+    if not module.proved:
+        typer.echo("Warning: nothing here can run this module; nobody has seen its answers.", err=True)
+    elif not module.exact and all(tensor.dtype != "float32" for tensor in module.outputs):
         typer.echo(f"Warning: an answer differs from {module.compared_with[-1]} by {module.max_abs_diff}.", err=True)
 
 
@@ -81,10 +92,33 @@ def _print(module: "CompiledModule", written: Path) -> None:
     rows = [
         ("module", str(written)),
         ("target", module.target.title),
+        ("backend", f"{module.backend}, {module.compiler}"),
         ("flash", f"{module.flash_bytes:,} B, of which weights {module.weight_bytes:,} B"),
         ("RAM", f"{module.ram_bytes:,} B: arena {module.arena_bytes:,} B, stack {module.stack_bytes:,} B"),
-        ("instructions", f"{module.instructions:,} for {module.macs:,} MACs"),
-        ("proved", f"{len(module.vectors)} inputs against {' and '.join(module.compared_with)}"),
-        ("exact", "yes" if module.exact else f"no, at most {module.max_abs_diff:g} off"),
+        ("instructions", _instructions(module)),
+        ("cost", f"{module.cost.basis}, {module.cost.source}"),
+        ("proved", _proof(module)),
+        ("exact", _exact(module)),
     ]
+    if module.operators:
+        rows.append(("operators", ", ".join(module.operators)))
     print_table(("FACT", "VALUE"), rows)
+
+
+def _instructions(module: "CompiledModule") -> str:
+    if module.instructions is None:
+        latency = module.cost.latency_seconds
+        return "not counted" if latency is None else f"not counted; about {latency * 1000:.3g} ms"
+    return f"{module.instructions:,}" + (f" for {module.macs:,} MACs" if module.macs else "")
+
+
+def _proof(module: "CompiledModule") -> str:
+    if not module.proved:
+        return "no"
+    return f"{len(module.vectors)} inputs by {module.executor}, against {' and '.join(module.compared_with)}"
+
+
+def _exact(module: "CompiledModule") -> str:
+    if module.max_abs_diff is None:
+        return "unknown"
+    return "yes" if module.exact else f"no, at most {module.max_abs_diff:g} off"

@@ -26,6 +26,9 @@ ReferenceOption = Annotated[
 PrecisionOption = Annotated[
     str, typer.Option("--precision", help="What a float model becomes: int8, int4 weights, int16x8, or float32.")
 ]
+BackendOption = Annotated[
+    str, typer.Option("--backend", "-b", help="A name of `lwm2m-ml backends list`, or all to compare them.")
+]
 CalibrationOption = Annotated[
     Path | None, typer.Option("--calibration", help="Samples (.npz, .npy) to quantise a float model with.")
 ]

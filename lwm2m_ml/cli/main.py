@@ -9,6 +9,7 @@ import typer
 
 from lwm2m_ml import __version__
 from lwm2m_ml.cli import (
+    backends,
     bootstrap,
     compile,
     credentials,
@@ -56,6 +57,7 @@ app.command("quantize")(quantize.quantize_model)
 app.add_typer(targets.app, name="targets")
 app.add_typer(module.app, name="module")
 app.add_typer(keys.app, name="keys")
+app.add_typer(backends.app, name="backends")
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,9 +7,23 @@ from dataclasses import dataclass, replace
 import numpy
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.backends.base import Backend, Payload
-from lwm2m_ml.compiler.backends.native.backend import NativeBackend
-from lwm2m_ml.compiler.errors import CalibrationError, UnsupportedTarget
+from lwm2m_ml.compiler.backends.acceptance import accept, final_cost
+from lwm2m_ml.compiler.backends.choice import choose_backend
+from lwm2m_ml.compiler.backends.eligibility import why_not
+from lwm2m_ml.compiler.backends.interface import (
+    ANY_DEVICE,
+    NO_LIMITS,
+    Capabilities,
+    Constraints,
+    Format,
+    Payload,
+    Request,
+)
+from lwm2m_ml.compiler.backends.isolation import DEFAULT_LIMITS, BackendFailed, BackendRefused, Limits
+from lwm2m_ml.compiler.backends.onnx_model import onnx_model
+from lwm2m_ml.compiler.backends.registry import InstalledBackend
+from lwm2m_ml.compiler.emulator import EmulationFault
+from lwm2m_ml.compiler.errors import CalibrationError, ProofFailed
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
 from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
@@ -30,7 +44,6 @@ from lwm2m_ml.errors import UsageError
 OPTIMIZE = ("size", "balanced", "speed")
 REFERENCES = ("litert", "tflm")
 PRECISIONS = tuple(precision.value for precision in Precision)
-_BACKENDS: Sequence[Backend] = (NativeBackend(),)
 # Samples of the calibration data that prove a module when the caller gives no inputs.
 _PROOF_SAMPLES = 8
 
@@ -45,6 +58,11 @@ def compile(
     inputs: Array | Mapping[str, Array] | None = None,
     precision: str = "int8",
     quantization: QuantizationSettings = PLAIN,
+    backend: str | None = None,
+    capabilities: Capabilities = ANY_DEVICE,
+    constraints: Constraints = NO_LIMITS,
+    allow_unproved: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> CompiledModule:
     """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
 
@@ -52,22 +70,55 @@ def compile(
     input's by name. `reference` tells whose rounding the module has; with `litert` a quantised TFLite model is also
     compared with LiteRT itself. With `precision` float32 a float model stays one: larger and slower, without
     calibration, and proved within a tolerance instead of bit for bit. `quantization` says how a float model is
-    quantised; its own precision gives way to `precision`. The same arguments give the same bytes. Raises a subclass of
-    `InvalidInputError` for a model or data that cannot be used.
+    quantised; its own precision gives way to `precision`. The same arguments give the same bytes.
+
+    `backend` is one of `lwm2m-ml backends list`, the target's own by default; `capabilities` and `constraints` are the
+    device's; `limits` hold for backends that are not ours. What nothing here can run is refused, unless
+    `allow_unproved`.
+
+    Raises a subclass of `InvalidInputError` for a model or data that cannot be used, UnsupportedTarget, Unproved, and
+    BackendFailed for a backend that is not ours and misbehaves.
     """
     _check_choice("optimisation", optimize, OPTIMIZE)
     _check_choice("reference", reference, REFERENCES)
     _check_choice("precision", precision, PRECISIONS)
-    backend = backend_for(target)
+    chosen = choose_backend(target, backend, limits)
+    if reference == "tflm" and Format.TFLITE in chosen.declaration.formats:
+        raise UsageError(
+            f"The backend {chosen.name} is proved by LiteRT, not by TFLM", hint="Choose --reference litert"
+        )
     content = model if isinstance(model, bytes) else read_model(model)
     graph, was_quantized = integer_graph(
         content, calibration, reference, precision=precision, quantization=quantization
     )
-    payload = backend.build(graph, target, optimize)
+    request = Request(
+        graph,
+        onnx_model(graph) if chosen.isolated else b"",
+        target,
+        capabilities,
+        replace(constraints, optimize=optimize),
+    )
+    payload = _built(chosen, request, limits)
     samples = _proof_inputs(graph, calibration, inputs)
     by_litert = was_quantized and is_integer(graph) and reference == "litert" and is_tflite(content)
-    proof = prove(graph, payload, target, samples, tflite=content if by_litert else None)
-    return _module(graph, target, _Made(backend, payload, proof), reference, optimize)
+    tflite = content if by_litert else None
+    try:
+        proof = prove(graph, payload, target, samples, tflite=tflite, allow_unproved=allow_unproved)
+    except (ProofFailed, EmulationFault) as error:
+        if not chosen.isolated:
+            raise
+        raise BackendFailed(chosen.name, f"made a module that fails its proof: {error.message}") from None
+    return _module(graph, target, _Made(chosen, payload, proof), reference, optimize)
+
+
+def _built(backend: InstalledBackend, request: Request, limits: Limits) -> Payload:
+    """The payload, once its own words have been checked; raises what the backend raises."""
+    against = why_not(backend.declaration, request.graph, request.target, request.capabilities)
+    if against:
+        raise BackendRefused(backend.name, against)
+    payload = backend.build(request, limits)
+    accept(payload, request, backend.declaration)
+    return payload
 
 
 def evaluate(
@@ -79,14 +130,6 @@ def evaluate(
     samples = _quantized(graph, check_samples(graph, inputs, "inputs"))
     answers: NDArray[numpy.int8] = run(graph, samples)[graph.outputs[0]]
     return answers
-
-
-def backend_for(target: Target) -> Backend:
-    """The backend that makes modules for a target; raises UnsupportedTarget."""
-    backend = next((candidate for candidate in _BACKENDS if candidate.supports(target)), None)
-    if backend is None:
-        raise UnsupportedTarget(f"No backend makes modules for {target.name} ({target.title})")
-    return backend
 
 
 def _check_choice(what: str, value: str, choices: Sequence[str]) -> None:
@@ -197,22 +240,28 @@ def _named(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:
 class _Made:
     """What came out of the backend and the proof."""
 
-    backend: Backend
+    backend: InstalledBackend
     payload: Payload
     proof: Proof
 
 
+def _is_for_the_core(payload: Payload, target: Target) -> bool:
+    """Whether the payload holds instructions of the target: not an interpreter's file, nor another machine's."""
+    return payload.format in (Format.NATIVE, Format.WASM) and payload.executed_on in (None, target.core)
+
+
 def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize: str) -> CompiledModule:
     backend, payload, proof = made.backend, made.payload, made.proof
+    cost = final_cost(payload, proof, target, backend.name)
     return CompiledModule(
         payload=payload.code,
         target=target,
         backend=backend.name,
         format=payload.format,
-        abi=backend.abi,
-        isa=target.isa,
-        flash_bytes=len(payload.code),
-        ram_bytes=payload.arena_bytes + proof.stack_bytes,
+        abi=payload.abi,
+        isa=target.isa if _is_for_the_core(payload, target) else (),
+        flash_bytes=cost.flash_bytes,
+        ram_bytes=cost.ram_bytes if cost.ram_bytes is not None else payload.arena_bytes,
         arena_bytes=payload.arena_bytes,
         stack_bytes=proof.stack_bytes,
         instructions=proof.instructions,
@@ -229,6 +278,12 @@ def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize:
         layers=payload.layers,
         buffers=payload.buffers,
         compared_with=proof.references,
+        cost=cost,
+        executor=proof.executor,
+        executed_on=payload.executed_on,
+        compiler=backend.declaration.version,
+        operators=payload.operators,
+        files=payload.files,
     )
 
 
@@ -241,6 +296,6 @@ def _fact(graph: Graph, name: str, payload: Payload) -> TensorFact:
         dtype=tensor.dtype.value,
         scale=quantization.scale if quantization is not None else 1.0,
         zero_point=quantization.zero_point if quantization is not None else 0,
-        offset=payload.offsets[name],
+        offset=payload.offsets.get(name, 0),
         bytes=tensor.bytes,
     )

@@ -57,3 +57,7 @@ class UnsupportedTarget(Lwm2mMlError):
 
 class ProofFailed(Lwm2mMlError):
     """The module, run on the emulated MCU, did not answer as the integer reference does."""
+
+
+class Unproved(Lwm2mMlError):
+    """Nothing here can execute the module, so nobody knows whether its answers are right."""

@@ -3,8 +3,10 @@
 import pathlib
 from dataclasses import dataclass
 
-from lwm2m_ml.compiler.backends.base import ArenaBuffer, LayerFact
-from lwm2m_ml.compiler.compilation import backend_for, compile, integer_graph
+from lwm2m_ml.compiler.backends.interface import ArenaBuffer, LayerFact
+from lwm2m_ml.compiler.backends.native.layer_profile import layer_instructions
+from lwm2m_ml.compiler.backends.native.tuning import best_design
+from lwm2m_ml.compiler.compilation import compile, integer_graph
 from lwm2m_ml.compiler.facts import CompiledModule
 from lwm2m_ml.compiler.ir import Array
 from lwm2m_ml.compiler.targets import Target
@@ -50,7 +52,7 @@ def explain(
     for tensor in module.inputs:
         inputs[tensor.name] = module.vectors[0][0][start : start + tensor.bytes]
         start += tensor.bytes
-    counts = backend_for(target).layer_instructions(graph, target, optimize, inputs)
+    counts = layer_instructions(best_design(graph, target, optimize), inputs)
     return Explanation(
         module,
         tuple(

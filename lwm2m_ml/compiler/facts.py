@@ -1,12 +1,13 @@
 """What `compile` returns: the payload and its measured facts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy
 from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.arithmetic import dequantize_values, quantize_values
-from lwm2m_ml.compiler.backends.base import ArenaBuffer, LayerFact
+from lwm2m_ml.compiler.backends.interface import ArenaBuffer, Cost, LayerFact
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.targets import Target
 
@@ -39,11 +40,13 @@ class TensorFact:
 
 @dataclass(frozen=True, slots=True)
 class CompiledModule:
-    """A module proved on the emulated core of its target.
+    """A module, proved by running it: `executor` tells on what, and is empty for one that nothing here can run.
 
-    `flash_bytes` is the whole payload; `ram_bytes` is arena and peak stack together; `instructions` are those of one
-    inference, the most over all vectors. `vectors` pair the input bytes with the answer of the module;
-    `compared_with` names the references whose answers they were compared with.
+    `flash_bytes` is the whole payload, of sources what they compile to; `ram_bytes` is arena and peak stack together;
+    `instructions` are those of one inference, the most over all vectors, None where nothing counts them. `cost` repeats
+    the figures and says whether they were measured or estimated, and by what. `vectors` pair the input bytes with the
+    answer of the module; `compared_with` names the references whose answers they were compared with. `operators` are
+    what an interpreter needs, `files` what belongs beside the module, `compiler` what made it.
     """
 
     payload: bytes
@@ -56,17 +59,28 @@ class CompiledModule:
     ram_bytes: int
     arena_bytes: int
     stack_bytes: int
-    instructions: int
+    instructions: int | None
     macs: int
     weight_bytes: int
     lower_bound_arena_bytes: int
     inputs: tuple[TensorFact, ...]
     outputs: tuple[TensorFact, ...]
     vectors: tuple[tuple[bytes, bytes], ...]
-    max_abs_diff: float
+    max_abs_diff: float | None
     exact: bool
     reference: str
     optimize: str
     layers: tuple[LayerFact, ...]
     buffers: tuple[ArenaBuffer, ...]
     compared_with: tuple[str, ...]
+    cost: Cost
+    executor: str
+    compiler: str
+    executed_on: str | None = None
+    operators: tuple[str, ...] = ()
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def proved(self) -> bool:
+        """Whether the module was run and answered right."""
+        return bool(self.executor)

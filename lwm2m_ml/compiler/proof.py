@@ -1,20 +1,18 @@
-"""The proof of a module: what it answers on the emulated core, compared bit for bit with the references."""
+"""The proof of a module: what it answers when it is executed, compared bit for bit with the references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy
 
-from lwm2m_ml.compiler.backends.base import Payload
-from lwm2m_ml.compiler.emulator import open_runner
-from lwm2m_ml.compiler.errors import ProofFailed
+from lwm2m_ml.compiler.backends.interface import Payload
+from lwm2m_ml.compiler.errors import ProofFailed, Unproved
+from lwm2m_ml.compiler.execution import execute, vectors_of
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph
 from lwm2m_ml.compiler.reference import litert
 from lwm2m_ml.compiler.targets import Target
 
-# Generous room for the stack while it is measured; kernels keep their working memory in the arena.
-STACK_BYTES = 16 * 1024
 INTERPRETER = "integer interpreter"
 # What float32 answers may differ by, relative to the largest one.
 FLOAT_TOLERANCE = 1e-4
@@ -22,13 +20,19 @@ FLOAT_TOLERANCE = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What running the module showed. `references` are what its answers were compared with."""
+    """What running the module showed.
+
+    `references` are what its answers were compared with, `executor` is what ran it. Where nothing could, both are
+    empty, the difference is None, and the vectors hold the answers that the interpreter expects.
+    """
 
     vectors: tuple[tuple[bytes, bytes], ...]
-    instructions: int
+    instructions: int | None
     stack_bytes: int
-    max_abs_diff: float
+    max_abs_diff: float | None
     references: tuple[str, ...]
+    executor: str = ""
+    code_bytes: int = 0
 
     @property
     def exact(self) -> bool:
@@ -36,25 +40,26 @@ class Proof:
         return self.max_abs_diff == 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """All answers of the module, one array per output, and what they cost at most."""
-
-    vectors: tuple[tuple[bytes, bytes], ...]
-    answers: Mapping[str, Array]
-    instructions: int
-    stack_bytes: int
-
-
 def prove(
-    graph: Graph, payload: Payload, target: Target, inputs: dict[str, Array], *, tflite: bytes | None = None
+    graph: Graph,
+    payload: Payload,
+    target: Target,
+    inputs: dict[str, Array],
+    *,
+    tflite: bytes | None = None,
+    allow_unproved: bool = False,
 ) -> Proof:
     """Run every sample (axis 0 of each int8 input) and compare with the interpreter, and LiteRT for a TFLite model.
 
-    Raises ProofFailed when the module differs from the interpreter. A difference from LiteRT is told by the proof.
+    Raises ProofFailed when the module differs from the interpreter, and Unproved when nothing here executes it, unless
+    that is allowed. A difference from LiteRT is told by the proof.
     """
-    done = _run(graph, payload, target, inputs)
     wanted = run(graph, inputs)
+    done = execute(graph, payload, target, inputs)
+    if done is None:
+        if not allow_unproved:
+            raise _unproved(payload, target)
+        return Proof(vectors_of(graph, inputs, wanted), None, 0, None, ())
     difference = _difference(done.answers, wanted)
     if difference > _tolerance(graph, wanted):
         raise ProofFailed(
@@ -66,30 +71,23 @@ def prove(
     if expected is not None:
         references.append(litert.NAME)
         difference = _difference(done.answers, expected)
-    return Proof(done.vectors, done.instructions, done.stack_bytes, difference, tuple(references))
+    return Proof(
+        done.vectors,
+        done.instructions,
+        done.stack_bytes,
+        difference,
+        tuple(references),
+        done.executor,
+        done.code_bytes,
+    )
 
 
-def _run(graph: Graph, payload: Payload, target: Target, inputs: dict[str, Array]) -> _Run:
-    runner = open_runner(payload.code, target, arena_bytes=payload.arena_bytes, stack_bytes=STACK_BYTES)
-    wanted = [(payload.offsets[name], graph.tensor(name).bytes) for name in graph.outputs]
-    vectors, outputs, instructions, stack = [], [], 0, 0
-    for sample in range(len(inputs[graph.inputs[0]])):
-        given = [(payload.offsets[name], inputs[name][sample].tobytes()) for name in graph.inputs]
-        invocation = runner.invoke(given, wanted)
-        vectors.append((b"".join(content for _, content in given), b"".join(invocation.outputs)))
-        outputs.append(invocation.outputs)
-        instructions = max(instructions, invocation.instructions)
-        stack = max(stack, invocation.stack_bytes)
-    answers = {
-        name: numpy.stack(
-            [
-                numpy.frombuffer(row[number], graph.tensor(name).dtype.numpy).reshape(graph.tensor(name).shape)
-                for row in outputs
-            ]
-        )
-        for number, name in enumerate(graph.outputs)
-    }
-    return _Run(tuple(vectors), answers, instructions, stack)
+def _unproved(payload: Payload, target: Target) -> Unproved:
+    what = payload.executed_on or target.title
+    return Unproved(
+        f"Nothing here executes modules for {what}, so this one cannot be proved",
+        hint="Allow it with --allow-unproved, and compare its answers on the device",
+    )
 
 
 def _litert(graph: Graph, model: bytes, inputs: dict[str, Array]) -> dict[str, Array] | None:
@@ -118,9 +116,11 @@ def _tolerance(graph: Graph, expected: Mapping[str, Array]) -> float:
 
 
 def _difference(answers: Mapping[str, Array], expected: Mapping[str, Array]) -> float:
-    """The largest difference: steps of integers, or real numbers."""
+    """The largest difference: steps of integers, or real numbers. NaN, which no tolerance forgives, is infinite."""
     largest = max(
         float(numpy.abs(answers[name].astype(numpy.float64) - expected[name].astype(numpy.float64)).max(initial=0))
         for name in answers
     )
+    if numpy.isnan(largest):
+        return float("inf")
     return int(largest) if largest.is_integer() else largest

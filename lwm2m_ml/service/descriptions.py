@@ -24,7 +24,7 @@ def descriptor_of(build: Build) -> Descriptor:
         flash_bytes=facts.flash_bytes,
         arena_bytes=facts.arena_bytes,
         stack_bytes=facts.stack_bytes,
-        instructions=facts.instructions,
+        instructions=facts.instructions or 0,
         inputs=tuple(map(_tensor, facts.inputs)),
         outputs=tuple(map(_tensor, facts.outputs)),
         isa=facts.isa,

@@ -142,7 +142,7 @@ class Fitting:
             package_bytes=package_bytes,
             ram_bytes=facts.ram_bytes,
             instructions=facts.instructions,
-            latency=None if clock is None else facts.instructions / clock * 1000,
+            latency=None if clock is None or facts.instructions is None else facts.instructions / clock * 1000,
         )
 
     async def _exactly(self, candidates: list[Candidate], target: Target) -> list[Candidate]:

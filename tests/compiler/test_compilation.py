@@ -44,6 +44,7 @@ def test_facts_are_those_of_the_payload(digits_network: bytes, digits_samples: F
     assert module.ram_bytes == module.arena_bytes + module.stack_bytes
     assert module.lower_bound_arena_bytes <= module.arena_bytes
     assert module.weight_bytes < module.flash_bytes
+    assert module.instructions is not None
     assert module.instructions > 0
     assert (given.shape, given.dtype, given.bytes) == ((1, 1, 8, 8), "int8", 64)
     assert (answered.scale, answered.zero_point, answered.bytes) == (1 / 256, -128, 10)
@@ -85,7 +86,7 @@ def test_changed_weight_in_the_payload_is_noticed(
             changed[position] ^= 0x55
         return open_runner(bytes(changed), *arguments, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("lwm2m_ml.compiler.proof.open_runner", tampered)
+    monkeypatch.setattr("lwm2m_ml.compiler.execution.open_runner", tampered)
     with pytest.raises(Lwm2mMlError) as caught:
         compile_model(digits_network, load_target("cortex-m4f"), calibration=digits_samples)
     assert isinstance(caught.value, ProofFailed) or "module" in caught.value.message.lower()

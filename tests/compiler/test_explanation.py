@@ -2,7 +2,7 @@
 
 import pytest
 
-from lwm2m_ml.compiler.backends.base import ArenaBuffer
+from lwm2m_ml.compiler.backends.interface import ArenaBuffer
 from lwm2m_ml.compiler.explanation import explain, live_bytes
 from lwm2m_ml.compiler.targets import load_target
 

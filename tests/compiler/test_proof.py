@@ -7,7 +7,7 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.backends.native.backend import NativeBackend
+from lwm2m_ml.compiler.backends.native.tuning import best_design
 from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.compilation import integer_graph
 from lwm2m_ml.compiler.errors import ProofFailed
@@ -58,7 +58,7 @@ def test_difference_from_litert_is_told(tiny_models: Path, monkeypatch: pytest.M
 def test_module_of_another_graph_fails(digits_network: bytes, digits_samples: Floats) -> None:
     target = load_target("cortex-m4f")
     graph, _ = integer_graph(digits_network, digits_samples, "litert")
-    payload = NativeBackend().build(graph, target, "balanced")
+    payload = best_design(graph, target, "balanced").payload()
     name = next(name for name, tensor in graph.tensors.items() if tensor.is_constant and tensor.elements > 100)
     changed = -graph.tensor(name).values
     other = graph.with_tensors([replace(graph.tensor(name), data=changed)])

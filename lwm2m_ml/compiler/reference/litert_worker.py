@@ -24,13 +24,14 @@ def _limit_memory() -> None:
 
 def _given(detail: dict[str, Any], values: Array, quantization: Array) -> Array:
     """One sample as LiteRT takes it: as it is, or in real numbers where the model begins with QUANTIZE."""
-    real = detail["dtype"] is numpy.float32
+    real = detail["dtype"] is numpy.float32 and quantization[0] > 0
     sample = dequantize_values(values, float(quantization[0]), int(quantization[1])) if real else values
     return sample.reshape(detail["shape"])
 
 
 def _answer(detail: dict[str, Any], values: Array, quantization: Array) -> Array:
-    real = detail["dtype"] is numpy.float32
+    # A scale of zero stands for a module that answers in real numbers itself.
+    real = detail["dtype"] is numpy.float32 and quantization[0] > 0
     return quantize_values(values, float(quantization[0]), int(quantization[1])) if real else values
 
 

@@ -22,7 +22,7 @@ _CORE_KEYS = frozenset(
     {"name", "title", "family", "architecture", "isa", "compiler_flags", "emulator_cpu", "proof", "source"}
 )
 _MCU_KEYS = frozenset(
-    {"name", "title", "family", "core", "flash_bytes", "ram", "clock_hz", "storage", "power", "source"}
+    {"name", "title", "family", "core", "flash_bytes", "ram", "clock_hz", "storage", "power", "accelerators", "source"}
 )
 
 
@@ -146,6 +146,7 @@ def read_mcu(text: str, cores: Mapping[str, Target], *, file: str) -> Target:
         clock_hz=table.optional_integer("clock_hz", most=10_000_000_000),
         storage=_storage(table),
         power=_power(table),
+        accelerators=table.texts("accelerators", _NAME),
     )
 
 

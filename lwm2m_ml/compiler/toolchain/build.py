@@ -12,7 +12,7 @@ from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
 from lwm2m_ml.compiler.toolchain.elf import ElfFile
 from lwm2m_ml.compiler.toolchain.errors import ToolchainError
 from lwm2m_ml.compiler.toolchain.runtime_library import libraries_for
-from lwm2m_ml.compiler.toolchain.sources import Source, compile_objects
+from lwm2m_ml.compiler.toolchain.sources import ZIG, Source, compile_objects
 from lwm2m_ml.compiler.toolchain.webassembly import link_webassembly
 from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_version
 
@@ -25,18 +25,25 @@ def compile_blob(
     *,
     optimize: str | Mapping[str, str] = "balanced",
     entry: str = DEFAULT_ENTRY,
+    c_compiler: str = ZIG,
 ) -> Blob:
     """Compile C (`.c`) and assembly (`.S`) files, with the headers (`.h`) among them, to one blob for the target.
 
     `entry` is the global function that ends up at offset 0. `optimize` is `size`, `balanced` or `speed`, for all files
-    or by file name. For WebAssembly the code is a module of that format instead, without symbols and ranges.
+    or by file name. `c_compiler` is `zig`, or `gcc` where one is installed that makes code for the target. For
+    WebAssembly the code is a module of that format instead, without symbols and ranges.
 
     The same arguments give the same bytes on every machine. Raises `ToolchainError` with the compiler's first lines,
     `NotPositionIndependent`, `InstructionSetError`, or `MissingToolError`.
     """
     headers = {name: text for name, text in sources.items() if name.endswith(".h")}
     files = [
-        Source(name, text, optimize if isinstance(optimize, str) else optimize.get(name, "balanced"))
+        Source(
+            name,
+            text,
+            optimize if isinstance(optimize, str) else optimize.get(name, "balanced"),
+            compiler=c_compiler if name.endswith(".c") else ZIG,
+        )
         for name, text in sorted(sources.items())
         if name not in headers
     ]

@@ -10,9 +10,11 @@ from pathlib import Path
 from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.compiler.toolchain.cache import cached_file, digest_of
 from lwm2m_ml.compiler.toolchain.errors import ToolchainError
+from lwm2m_ml.compiler.toolchain.gcc import gcc_flags, gcc_version, run_gcc
 from lwm2m_ml.compiler.toolchain.zig import run_zig, zig_version
 from lwm2m_ml.errors import UsageError
 
+ZIG, GCC = "zig", "gcc"
 OPTIMIZATIONS: Mapping[str, str] = {"size": "-Os", "balanced": "-O2", "speed": "-O3"}
 
 # Part of every digest; to be raised when the toolchain produces other bytes from the same arguments.
@@ -50,14 +52,19 @@ _POSITION_INDEPENDENT: Mapping[Architecture, tuple[str, ...]] = {
 }
 
 
+# GCC finds functions of other files through a table of addresses, unless it is told that they are in the same module.
+_GCC_PREFIX = "#pragma GCC visibility push(hidden)\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to compile, with its optimisation and any further flags."""
+    """One file to compile, with its optimisation, any further flags, and who compiles it."""
 
     name: str
     text: str
     optimize: str
     flags: tuple[str, ...] = ()
+    compiler: str = ZIG
 
 
 def compile_objects(sources: Iterable[Source], headers: Mapping[str, str], target: Target) -> list[Path]:
@@ -72,24 +79,26 @@ def compile_objects(sources: Iterable[Source], headers: Mapping[str, str], targe
 
 
 def _compile_object(source: Source, headers: Mapping[str, str], target: Target) -> Path:
+    gcc = source.compiler == GCC
     flags = (
-        *target.compiler_flags,
-        *_POSITION_INDEPENDENT[target.architecture],
+        *(gcc_flags(target) if gcc else (*target.compiler_flags, *_POSITION_INDEPENDENT[target.architecture])),
         *_COMMON_FLAGS,
         _optimization_flag(source.optimize),
         *source.flags,
     )
-    parts = [_FORMAT, zig_version(), *flags, source.name, source.text]
+    parts = [_FORMAT, f"gcc {gcc_version()}" if gcc else zig_version(), *flags, source.name, source.text]
     for name in sorted(headers):
         parts += [name, headers[name]]
 
     def make(path: Path) -> None:
         with tempfile.TemporaryDirectory(prefix="lwm2m-ml-") as directory:
             work = Path(directory)
-            for name, text in {**headers, source.name: source.text}.items():
-                (work / name).write_text(text, "utf-8", newline="\n")
+            text = _GCC_PREFIX + source.text if gcc else source.text
+            for name, content in {**headers, source.name: text}.items():
+                (work / name).write_text(content, "utf-8", newline="\n")
             # Relative names only: the directory's own name must not reach the object file.
-            run_zig(["cc", *flags, "-c", source.name, "-o", "out.o"], directory=work)
+            arguments = [*flags, "-c", source.name, "-o", "out.o"]
+            run_gcc(arguments, directory=work) if gcc else run_zig(["cc", *arguments], directory=work)
             path.write_bytes((work / "out.o").read_bytes())
 
     return cached_file("objects", digest_of(parts), ".o", make)

@@ -30,7 +30,10 @@ class TensorFacts:
 
 @dataclass(frozen=True, slots=True)
 class BuildFacts:
-    """What was measured of a module on the emulated MCU. Sizes in bytes, instructions per inference."""
+    """What was measured of a module on the emulated MCU.
+
+    Sizes in bytes; instructions per inference, None for an interpreter's module, which nothing here counts.
+    """
 
     __pydantic_config__ = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
 
@@ -43,7 +46,7 @@ class BuildFacts:
     ram_bytes: int
     arena_bytes: int
     stack_bytes: int
-    instructions: int
+    instructions: int | None
     macs: int
     weight_bytes: int
     lower_bound_arena_bytes: int

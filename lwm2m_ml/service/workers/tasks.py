@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     import numpy
     from numpy.typing import NDArray
 
+    from lwm2m_ml.compiler import CompiledModule
+
     Floats = NDArray[numpy.float32]
-
-
-_FORMATS = {"native-pic": 2, "wasm": 1}
-"""Numbers of ML Device Capabilities, resource Supported Module Formats, for the compiler's names."""
 
 
 BASELINE_INPUTS = 512
@@ -53,7 +51,7 @@ def build_module(model: bytes, samples: Samples | None, target: str, plan: str) 
             target=target,
             isa=tuple(module.isa),
             backend=module.backend,
-            format=_FORMATS[module.format],
+            format=_format_number(module),
             abi=module.abi,
             flash_bytes=module.flash_bytes,
             ram_bytes=module.ram_bytes,
@@ -63,13 +61,23 @@ def build_module(model: bytes, samples: Samples | None, target: str, plan: str) 
             macs=module.macs,
             weight_bytes=module.weight_bytes,
             lower_bound_arena_bytes=module.lower_bound_arena_bytes,
-            max_abs_diff=int(module.max_abs_diff),
+            max_abs_diff=int(module.max_abs_diff or 0),
             exact=bool(module.exact),
             inputs=tuple(map(_tensor, module.inputs)),
             outputs=tuple(map(_tensor, module.outputs)),
             vectors=tuple((bytes(given), bytes(expected)) for given, expected in module.vectors),
         ),
     )
+
+
+def _format_number(module: "CompiledModule") -> int:
+    """The number of ML Device Capabilities, resource Supported Module Formats."""
+    from lwm2m_ml.compiler.backends.interface import Format  # noqa: PLC0415
+
+    number = Format(module.format).number
+    if number is None:
+        raise InvalidInputError(f"What the backend {module.backend} makes is not delivered to devices")
+    return number
 
 
 def measure_baseline(model: bytes, samples: Samples | None, classes: int) -> DriftBaseline | None:

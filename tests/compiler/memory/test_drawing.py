@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lwm2m_ml.compiler.backends.base import ArenaBuffer
+from lwm2m_ml.compiler.backends.interface import ArenaBuffer
 from lwm2m_ml.compiler.memory.drawing import draw_plan
 from lwm2m_ml.errors import MissingExtraError, UsageError
 

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.backends.native.backend import NativeBackend
+from lwm2m_ml.compiler.backends.native.tuning import best_design
 from lwm2m_ml.compiler.emulator.open import open_runner
 from lwm2m_ml.compiler.frontends.load import load_model
 from lwm2m_ml.compiler.interpreter import run
@@ -173,7 +173,7 @@ def interpret(graph: Graph, samples: Sequence[Sequence[Array]]) -> list[list[Arr
 def emulate(graph: Graph, target: str, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
     """The outputs of the compiled module on the emulated core for each sample."""
     core = load_target(target)
-    payload = NativeBackend().build(graph, core, "balanced")
+    payload = best_design(graph, core, "balanced").payload()
     runner = open_runner(payload.code, core, arena_bytes=payload.arena_bytes, stack_bytes=_STACK_BYTES)
     wanted = [(payload.offsets[name], graph.tensor(name).bytes) for name in graph.outputs]
     answers = []

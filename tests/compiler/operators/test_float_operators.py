@@ -189,6 +189,7 @@ def test_module_equals_litert(family: str, target: str, bench: Any) -> None:
 def test_float_module_is_proved_within_its_tolerance(digits_network: bytes, digits_samples: Any) -> None:
     module = compile_model(digits_network, load_target("cortex-m4f"), inputs=digits_samples[:2], precision="float32")
     assert (module.inputs[0].dtype, module.outputs[0].dtype, module.outputs[0].scale) == ("float32", "float32", 1.0)
+    assert module.max_abs_diff is not None
     assert module.max_abs_diff < 1e-4
     given, answer = module.vectors[1]
     assert given == digits_samples[1].tobytes()

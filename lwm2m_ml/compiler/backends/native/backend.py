@@ -1,40 +1,38 @@
 """Makes native modules: kernels chosen, memory planned, C written, compiled."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lwm2m_ml.compiler.backends.base import Payload
-from lwm2m_ml.compiler.backends.native.layer_profile import layer_instructions
+from lwm2m_ml.compiler.backends.interface import Declaration, Format, Payload, Request
 from lwm2m_ml.compiler.backends.native.tuning import best_design
-from lwm2m_ml.compiler.ir import Graph
-from lwm2m_ml.compiler.targets import Architecture, Target
+from lwm2m_ml.compiler.targets import Architecture
+from lwm2m_ml.compiler.toolchain.gcc import gcc_version
+from lwm2m_ml.compiler.toolchain.zig import zig_version
 
-ARCHITECTURES = (
-    Architecture.THUMB,
-    Architecture.RISCV32,
-    Architecture.WASM32,
-    Architecture.X86_64,
-    Architecture.AARCH64,
-)
+ARCHITECTURES = (Architecture.THUMB, Architecture.RISCV32, Architecture.X86_64, Architecture.AARCH64)
+
+
+def toolchain_version() -> str:
+    """The compilers that may have made a module: what is installed decides, so it belongs to every build's key."""
+    second = gcc_version()
+    return f"zig {zig_version()}" + (f", gcc {second}" if second else "")
 
 
 @dataclass(frozen=True, slots=True)
 class NativeBackend:
-    """Position-independent machine code, or a WebAssembly module; all state is in the arena that the caller passes."""
+    """Position-independent machine code; all state is in the arena that the caller passes."""
 
-    name: str = "native"
-    abi: str = "1.0.0"
+    @property
+    def declaration(self) -> Declaration:
+        """What it can do."""
+        return Declaration(
+            name="native",
+            version=toolchain_version(),
+            formats=(Format.NATIVE,),
+            summary="position-independent machine code, one file for each core",
+            architectures=ARCHITECTURES,
+            data_types=("int8", "int16x8", "float32"),
+        )
 
-    def supports(self, target: Target) -> bool:
-        """Whether the toolchain makes modules for the target."""
-        return target.can_compile and target.architecture in ARCHITECTURES
-
-    def build(self, graph: Graph, target: Target, optimize: str) -> Payload:
-        """The payload of an int8 graph."""
-        return best_design(graph, target, optimize).payload()
-
-    def layer_instructions(
-        self, graph: Graph, target: Target, optimize: str, inputs: Mapping[str, bytes]
-    ) -> tuple[int, ...]:
-        """Instructions that each layer of the payload takes for these inputs, measured."""
-        return layer_instructions(best_design(graph, target, optimize), inputs)
+    def build(self, request: Request) -> Payload:
+        """The payload of a graph."""
+        return best_design(request.graph, request.target, request.constraints.optimize).payload()

@@ -1,31 +1,31 @@
 """One way to build a module: which kernel for which layer, where everything lies, how the C is compiled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lwm2m_ml.compiler.backends.base import ArenaBuffer, LayerFact, Payload
+from lwm2m_ml.compiler.backends.interface import ArenaBuffer, Format, LayerFact, Payload
 from lwm2m_ml.compiler.backends.native.arena import Arena, Step
 from lwm2m_ml.compiler.backends.native.program import ENTRY, Program
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.compiler.toolchain import Blob, compile_blob
+from lwm2m_ml.compiler.toolchain.sources import ZIG
 
 # Kernels that read whole words may read, and ignore, so many bytes behind a tensor.
 READ_AHEAD_BYTES = 3
 _ARENA_ALIGNMENT = 16
-NATIVE_FORMAT = "native-pic"
-WASM_FORMAT = "wasm"
 
 
 @dataclass(frozen=True)
 class Design:
-    """Everything that determines a module's bytes. `c_optimization` is how the compiler treats the C."""
+    """Everything that determines a module's bytes. `c_compiler` makes the C, `c_optimization` is how."""
 
     graph: Graph
     target: Target
     steps: tuple[Step, ...]
     arena: Arena
     c_optimization: str
+    c_compiler: str = ZIG
 
     @property
     def arena_bytes(self) -> int:
@@ -43,14 +43,24 @@ class Design:
 
     def compile(self, sources: Mapping[str, str]) -> Blob:
         """The machine code of these sources."""
-        return compile_blob(sources, self.target, optimize={"module.c": self.c_optimization}, entry=ENTRY)
+        return compile_blob(
+            sources,
+            self.target,
+            optimize={"module.c": self.c_optimization},
+            entry=ENTRY,
+            c_compiler=self.c_compiler,
+        )
 
     def payload(self) -> Payload:
         """The module and its facts."""
+        return replace(self.facts(), code=self.compile(self.sources()).code)
+
+    def facts(self) -> Payload:
+        """What is known before anything is compiled; the code is empty."""
         wasm = self.target.architecture is Architecture.WASM32
         return Payload(
-            code=self.compile(self.sources()).code,
-            format=WASM_FORMAT if wasm else NATIVE_FORMAT,
+            code=b"",
+            format=Format.WASM if wasm else Format.NATIVE,
             arena_bytes=self.arena_bytes,
             lower_bound_arena_bytes=self.arena.plan.lower_bound_bytes,
             offsets=self.offsets,

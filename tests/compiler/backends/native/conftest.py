@@ -7,7 +7,7 @@ import numpy
 import pytest
 from numpy.typing import NDArray
 
-from lwm2m_ml.compiler.backends.native.backend import NativeBackend
+from lwm2m_ml.compiler.backends.native.tuning import best_design
 from lwm2m_ml.compiler.ir import DataType, Graph, Quantization, verify
 from lwm2m_ml.compiler.ir.builder import GraphBuilder
 from lwm2m_ml.compiler.ir.kinds import Kind
@@ -51,7 +51,7 @@ def make_layer(
 def check_module(graph: Graph, target: str, *, optimize: str = "balanced", samples: int = 2) -> None:
     """Compile and run; raises ProofFailed when an answer differs from the integer interpreter's."""
     core = load_target(target)
-    payload = NativeBackend().build(graph, core, optimize)
+    payload = best_design(graph, core, optimize).payload()
     generator = numpy.random.default_rng(1)
     inputs: dict[str, NDArray[Any]] = {
         name: generator.integers(-128, 128, (samples, *graph.tensor(name).shape)).astype(numpy.int8)

@@ -1,0 +1,1 @@
+"""C99 sources for firmware that links the model statically."""
