@@ -13,8 +13,10 @@ from lwm2m_ml.api.middleware.idempotency import Idempotency
 from lwm2m_ml.api.middleware.requests import RequestContext
 from lwm2m_ml.api.problems import add_problem_handlers
 from lwm2m_ml.api.routes import (
+    alarms,
     audit,
     bootstrap,
+    captures,
     compilations,
     credentials,
     deployments,
@@ -51,6 +53,8 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         modules,
         compilations,
         deployments,
+        alarms,
+        captures,
         jobs,
         events,
         objects,

@@ -9,8 +9,10 @@ import typer
 
 from lwm2m_ml import __version__
 from lwm2m_ml.cli import (
+    alarms,
     backends,
     bootstrap,
+    captures,
     compile,
     credentials,
     deployments,
@@ -45,6 +47,8 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(requests.app, name="requests")
 app.add_typer(objects.app, name="objects")
 app.add_typer(models.app, name="models")
+app.add_typer(alarms.app, name="alarms")
+app.add_typer(captures.app, name="captures")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")

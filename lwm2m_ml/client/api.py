@@ -1,6 +1,6 @@
 """Every method of both clients, from the calls that define them. `help(Client.read)` shows what one takes."""
 
-from lwm2m_ml.client import administration_calls, calls, credential_calls, device_calls
+from lwm2m_ml.client import administration_calls, calls, credential_calls, device_calls, monitoring_calls
 from lwm2m_ml.client.methods import listing, method, stream
 
 
@@ -60,3 +60,12 @@ class Api:
     caller = method(administration_calls.caller)
     audit = listing(administration_calls.audit)
     events = stream(administration_calls.events)
+
+    alarms = listing(monitoring_calls.alarms)
+    alarm = method(monitoring_calls.alarm)
+    acknowledge_alarm = method(monitoring_calls.acknowledge_alarm)
+    capture_consents = listing(monitoring_calls.capture_consents)
+    allow_captures = method(monitoring_calls.allow_captures)
+    forbid_captures = method(monitoring_calls.forbid_captures)
+    capture = method(monitoring_calls.capture)
+    captured_inputs = method(monitoring_calls.captured_inputs)

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter
 Answer = TypeVar("Answer")
 
 NOTHING: TypeAdapter[None] = TypeAdapter(type(None))
+CONTENT: TypeAdapter[bytes] = TypeAdapter(bytes)
+"""An answer that is a file, taken as it is."""
 LARGEST_PAGE = 1_000
 """Items of a page that the server gives at most."""
 SAFE_METHODS = frozenset({"GET", "HEAD"})

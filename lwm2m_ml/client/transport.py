@@ -2,13 +2,13 @@
 
 import dataclasses
 import ssl
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 from pydantic import ValidationError
 
 from lwm2m_ml.client.address import API_ROOT
-from lwm2m_ml.client.call import Call
+from lwm2m_ml.client.call import CONTENT, Call
 from lwm2m_ml.client.errors import ApiError, ServerUnreachableError
 from lwm2m_ml.client.schemas import Page, Problem
 from lwm2m_ml.errors import UsageError
@@ -54,6 +54,8 @@ def answer_of(call: Call[Answer], response: httpx.Response) -> Answer:
     """The typed answer. Raises ApiError for every status but success, and for an answer of another shape."""
     if not response.is_success:
         raise _error_of(response)
+    if call.answer is CONTENT:
+        return cast("Answer", response.content)
     try:
         if not response.content:
             return call.answer.validate_python(None)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select, tuple_, update
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
@@ -66,10 +66,16 @@ class AlarmRepository:
         """All alarms that are not over, oldest first."""
         return await self._find(tables.alarms.c.cleared_at.is_(None))
 
-    async def all(self, *, limit: int = 1_000) -> tuple[AlarmRecord, ...]:
-        """The newest alarms, newest first."""
+    async def newest(
+        self, limit: int, *, before: tuple[float, str] | None = None, only_open: bool = False
+    ) -> tuple[AlarmRecord, ...]:
+        """The newest alarms, newest first; those after a place (raised_at, id) in that order, and open, when asked."""
         columns = tables.alarms.c
-        statement = select(tables.alarms).order_by(columns.raised_at.desc(), columns.id).limit(limit)
+        statement = select(tables.alarms).order_by(columns.raised_at.desc(), columns.id.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(tuple_(columns.raised_at, columns.id) < before)
+        if only_open:
+            statement = statement.where(columns.cleared_at.is_(None))
         return tuple(AlarmRecord(**row._mapping) for row in await self._database.rows(statement))
 
     async def _find(self, condition: Any) -> tuple[AlarmRecord, ...]:

@@ -13,14 +13,16 @@ async def test_open_ones_come_oldest_first_and_all_newest_first(store: Store) ->
     store.alarms.put(SECOND)
     await store.alarms.put(FIRST)
     assert await store.alarms.open() == (FIRST, SECOND)
-    assert await store.alarms.all() == (SECOND, FIRST)
-    assert await store.alarms.all(limit=1) == (SECOND,)
+    assert await store.alarms.newest(10) == (SECOND, FIRST)
+    assert await store.alarms.newest(1) == (SECOND,)
+    assert await store.alarms.newest(10, before=(2.0, "a2")) == (FIRST,)
 
 
 async def test_a_cleared_one_is_open_no_more(store: Store) -> None:
     store.alarms.put(FIRST)
     await store.alarms.clear("a1", 5.0)
     assert await store.alarms.open() == ()
+    assert await store.alarms.newest(10, only_open=True) == ()
     assert await store.alarms.get("a1") == dataclasses.replace(FIRST, cleared_at=5.0)
 
 

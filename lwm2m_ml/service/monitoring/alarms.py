@@ -16,6 +16,8 @@ from lwm2m_ml.store.alarms import AlarmRecord, AlarmRepository
 log = structlog.get_logger(__name__)
 
 DRIFT = "drift"
+Alarm = AlarmRecord
+"""The stored record is all there is to an alarm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,11 @@ class Alarms:
         """Return the alarms that are not over, oldest first."""
         return tuple(sorted(self._open.values(), key=lambda record: record.raised_at))
 
-    async def all(self, *, limit: int = 1_000) -> tuple[AlarmRecord, ...]:
-        """Return the newest alarms, open or not, newest first."""
-        return await self._repository.all(limit=limit)
+    async def newest(
+        self, limit: int, *, before: tuple[float, str] | None = None, only_open: bool = False
+    ) -> tuple[AlarmRecord, ...]:
+        """Return alarms, newest first; those after a place (raised_at, id) in that order, and open, when asked."""
+        return await self._repository.newest(limit, before=before, only_open=only_open)
 
 
 def _subject(record: AlarmRecord) -> Subject:
