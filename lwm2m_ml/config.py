@@ -121,6 +121,12 @@ class Settings(BaseSettings):
         default="", description="OTLP/HTTP URL that traces of the API are sent to; empty: nowhere; needs the extra otel"
     )
     audit_days: float = Field(default=365.0, gt=0, description="how long the audit log is kept")
+    update_severity: Literal["critical", "mandatory", "optional"] = Field(
+        default="mandatory", description="of updates by reboot (object 5); critical ones cannot be deferred"
+    )
+    update_maximum_defer: int = Field(
+        default=0, ge=0, description="seconds for which a device's user may defer an update by reboot"
+    )
     compile_workers: int = Field(default=2, ge=1, le=64)
     objects: ObjectIds = Field(default_factory=ObjectIds)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)

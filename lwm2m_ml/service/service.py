@@ -17,6 +17,7 @@ from lwm2m_ml.service.compilations import Compilation
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
+from lwm2m_ml.service.delivery.transfer import Severity, Urgency
 from lwm2m_ml.service.deployment import Deployment
 from lwm2m_ml.service.deployment_records import DeploymentRecords
 from lwm2m_ml.service.deployments import Deployments
@@ -88,7 +89,8 @@ class TinyMLService:
         packages = Packages(store, self._signer)
         self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
-        courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http)
+        urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
+        courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)
         self._results = ResultLog(store.results, ResultReader(objects.result, objects.model))
         self.monitoring = Monitoring(access, store, bus, settings, self._workers)
         self._deployments = Deployments(

@@ -106,6 +106,10 @@ class FakeDevice:
     lazy: bool = False
     schemes: tuple[str, ...] = ("coap",)
     push_fails: int | None = None
+    method: int | None = None
+    protocols: tuple[int, ...] | None = None
+    defers_for: int = 0
+    severity: list[Value] = field(default_factory=list)
     broken_roads: frozenset[int] | set[int] = frozenset()
     pushes: list[int | None] = field(default_factory=list)
     lies: bool = False
@@ -153,6 +157,8 @@ class FakeDevice:
             return capability_records(self)
         if self.locked and path.object_id in self.locked:
             raise DeviceError(endpoint, "Read", UNAUTHORIZED)
+        if (path.object_id, path.resource_id) == (5, 8) and self.protocols is not None:
+            return tuple(Record(path.child(index), one) for index, one in enumerate(self.protocols))
         value = self._model(path) if path.object_id == MODEL else self._delivery(path)
         if value is None:
             raise DeviceError(endpoint, "Read", NOT_FOUND)
@@ -164,6 +170,9 @@ class FakeDevice:
         if path.object_id == 513 and path.resource_id in {5, 13}:
             self._configure(slot, path.resource_id, value)
             await self._answer(endpoint)
+            return
+        if path.object_id == 5 and path.resource_id in {11, 13}:
+            self.severity.append(value)
             return
         self.writes.append((str(path), value))
         if self.lies or self.deaf:
@@ -222,6 +231,11 @@ class FakeDevice:
             case 9, 10 if slot.delivery_state == 4:
                 slot.active = True
                 self._begin_trial(slot)
+            case 5, 2 if slot.delivery_state == 2 and self.defers_for:
+                slot.delivery_result = 11
+            case 5, 10 if slot.delivery_state in {1, 2}:
+                slot.delivery_state, slot.delivery_result = 0, 10
+                self._erase(slot)
             case 5, 2 if slot.delivery_state == 2:
                 slot.delivery_state = 3
                 self.power_cut()
@@ -311,9 +325,15 @@ class FakeDevice:
     def _delivery(self, path: ObjectPath) -> Value | None:
         slot = self._slot(path)
         resource = path.resource_id
+        if (slot.road, resource) == (5, 3) and slot.delivery_result == 11:
+            self.defers_for -= 1
+            if not self.defers_for:
+                self._execute(self.endpoint, ObjectPath(5, 0, 2))
         if (slot.road, resource) in {(9, 7), (5, 3)}:
             self._work(slot)
             return slot.delivery_state
+        if (slot.road, resource) == (5, 9):
+            return self.method
         if (slot.road, resource) == (513, 5):
             return slot.integrity
         if (slot.road, resource) in {(9, 9), (5, 5)}:

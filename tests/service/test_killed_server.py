@@ -23,7 +23,7 @@ from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 
 PATIENCE = 240.0
 BLOCK_BYTES, BLOCK_OF_DEATH = 512, 5

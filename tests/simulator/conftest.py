@@ -32,7 +32,7 @@ from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.signing import SigningKey
 from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.profile import DeviceProfile
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 
 
 @dataclass

@@ -10,8 +10,9 @@ from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.outcome import OnProgress, Outcome, Progress
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.shelf import Shelf
-from lwm2m_ml.service.delivery.slots import Slot
-from lwm2m_ml.service.delivery.ways import Way, possible_ways
+from lwm2m_ml.service.delivery.slots import Slot, choose_slot
+from lwm2m_ml.service.delivery.transfer import Urgency
+from lwm2m_ml.service.delivery.ways import ROADS, Way, possible_ways
 
 log = structlog.get_logger(__name__)
 
@@ -27,8 +28,16 @@ class Carried:
 class Courier:
     """Knows where packages are laid out, and what has worked on which devices."""
 
-    def __init__(self, shelf: Shelf, experiences: Experiences | None = None, *, http: bool = False) -> None:
-        """`http`: whether packages are served over HTTP, too."""
+    def __init__(
+        self,
+        shelf: Shelf,
+        experiences: Experiences | None = None,
+        *,
+        http: bool = False,
+        urgency: Urgency = Urgency(),  # noqa: B008 - frozen
+    ) -> None:
+        """`http`: whether packages are served over HTTP, too. `urgency` is that of updates by reboot."""
+        self._urgency = urgency
         self._shelf = shelf
         self._experiences = experiences
         self._http = http
@@ -47,7 +56,9 @@ class Courier:
 
         A way that fails for what the package is, is the last one; one that fails to move the bytes is not.
         """
-        ways = await possible_ways(session.access, session.endpoint, slots, digest, http=self._http)
+        ways = await possible_ways(
+            session.access, session.endpoint, slots, digest, http=self._http, urgency=self._urgency
+        )
         if self._experiences is not None:
             ways = self._experiences.ordered(session.endpoint, ways)
         reasons: list[str] = []
@@ -66,6 +77,12 @@ class Courier:
             log.warning("way failed", endpoint=session.endpoint, way=way.name, reason=outcome.reason)
         reason = reasons[0] if len(reasons) == 1 else "; ".join(map(_told, ways, reasons))
         return Carried(ways[0].road.slot, Outcome(False, reason, transfer_failed=True))
+
+    async def cancel(self, session: Session, slots: Sequence[Slot], digest: bytes) -> None:
+        """Have the device give up a delivery of this image that it has not installed yet; raises `OperationError`s."""
+        slot = choose_slot(slots, digest)
+        if not slot.in_use:
+            await ROADS[slot.delivery_object](slot, digest).cancel(session.access, session.endpoint)
 
     async def _by(
         self, way: Way, session: Session, package: bytes, on_progress: OnProgress, *, offered_before: bool

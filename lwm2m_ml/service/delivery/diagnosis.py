@@ -68,5 +68,6 @@ _WAITED_FOR: dict[Phase, Callable[[Situation], str]] = {
     Phase.TRANSFER: _transfer,
     Phase.CHECKING: lambda s: f"the device has not finished checking the package for {s.waited:.0f} s",
     Phase.INSTALLING: lambda s: f"not installed for {s.waited:.0f} s after {s.road} was told to",
+    Phase.DEFERRED: lambda s: f"the device's user has deferred the update for {s.waited:.0f} s",
     Phase.ACTIVATING: lambda s: f"not active for {s.waited:.0f} s after Activate was executed",
 }

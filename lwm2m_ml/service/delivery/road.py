@@ -1,4 +1,4 @@
-"""What every road of delivery has: a table, a way to read the device, and the six things that can be done."""
+"""What every road of delivery has: a table, a way to read the device, and the seven things that can be done."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection
@@ -8,7 +8,7 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.service.delivery.machine import Event, Memory, Table
 from lwm2m_ml.service.delivery.slots import Slot, SlotStatus
-from lwm2m_ml.service.delivery.transfer import Push, Transfer
+from lwm2m_ml.service.delivery.transfer import Push, Transfer, Urgency
 from lwm2m_ml.service.device_access import DeliveryAccess
 
 
@@ -35,6 +35,8 @@ class Road(ABC):
     """The resource that takes a pushed package."""
     transfer_failures: Collection[int]
     """Results that speak of the transfer, and not of the package: another transfer may go well."""
+    urgency: Urgency = Urgency()
+    """What a device's user may do about an update by reboot."""
 
     @abstractmethod
     def observed(self) -> tuple[ObjectPath, ...]:
@@ -63,6 +65,10 @@ class Road(ABC):
     @abstractmethod
     async def clear(self, access: DeliveryAccess, endpoint: str) -> None:
         """Make room: drop what the delivery object holds."""
+
+    async def cancel(self, access: DeliveryAccess, endpoint: str) -> None:
+        """Give up a delivery that is not installed yet."""
+        await self.clear(access, endpoint)
 
     @abstractmethod
     async def install(self, access: DeliveryAccess, endpoint: str) -> None:

@@ -32,6 +32,9 @@ FAILURES = {
     59: "uninstallation failed",
 }
 
+# Nothing is deferred: an installation needs no reboot.
+PHASES = tuple(phase for phase in Phase if not phase.final and phase is not Phase.DEFERRED)
+
 TABLE: Table = {
     (Phase.RESUMING, Event.EMPTY): (Phase.OFFERED, Action.OFFER),
     (Phase.RESUMING, Event.REFUSED): (Phase.OFFERED, Action.OFFER),
@@ -85,7 +88,7 @@ TABLE: Table = {
     (Phase.ACTIVATING, Event.REFUSED): (Phase.FAILED, Action.FAIL),
     (Phase.ACTIVATING, Event.BROKEN): (Phase.FAILED, Action.FAIL),
     (Phase.ACTIVATING, Event.STUCK): (Phase.ACTIVATING, Action.ACTIVATE),
-} | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in Phase if not phase.final}
+} | {(phase, Event.REBOOTED): (Phase.RESUMING, Action.WAIT) for phase in PHASES}
 
 
 _BEFORE_DELIVERY = {INITIAL: Event.EMPTY, DOWNLOAD_STARTED: Event.TRANSFERRING, DOWNLOADED: Event.FETCHED}

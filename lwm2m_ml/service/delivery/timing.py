@@ -17,6 +17,8 @@ class DeliveryTiming:
     silence: float = 600.0
     attempts: int = 5
     reboots: int = 50
+    deferred: float = 7 * 24 * 3600.0
+    """How long a device's user may defer an update before it is asked for again."""
     trial_results: int = 3
     trial: float = 300.0
     report: float = 5.0
@@ -32,4 +34,6 @@ class DeliveryTiming:
         """Return how long a phase may pass without any change."""
         if phase is Phase.OFFERED:
             return self.first_block
+        if phase is Phase.DEFERRED:
+            return self.deferred
         return self.next_block if phase is Phase.TRANSFER else self.device_work

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from lwm2m_ml.service.delivery.firmware_update import FirmwareUpdate
 from lwm2m_ml.service.delivery.model_configuration import ModelConfiguration
 from lwm2m_ml.service.delivery.road import Road
-from lwm2m_ml.service.delivery.slots import Slot, choose_slot
+from lwm2m_ml.service.delivery.slots import NoSlotError, Slot, choose_slot
 from lwm2m_ml.service.delivery.software_management import SoftwareManagement
-from lwm2m_ml.service.delivery.transfer import Transfer
+from lwm2m_ml.service.delivery.transfer import Transfer, Urgency
 from lwm2m_ml.service.device_access import DeliveryAccess
 from lwm2m_ml.service.resources import FIRMWARE_UPDATE_OBJECT, MODEL_CONFIGURATION_OBJECT, SOFTWARE_MANAGEMENT_OBJECT
 
@@ -34,7 +34,13 @@ class Way:
 
 
 async def possible_ways(
-    access: DeliveryAccess, endpoint: str, slots: Sequence[Slot], digest: bytes, *, http: bool
+    access: DeliveryAccess,
+    endpoint: str,
+    slots: Sequence[Slot],
+    digest: bytes,
+    *,
+    http: bool,
+    urgency: Urgency = Urgency(),  # noqa: B008 - frozen
 ) -> tuple[Way, ...]:
     """Return what a device offers, best first; raises `NoSlotError` when no slot can be used.
 
@@ -50,7 +56,10 @@ async def possible_ways(
     ways: list[Way] = []
     for slot in chosen.values():
         road = ROADS[slot.delivery_object](slot, digest)
+        road.urgency = urgency
         for transfer in await road.transfers(access, endpoint):
             if http or transfer is not Transfer.PULL_HTTP:
                 ways.append(Way(road, transfer))
+    if not ways:
+        raise NoSlotError("the device fetches over HTTP only", hint="Set package_url, where packages are served so")
     return tuple(ways)

@@ -14,6 +14,7 @@ import structlog
 from aiocoap import Code, Message
 
 from lwm2m_ml.coap.oscore import MemoryStates, OscoreStates
+from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.errors import Lwm2mMlError, UsageError
 from lwm2m_ml.lwm2m.attributes import NotificationAttributes
 from lwm2m_ml.lwm2m.bootstrap import Account
@@ -38,7 +39,7 @@ from lwm2m_ml_simulator.client.accounts import (
 from lwm2m_ml_simulator.client.bootstrap_client import BootstrapClient
 from lwm2m_ml_simulator.client.connection import ServerConnection, listen
 from lwm2m_ml_simulator.client.credentials import AccountCredentials
-from lwm2m_ml_simulator.client.endpoint import DeviceEndpoint
+from lwm2m_ml_simulator.client.endpoint import DEVICE_SETTINGS, DeviceEndpoint
 from lwm2m_ml_simulator.client.notification_rules import AttributeStore
 from lwm2m_ml_simulator.client.oscore import AccountContexts, uses_oscore
 from lwm2m_ml_simulator.client.payloads import value_formats
@@ -81,6 +82,7 @@ class Lwm2mClient:
         account_store: AccountStore | None = None,
         oscore: Oscore | None = None,
         oscore_states: OscoreStates | None = None,
+        coap_settings: CoapSettings = DEVICE_SETTINGS,
     ) -> None:
         account = _factory_account(server, lifetime) if isinstance(server, str) else server
         ServerUri.parse(account.uri)
@@ -96,6 +98,7 @@ class Lwm2mClient:
         self._oscore_states = oscore_states if oscore_states is not None else MemoryStates()
         self._uses_oscore = False
         self._coap: DeviceEndpoint | None = None
+        self._coap_settings = coap_settings
         self._credentials = AccountCredentials(lambda: securities(self.tree))
         self._registrations: list[Registration] = []
         self._bootstrap_wanted = asyncio.Event()
@@ -139,7 +142,7 @@ class Lwm2mClient:
 
     async def start(self) -> None:
         """Open the port and begin to register; `registered` is set while a server knows this client."""
-        self._coap = DeviceEndpoint(self._site, self.radio)
+        self._coap = DeviceEndpoint(self._site, self.radio, self._coap_settings)
         kept = self._account_store.load()
         if kept is not None:
             await load_accounts(self.tree, kept, self.catalogue)

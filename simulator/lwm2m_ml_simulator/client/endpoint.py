@@ -113,8 +113,8 @@ class DeviceEndpoint(CoapEndpoint):
 
     __slots__ = ("radio",)
 
-    def __init__(self, site: DeviceSite, radio: Radio) -> None:
-        super().__init__(site=site, settings=DEVICE_SETTINGS)
+    def __init__(self, site: DeviceSite, radio: Radio, settings: CoapSettings = DEVICE_SETTINGS) -> None:
+        super().__init__(site=site, settings=settings)
         self.radio = radio
 
     @property

@@ -32,6 +32,7 @@ from lwm2m_ml_simulator.inference.outbox import Outbox
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.download import Download
+from lwm2m_ml_simulator.modules.http_download import SCHEMES as HTTP_SCHEMES
 from lwm2m_ml_simulator.modules.intake import Intake
 from lwm2m_ml_simulator.modules.modules import ModuleManager
 from lwm2m_ml_simulator.modules.reception import Reception
@@ -140,6 +141,7 @@ class Firmware:
             account_store=JournalAccounts(journal),
             oscore=profile.security.oscore.instance() if profile.security.oscore is not None else None,
             oscore_states=JournalStates(journal),
+            coap_settings=profile.coap_settings,
         )
         self.client.tree.claims = board.claims
         self._outbox = Outbox(self.client.send)
@@ -169,6 +171,8 @@ class Firmware:
     async def stop(self, *, deregister: bool) -> None:
         """End all that runs; without power nobody is told."""
         self.supervisor.stop()
+        if self._firmware_update is not None:
+            self._firmware_update.stop()
         for intake in self.intakes:
             intake.stop()
         for task in self._tasks:
@@ -192,8 +196,18 @@ class Firmware:
 
     def _delivery_objects(self, journal: Journal, on_reboot: Callable[[], None]) -> list[ObjectInstance]:
         if self._board.profile.delivery is DeliveryObject.FIRMWARE_UPDATE:
-            update = FirmwareUpdate(self.modules, self.intakes, journal, schemes=lambda: self.client.coap.schemes)
+            profile = self._board.profile
+            http = HTTP_SCHEMES if profile.fetch.http else frozenset[str]()
+            update = FirmwareUpdate(
+                self.modules,
+                self.intakes,
+                journal,
+                schemes=lambda: self.client.coap.schemes | http,
+                method=profile.delivery_method,
+                defers=profile.defers_updates,
+            )
             update.on_reboot = on_reboot
+            update.on_change = self._notifier(lambda: None, "/5/0/3", "/5/0/5")
             self._firmware_update = update
             for intake in self.intakes:
                 intake.on_change = self._notifier(update.intake_changed, "/5/0/3", "/5/0/5")

@@ -2,19 +2,22 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.lwm2m.firmware_update import DeliveryMethod
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.encryption import DecryptionKey
+from lwm2m_ml_simulator.client.endpoint import DEVICE_SETTINGS
 from lwm2m_ml_simulator.device.device_security import DeviceSecurity
 from lwm2m_ml_simulator.device.faults import Faults
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.memory.flash import FlashGeometry
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.network.radio import RadioSettings
 from lwm2m_ml_simulator.objects.data import DataTemplate
@@ -50,6 +53,9 @@ class DeviceProfile:
     erase_block_bytes: int = 4096
     write_bytes: int = 4
     delivery: DeliveryObject = DeliveryObject.SOFTWARE_MANAGEMENT
+    delivery_method: DeliveryMethod = DeliveryMethod.BOTH
+    defers_updates: float = 0.0
+    """For how long the device's user puts an update off, where the server lets him (object 5, from 1.2)."""
     identity: DeviceIdentity = field(default_factory=DeviceIdentity)
     vendor: str = "lwm2m-ml"
     device_class: str = ""
@@ -92,6 +98,18 @@ class DeviceProfile:
         return RadioSettings(self.queue_awake, self.conditions, self.seed)
 
     @property
+    def coap_settings(self) -> CoapSettings:
+        """How the device speaks CoAP: one that fetches many blocks at once needs RAM for a whole package."""
+        if not self.fetch.windowed:
+            return DEVICE_SETTINGS
+        return replace(
+            DEVICE_SETTINGS,
+            q_block_requests=True,
+            block_size_exponent=self.fetch.size_exponent,
+            maximum_response_body=self.region_bytes,
+        )
+
+    @property
     def manifest_buffer_bytes(self) -> int:
         """RAM for the head of a package until its image begins."""
         return min(MANIFEST_BYTES, self.ram_bytes // 4)
@@ -99,7 +117,8 @@ class DeviceProfile:
     @property
     def delivery_memory_bytes(self) -> int:
         """RAM that a delivery takes while a module runs: manifest, one block, and what decoders need."""
-        return self.manifest_buffer_bytes + self.fetch.block_bytes + self.decoders.memory_bytes
+        fetched = self.region_bytes if self.fetch.windowed else self.fetch.block_bytes
+        return self.manifest_buffer_bytes + fetched + self.decoders.memory_bytes
 
     @property
     def vendor_id(self) -> bytes:

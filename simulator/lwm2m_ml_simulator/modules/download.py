@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from aiocoap import Code, Message
@@ -14,29 +13,13 @@ from lwm2m_ml.coap.endpoint import DEFAULT_PORTS
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.client.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.device.faults import FaultInjector
-from lwm2m_ml_simulator.errors import InvalidUri, SimulatorError, StorageFull
+from lwm2m_ml_simulator.errors import InvalidUri, StorageFull
+from lwm2m_ml_simulator.modules.fetching import DownloadFailed, DownloadProblem, FetchSettings
+from lwm2m_ml_simulator.modules.http_download import SCHEMES, HttpDownload
 from lwm2m_ml_simulator.modules.reception import Reception
 from lwm2m_ml_simulator.modules.staging import Source
 
 _MAXIMUM_RESTARTS = 3
-
-
-class DownloadProblem(Enum):
-    """Why a package did not arrive; objects 5 and 9 have their own numbers for each."""
-
-    STORAGE = auto()
-    CONNECTION_LOST = auto()
-    INVALID_URI = auto()
-    UNSUPPORTED_PROTOCOL = auto()
-    DEVICE_ERROR = auto()
-
-
-class DownloadFailed(SimulatorError):
-    """The package did not arrive."""
-
-    def __init__(self, problem: DownloadProblem, message: str) -> None:
-        super().__init__(message)
-        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,21 +49,6 @@ class PackageUri:
         return cls(parts.scheme, host, port, path, tuple(parts.query.split("&")) if parts.query else ())
 
 
-@dataclass(frozen=True, slots=True)
-class FetchSettings:
-    """How a device fetches: the size of a block (a power of two, 16..1024) and its patience in seconds."""
-
-    block_bytes: int = 512
-    attempts: int = 5
-    pause: float = 2.0
-    patience: float = 93.0
-
-    @property
-    def size_exponent(self) -> int:
-        """SZX of RFC 7959: 0 for 16 bytes, 6 for 1024."""
-        return self.block_bytes.bit_length() - 5
-
-
 class Download:
     """One package on its way into one slot."""
 
@@ -101,6 +69,9 @@ class Download:
 
     async def run(self, uri: str) -> None:
         """Fetch the whole package; raises DownloadFailed, or ModuleRejected when what arrives is not acceptable."""
+        if self._settings.http and uri.partition(":")[0] in SCHEMES:
+            await HttpDownload(self._reception, self._settings, self._faults).run(uri)
+            return
         try:
             address = PackageUri.parse(uri, self._coap.schemes)
         except InvalidUri as error:
@@ -119,8 +90,9 @@ class Download:
             if attempt:
                 await asyncio.sleep(self._settings.pause * attempt)
             request = Message(code=Code.GET, uri_path=address.path, uri_query=address.query)
-            block_number = self._reception.received // self._settings.block_bytes
-            request.opt.block2 = (block_number, False, self._settings.size_exponent)
+            if not self._settings.windowed:
+                block_number = self._reception.received // self._settings.block_bytes
+                request.opt.block2 = (block_number, False, self._settings.size_exponent)
             request.remote = UndecidedRemote(address.scheme, hostportjoin(address.host, address.port))
             try:
                 return await self._coap.request(request, timeout=self._settings.patience)

@@ -11,7 +11,8 @@ from lwm2m_ml.module.errors import ModuleRejected
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.errors import SimulatorError, StorageFull
 from lwm2m_ml_simulator.memory.flash import PowerCut
-from lwm2m_ml_simulator.modules.download import Download, DownloadFailed, DownloadProblem
+from lwm2m_ml_simulator.modules.download import Download
+from lwm2m_ml_simulator.modules.fetching import DownloadFailed, DownloadProblem
 from lwm2m_ml_simulator.modules.modules import ModuleManager
 from lwm2m_ml_simulator.modules.reception import Reception
 from lwm2m_ml_simulator.modules.staging import Source, Staging

@@ -3,6 +3,7 @@
 The package goes into the free slot; Update lets the next boot begin its trial.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
@@ -25,7 +26,7 @@ from lwm2m_ml.lwm2m.firmware_update import (
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.device.object_ids import FIRMWARE_UPDATE
 from lwm2m_ml_simulator.memory.journal import Journal
-from lwm2m_ml_simulator.modules.download import DownloadProblem
+from lwm2m_ml_simulator.modules.fetching import DownloadProblem
 from lwm2m_ml_simulator.modules.intake import Intake, Phase
 from lwm2m_ml_simulator.modules.modules import ModuleManager
 from lwm2m_ml_simulator.objects.base import (
@@ -66,10 +67,18 @@ class FirmwareUpdate(ObjectInstance):
         journal: Journal,
         *,
         schemes: Callable[[], Collection[str]] = lambda: ("coap",),
+        method: DeliveryMethod = DeliveryMethod.BOTH,
+        defers: float = 0.0,
     ) -> None:
+        """`defers`: for how many seconds the device's user puts off updates that he may put off."""
         super().__init__(0)
         self._schemes = schemes
+        self._method = method
+        self._defers = defers
         self._severity = int(Severity.MANDATORY)
+        self._maximum_defer = 0
+        self._due: asyncio.TimerHandle | None = None
+        self.on_change: Callable[[], None] = lambda: None
         self._changed_at: int | None = None
         self.on_reboot: Callable[[], None] = lambda: None
         self._modules = modules
@@ -80,7 +89,7 @@ class FirmwareUpdate(ObjectInstance):
 
     @property
     def state(self) -> State:
-        """The state of the machine, read off the slots."""
+        """The state of the machine, read off the slots. A deferred update is forgotten by a reboot, not its package."""
         if self._modules.bank.boot_into is not None:
             return State.UPDATING
         intake = self._busy_intake()
@@ -109,6 +118,7 @@ class FirmwareUpdate(ObjectInstance):
         if value in {RESET_PACKAGE, b""}:
             self._reset(Event.RESET)
             return
+        self._refuse_unless_method(DeliveryMethod.PUSH)
         self._refuse_unless_writable(Resource.PACKAGE)
         self._free_intake().push(value)
 
@@ -125,6 +135,7 @@ class FirmwareUpdate(ObjectInstance):
         if value == RESET_URI:
             self._reset(Event.RESET)
             return
+        self._refuse_unless_method(DeliveryMethod.PULL)
         self._refuse_unless_writable(Resource.PACKAGE_URI)
         intake = self._free_intake()
         self._uri = value
@@ -136,9 +147,30 @@ class FirmwareUpdate(ObjectInstance):
         intake = self._busy_intake()
         if intake is None or self.state not in EXECUTABLE[Resource.UPDATE]:
             raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"the firmware update is {self.state.name.lower()}")
+        self._put_off()
+        deferral = min(self._defers, self._maximum_defer)
+        if deferral > 0 and self._severity != Severity.CRITICAL:
+            self._remember(RESULTS[Event.UPDATE_DEFERRED])
+            self._due = asyncio.get_running_loop().call_later(deferral, self._boot_into, intake.number)
+            return
+        self._boot_into(intake.number)
+
+    def _boot_into(self, slot: int) -> None:
+        self._due = None
         self._remember(RESULTS[Event.UPDATE_EXECUTED])
-        self._modules.bank.schedule_boot(intake.number)
+        self._modules.bank.schedule_boot(slot)
+        self.on_change()
         self.on_reboot()
+
+    def _put_off(self) -> None:
+        """Forget a deferred update: another one, a reset or a reboot takes its place."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+
+    def stop(self) -> None:
+        """Do nothing more: the device is switched off."""
+        self._put_off()
 
     @readable(Resource.STATE)
     def read_state(self) -> int:
@@ -171,7 +203,7 @@ class FirmwareUpdate(ObjectInstance):
     @readable(Resource.DELIVERY_METHOD)
     def delivery_method(self) -> int:
         """Firmware Update Delivery Method."""
-        return int(DeliveryMethod.BOTH)
+        return int(self._method)
 
     @executable(Resource.CANCEL)
     def cancel(self, arguments: Arguments) -> None:
@@ -187,10 +219,22 @@ class FirmwareUpdate(ObjectInstance):
 
     @writable(Resource.SEVERITY)
     def write_severity(self, value: ResourceValue) -> None:
-        """Keep the severity; this device never defers an update, so it changes nothing."""
+        """Keep how urgent the package is: a critical one is never deferred."""
         if value not in set(map(int, Severity)) or not isinstance(value, int):
             raise OperationRefused(Code.BAD_REQUEST, "a severity is 0, 1 or 2")
         self._severity = value
+
+    @readable(Resource.MAXIMUM_DEFER_PERIOD)
+    def maximum_defer(self) -> int:
+        """Maximum Defer Period in seconds; 0: an update must not be deferred."""
+        return self._maximum_defer
+
+    @writable(Resource.MAXIMUM_DEFER_PERIOD)
+    def write_maximum_defer(self, value: ResourceValue) -> None:
+        """Keep for how long the user may put the update off."""
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise OperationRefused(Code.BAD_REQUEST, "a number of seconds is needed")
+        self._maximum_defer = value
 
     @readable(Resource.LAST_STATE_CHANGE_TIME)
     def last_state_change(self) -> int | None:
@@ -215,6 +259,7 @@ class FirmwareUpdate(ObjectInstance):
     def _reset(self, event: Event) -> None:
         if self.state is State.UPDATING:
             raise OperationRefused(Code.METHOD_NOT_ALLOWED, "the update has begun")
+        self._put_off()
         intake = self._busy_intake()
         if intake is not None:
             intake.discard()
@@ -222,6 +267,10 @@ class FirmwareUpdate(ObjectInstance):
         for other in self._intakes:
             other.problem = None
         self._remember(RESULTS[event])
+
+    def _refuse_unless_method(self, method: DeliveryMethod) -> None:
+        if self._method not in {method, DeliveryMethod.BOTH}:
+            raise OperationRefused(Code.METHOD_NOT_ALLOWED, f"this device does not take packages by {method.name}")
 
     def _refuse_unless_writable(self, resource: Resource) -> None:
         if self.state not in WRITABLE[resource]:

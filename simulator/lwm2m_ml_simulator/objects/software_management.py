@@ -22,7 +22,7 @@ from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.device.object_ids import SOFTWARE_MANAGEMENT
 from lwm2m_ml_simulator.errors import IllegalTransition
 from lwm2m_ml_simulator.memory.journal import Journal
-from lwm2m_ml_simulator.modules.download import DownloadProblem
+from lwm2m_ml_simulator.modules.fetching import DownloadProblem
 from lwm2m_ml_simulator.modules.intake import Intake, Phase
 from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
 from lwm2m_ml_simulator.modules.slots import IN_USE

@@ -12,7 +12,7 @@ from lwm2m_ml_simulator.device.plain import PlainProfile
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.objects.device import DeviceIdentity
 from lwm2m_ml_simulator.scenario.faults_table import FaultsTable

@@ -20,7 +20,7 @@ from lwm2m_ml_simulator.errors import SimulatorError
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 from lwm2m_ml_simulator.processor.machine import FloatArray
 from lwm2m_ml_simulator.sweep import packages
 from lwm2m_ml_simulator.sweep.server import SweepServer

@@ -9,7 +9,8 @@ import pytest
 from lwm2m_ml.service.delivery.courier import Carried, Courier
 from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.outcome import Outcome, Progress
-from lwm2m_ml.service.delivery.slots import read_slots
+from lwm2m_ml.service.delivery.slots import NoSlotError, read_slots
+from lwm2m_ml.service.delivery.ways import possible_ways
 from lwm2m_ml.store import Store
 
 PACKAGE = bytes(range(256)) * 4
@@ -143,3 +144,52 @@ async def test_another_object_is_tried_where_one_cannot_move_bytes(
     carried = await carry(device)
     assert carried.outcome == Outcome(True)
     assert carried.slot.delivery_object == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "protocols", "http", "expected"),
+    [
+        (None, None, True, ["pull", "push", "pull over HTTP"]),
+        (0, (0,), False, ["pull"]),
+        (1, None, False, ["push"]),
+        (2, (2, 3), True, ["pull over HTTP", "push"]),
+        (2, (2, 0), True, ["pull over HTTP", "pull", "push"]),
+        (2, (0, 1, 2), True, ["pull", "pull over HTTP", "push"]),
+        (0, (99,), False, ["pull"]),
+    ],
+)
+async def test_firmware_update_tells_how_it_takes_packages(
+    new_device: Any, slot_of: Any, method: int | None, protocols: Any, http: bool, expected: list[str]
+) -> None:
+    device = new_device(slots=[slot_of(0, road=5)], method=method, protocols=protocols)
+    slots = await read_slots(device, "device", 42770)
+    ways = await possible_ways(device, "device", slots, DIGEST, http=http)
+    assert [str(way.transfer) for way in ways] == expected
+
+
+async def test_a_device_that_fetches_over_http_only_needs_a_server_that_serves_it(
+    new_device: Any, slot_of: Any
+) -> None:
+    device = new_device(slots=[slot_of(0, road=5)], method=0, protocols=(2, 3))
+    with pytest.raises(NoSlotError, match="over HTTP only"):
+        await possible_ways(device, "device", await read_slots(device, "device", 42770), DIGEST, http=False)
+
+
+async def test_an_update_that_the_user_defers_is_waited_for_and_not_asked_for_again(
+    carry: Carry, new_device: Any, slot_of: Any
+) -> None:
+    device = new_device(slots=[slot_of(0, road=5)], defers_for=30)
+    assert (await carry(device)).outcome == Outcome(True)
+    assert device.executed == ["/5/0/2"]
+    assert device.severity == [1, 0]
+
+
+@pytest.mark.parametrize(("road", "command"), [(9, "/9/0/6"), (5, "/5/0/10")])
+async def test_a_delivery_that_is_not_installed_can_be_cancelled(
+    new_device: Any, slot_of: Any, shelf: Any, session_of: Callable[[Any], Any], road: int, command: str
+) -> None:
+    device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/x")])
+    slots = await read_slots(device, "device", 42770)
+    await Courier(shelf).cancel(session_of(device), slots, DIGEST)
+    assert device.executed == [command]
+    assert device.slots[0].delivery_state == 0

@@ -13,7 +13,7 @@ from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.faults import BitRot, Faults, PackageBitFlip
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.errors import InvalidFleet
-from lwm2m_ml_simulator.modules.download import FetchSettings
+from lwm2m_ml_simulator.modules.fetching import FetchSettings
 
 Server = Any
 Modules = Any
