@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow sweep test-compiler bench-server bench-soak bench-compiler interop lint format types contracts check clean
+.PHONY: help setup demo test test-slow sweep test-compiler bench-server bench-soak bench-compiler bench-drift interop lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ bench-soak: $(VENV)/base.stamp ## Load the server for ten minutes; time and memo
 
 bench-compiler: $(VENV)/test.stamp ## Compare the compiler's modules with recorded figures of other compilers.
 	$(BIN)/python benchmarks/compiler/bench_compiler.py $(ARGS)
+
+bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
+	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)
 
 test-slow: $(VENV)/test.stamp ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
