@@ -47,6 +47,7 @@ class ServiceCollector(Collector):
         yield _gauge("jobs_running", "Jobs under way", now.jobs_running)
         yield _gauge("event_followers", "Connections that follow the events", now.followers)
         yield _gauge("deployments_running", "Deployments under way", now.deployments_running)
+        yield _gauge("alarms_open", "Alarms that are not over", now.alarms_open)
         yield _by("session_bytes", "Bytes of CoAP of registered devices", "direction", now.sessions_bytes, gauge=True)
         yield _by("events", "Events by type", "type", now.events)
         yield _by("deployment_steps", "Steps of devices in deployments by new state", "state", now.deployment_steps)

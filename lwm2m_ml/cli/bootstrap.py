@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_models, print_table
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_done, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -36,8 +36,10 @@ def list_configurations(
 def configure(
     pattern: PatternArgument,
     file: Annotated[Path, typer.Argument(help='JSON: {"records": SenML JSON, "delete": ["/"], "issue": true}.')],
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Give the configuration in a file to an endpoint, or to all that match a pattern."""
     from pydantic import ValidationError
@@ -51,12 +53,20 @@ def configure(
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         raise UsageError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.configure_bootstrap(pattern, configuration)
+    print_done(as_json)
 
 
 @app.command("remove")
-def remove(pattern: PatternArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
+def remove(
+    pattern: PatternArgument,
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
     """Give nothing to a name or pattern any more."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.remove_bootstrap(pattern)
+    print_done(as_json)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -45,6 +45,7 @@ def add(
     certificate: Annotated[Path | None, typer.Option(help="PEM of the device or its issuer [made up]")] = None,
     usage: Annotated[int | None, typer.Option(min=0, max=3, help="LwM2M certificate usage [3]")] = None,
     authorities: Annotated[Path | None, typer.Option(help="PEM of roots, for usages 0 and 1.")] = None,
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
@@ -60,7 +61,7 @@ def add(
         "authorities": _read(authorities),
     }
     request = _request({"endpoint": endpoint, "kind": kind.value, **given}, "The credential")
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         _show([client.add_credential(request)], as_json)
 
 
@@ -90,12 +91,13 @@ def rotate(
     grace: Annotated[float, typer.Option(help="Seconds that the old one stays good unless the new one is used.")] = (
         86_400.0
     ),
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make a credential in place of another and show its secret, this once."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         _show([client.rotate_credential(credential_id, grace)], as_json)
 
 
@@ -105,33 +107,43 @@ def revoke(
     forget: Annotated[bool, typer.Option("--forget", help="Keep no trace: the endpoint may come in plain again.")] = (
         False
     ),
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Let nobody in with a credential any more; its device is cut off at once."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.revoke_credential(credential_id, forget=forget)
+    print_done(as_json)
 
 
 @app.command("import")
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV with a header, or a JSON list; columns: endpoint, kind, identity…")],
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Make many credentials from a file, all or none; shows the secrets of those that were made up."""
     requests = _requests(file)
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         issued = client.import_credentials(requests)
     _show(issued, as_json)
 
 
 @app.command("server-certificate")
-def server_certificate(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
+def server_certificate(
+    server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
     """Print the certificate that devices are shown, as PEM."""
     with connect(server, token) as client:
-        typer.echo(client.server_certificate().pem, nl=False)
+        certificate = client.server_certificate()
+    if as_json:
+        print_json(certificate.model_dump())
+    else:
+        typer.echo(certificate.pem, nl=False)
 
 
 def _read(path: Path | None) -> str | None:

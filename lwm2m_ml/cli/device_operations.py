@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.devices import EndpointArgument
-from lwm2m_ml.cli.output import JsonOption, print_json, print_json_line, print_models, print_table
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_json_line, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -41,7 +41,7 @@ def read(
     """Read an object, object instance, resource or resource instance."""
     with connect(server, token) as client:
         if later:
-            typer.echo(client.queue(endpoint, "read", paths=[path]).number)
+            _print_queued(client.queue(endpoint, "read", paths=[path]).number, as_json)
             return
         values = client.read(endpoint, path, behind=behind)
     _print_values(values, as_json)
@@ -61,19 +61,24 @@ def write(
     update: Annotated[bool, typer.Option("--update", help="Leave what is not named as it is.")] = False,
     later: LaterOption = False,
     behind: BehindOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Write a resource, several resources of an instance, or instances of a multiple resource."""
     level = len([segment for segment in path.split("/") if segment])
     plain = level >= 3 and len(values) == 1 and not _names_an_instance(values[0], level)
     below = {} if plain else {f"{path.rstrip('/')}/{name}": value for name, value in _assignments(values)}
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         if later:
             named = {path: values[0]} if plain else below
-            typer.echo(client.queue(endpoint, "write", paths=[path], values=named, replace=not update).number)
-        else:
-            client.write(endpoint, path, values[0] if plain else below, replace=not update, behind=behind)
+            _print_queued(
+                client.queue(endpoint, "write", paths=[path], values=named, replace=not update).number, as_json
+            )
+            return
+        client.write(endpoint, path, values[0] if plain else below, replace=not update, behind=behind)
+    print_done(as_json)
 
 
 @app.command("exec")
@@ -83,15 +88,18 @@ def execute(
     arguments: Annotated[str, typer.Argument(help="Arguments, such as 0='reboot',1.")] = "",
     later: LaterOption = False,
     behind: BehindOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Execute a resource."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         if later:
-            typer.echo(client.queue(endpoint, "execute", paths=[path], arguments=arguments).number)
-        else:
-            client.execute(endpoint, path, arguments, behind=behind)
+            _print_queued(client.queue(endpoint, "execute", paths=[path], arguments=arguments).number, as_json)
+            return
+        client.execute(endpoint, path, arguments, behind=behind)
+    print_done(as_json)
 
 
 @app.command("discover")
@@ -126,12 +134,13 @@ def create(
     ] = None,
     instance: Annotated[int | None, typer.Option(help="Number of the new instance; the device chooses one.")] = None,
     behind: BehindOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Create an object instance and print its path."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         made = client.create(endpoint, path, dict(_assignments(values or [])), instance=instance, behind=behind)
     if as_json:
         print_json({"path": made})
@@ -144,12 +153,15 @@ def delete(
     endpoint: EndpointArgument,
     path: PathArgument,
     behind: BehindOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Delete an object instance, or (1.2) a resource instance."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.delete(endpoint, path, behind=behind)
+    print_done(as_json)
 
 
 @app.command("attributes")
@@ -160,14 +172,17 @@ def attributes(
         list[str], typer.Argument(metavar="NAME=VALUE|NAME...", help="Set (pmin=10 gt=5.5) or, by name only, clear.")
     ],
     behind: BehindOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Set and clear notification attributes: pmin, pmax, gt, lt, st, epmin, epmax, con, edge, hqmax."""
     named = {name: _number(name, value) for name, value in _assignments(one for one in changes if "=" in one)}
     cleared = [one for one in changes if "=" not in one]
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.write_attributes(endpoint, path, named, clear=cleared, behind=behind)
+    print_done(as_json)
 
 
 @app.command("observe")
@@ -208,12 +223,22 @@ def read_composite(
 def write_composite(
     endpoint: EndpointArgument,
     values: Annotated[list[str], typer.Argument(metavar="PATH=VALUE...", help="Such as /1/0/1=300 /3/0/15=UTC.")],
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Write several resources at once, all or nothing."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.write_composite(endpoint, dict(_assignments(values)))
+    print_done(as_json)
+
+
+def _print_queued(number: int, as_json: bool) -> None:
+    if as_json:
+        print_json({"request": number})
+    else:
+        typer.echo(number)
 
 
 def _print_values(values: "Sequence[ResourceValue]", as_json: bool) -> None:

@@ -11,6 +11,7 @@ from lwm2m_ml import __version__
 from lwm2m_ml.cli import (
     alarms,
     backends,
+    audit,
     bootstrap,
     captures,
     compile,
@@ -18,18 +19,26 @@ from lwm2m_ml.cli import (
     deployments,
     device_operations,
     devices,
+    doctor,
+    events,
     explain,
     inspect,
+    jobs,
     keys,
     models,
     module,
+    modules,
     objects,
+    profiles,
     quantize,
     requests,
     run,
     serve,
+    server,
     targets,
+    tokens,
 )
+from lwm2m_ml.cli.profile_file import PROFILE_VARIABLE
 from lwm2m_ml.errors import Lwm2mMlError
 
 DEBUG_VARIABLE = "LWM2M_ML_DEBUG"
@@ -62,6 +71,15 @@ app.add_typer(targets.app, name="targets")
 app.add_typer(module.app, name="module")
 app.add_typer(keys.app, name="keys")
 app.add_typer(backends.app, name="backends")
+app.add_typer(modules.app, name="modules")
+app.add_typer(modules.compilations, name="compilations")
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(events.app, name="events")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(audit.app, name="audit")
+app.add_typer(server.app, name="server")
+app.add_typer(profiles.app, name="profiles")
+app.command("doctor")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,6 +90,9 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    profile: Annotated[
+        str, typer.Option("--profile", envvar=PROFILE_VARIABLE, help="Speak to the server of this profile.")
+    ] = "",
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -80,6 +101,8 @@ def options(
     """TinyML as a Service over LwM2M: the right model on every microcontroller of a fleet."""
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
+    if profile:
+        os.environ[PROFILE_VARIABLE] = profile
 
 
 def add_installed_commands() -> None:
@@ -96,7 +119,7 @@ def add_installed_commands() -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit code 2: wrong usage, 1: failure; a traceback only with --debug."""
+    """Run the command line; exit codes are in docs/cli.md, a traceback comes only with --debug."""
     add_installed_commands()
     try:
         app()

@@ -92,16 +92,22 @@ def validate(files: FilesArgument, as_json: JsonOption = False) -> None:
 def add(
     files: FilesArgument,
     replace: Annotated[bool, typer.Option("--replace", help="Replace what was added before.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the files, and keep nothing.")] = False,
     data_directory: DirectoryOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check definition files and keep them for the server, which reads them at its next start."""
     from lwm2m_ml.lwm2m.own_definitions import add_file
 
     folder = _folder(data_directory)
-    for file in files:
-        for definition in add_file(folder, file, replace=replace):
-            typer.echo(f"{definition.object_id} {definition.name} {definition.version}")
-    typer.echo(f"Kept in {folder}; a running server reads them when it starts again", err=True)
+    added = [one for file in files for one in add_file(folder, file, replace=replace, keep=not dry_run)]
+    if as_json:
+        print_json([{"id": one.object_id, "name": one.name, "version": one.version} for one in added])
+    else:
+        for one in added:
+            typer.echo(f"{one.object_id} {one.name} {one.version}")
+    if not dry_run:
+        typer.echo(f"Kept in {folder}; a running server reads them when it starts again", err=True)
 
 
 def _folder(data_directory: Path | None) -> Path:

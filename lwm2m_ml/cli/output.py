@@ -1,7 +1,7 @@
 """What commands print: a table for people or JSON for programs on stdout, everything else on stderr."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+PIPE_WIDTH = 1_000
+"""Columns of a table that no terminal shows: programs read it line by line."""
 
 
 def print_json(content: Any) -> None:
@@ -27,6 +30,17 @@ def print_models(items: "Sequence[BaseModel]") -> None:
     print_json([item.model_dump(mode="json") for item in items])
 
 
+def print_done(as_json: bool, **facts: Any) -> None:
+    """The end of a command that has nothing to show: silence for people, an object for programs."""
+    if as_json:
+        print_json({"done": True, **facts})
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Facts on stdout, one to a line."""
+    print_table(("FACT", "VALUE"), [(name.replace("_", " "), _flat(value)) for name, value in facts.items()])
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout; a column of numbers stands to the right; absent values are a dash."""
     from rich.console import Console
@@ -40,7 +54,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, justify="right" if numeric and body else "left", overflow="fold")
     for row in body:
         table.add_row(*(Text(cell(value)) for value in row))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.print(table)
 
 
 def cell(value: object) -> str:
@@ -54,3 +71,18 @@ def cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     return str(value)
+
+
+def moment(seconds: float | None) -> str | None:
+    """A time of day as a person reads it."""
+    from datetime import datetime
+
+    return None if seconds is None else f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def _flat(value: object) -> object:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_flat(one)}" for name, one in value.items()) or None
+    if isinstance(value, list | tuple):
+        return "; ".join(str(_flat(one)) for one in value) or None
+    return value

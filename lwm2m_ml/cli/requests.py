@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.devices import EndpointArgument
-from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -51,10 +51,17 @@ def show(
 
 
 @app.command("cancel")
-def cancel(number: NumberArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
+def cancel(
+    number: NumberArgument,
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
     """Take a waiting request back."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.cancel_request(number)
+    print_done(as_json)
 
 
 def _row(request: "DeviceRequest") -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lwm2m_ml.errors import UsageError
+from lwm2m_ml.cli.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -43,9 +43,6 @@ def serve(
 
     Devices need credentials: see `lwm2m-ml credentials`.
     """
-    from pydantic import ValidationError
-
-    from lwm2m_ml.config import Settings
     from lwm2m_ml.logs import configure_logging
 
     flags: dict[str, Any] = {
@@ -67,11 +64,7 @@ def serve(
         "log_level": log_level,
         "insecure": insecure,
     }
-    try:
-        settings = Settings(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"Setting {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    settings = read_settings(**flags)
     from lwm2m_ml.app import serve as serve_until_stopped
 
     configure_logging(level=settings.log_level, as_json=settings.log_format == "json")

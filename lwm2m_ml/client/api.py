@@ -39,6 +39,7 @@ class Api:
     objects = listing(calls.objects)
     object_definition = method(calls.object_definition)
     deploy = method(calls.deploy)
+    deployments = listing(calls.deployments)
     deployment = method(calls.deployment)
 
     credentials = listing(credential_calls.credentials)

@@ -42,6 +42,12 @@ def deploy(model: str, endpoints: Sequence[str] | str = "all") -> Call[schemas.D
     return Call("POST", "/deployments", TypeAdapter(schemas.Deployment), json=body)
 
 
+def deployments() -> Call[schemas.Page[schemas.Deployment]]:
+    """The deployments, oldest first."""
+    answer = TypeAdapter(schemas.Page[schemas.Deployment])
+    return Call("GET", "/deployments", answer, query=query_of(limit=LARGEST_PAGE))
+
+
 def deployment(deployment_id: str) -> Call[schemas.Deployment]:
     """One deployment as it stands."""
     return Call("GET", f"/deployments/{segment(deployment_id)}", TypeAdapter(schemas.Deployment))

@@ -27,6 +27,7 @@ class Client(Api):
     def __init__(self, server: str = DEFAULT_SERVER, token: str = "", *, ca_file: str = "") -> None:
         """`ca_file`: PEM of the authorities that an https server is trusted by; those of the system if not given."""
         self._server = server
+        self.has_token = bool(token)
         self._http = httpx.Client(base_url=base_url(server), headers=headers(token), **options(ca_file))
 
     def __enter__(self) -> Self:
@@ -102,6 +103,7 @@ class AsyncClient(Api):
         process.
         """
         self._server = server
+        self.has_token = bool(token)
         self._http = httpx.AsyncClient(
             base_url=base_url(server), headers=headers(token), transport=transport, **options(ca_file)
         )

@@ -2,6 +2,9 @@
 
 from lwm2m_ml.errors import Lwm2mMlError
 
+EXIT_CODES = {401: 4, 403: 4, 404: 5, 409: 6}
+"""What the command line ends with, by HTTP status."""
+
 
 class ApiError(Lwm2mMlError):
     """The server answered with a problem; `status` is the HTTP status."""
@@ -9,10 +12,13 @@ class ApiError(Lwm2mMlError):
     def __init__(self, message: str, *, status: int, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
+        self.exit_code = EXIT_CODES.get(status, 1)
 
 
 class ServerUnreachableError(Lwm2mMlError):
     """No server answered at the address."""
+
+    exit_code = 3
 
     def __init__(self, url: str, reason: str) -> None:
         super().__init__(

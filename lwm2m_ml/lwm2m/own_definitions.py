@@ -39,8 +39,8 @@ def read_file(file: Path) -> bytes:
     return content
 
 
-def add_file(folder: Path, file: Path, *, replace: bool = False) -> tuple[ObjectDefinition, ...]:
-    """Check a definition file and copy it into the folder; return what it defines.
+def add_file(folder: Path, file: Path, *, replace: bool = False, keep: bool = True) -> tuple[ObjectDefinition, ...]:
+    """Check a definition file and copy it into the folder, unless it is only to be checked; return what it defines.
 
     Raises `DefinitionError` for a file that is not valid and `ConflictError` when the folder has that version of an
     object already, unless `replace`.
@@ -56,6 +56,8 @@ def add_file(folder: Path, file: Path, *, replace: bool = False) -> tuple[Object
         raise ConflictError(
             f"Object {first.object_id} {first.version} was added before", hint="Replace it with --replace"
         )
+    if not keep:
+        return definitions
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = target.with_suffix(".part")
     part.write_bytes(content)

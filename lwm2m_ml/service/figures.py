@@ -29,6 +29,7 @@ class Figures:
     deployment_steps: Mapping[str, int]
     delivered_bytes: int
     results_dropped: Mapping[str, int]
+    alarms_open: int
 
 
 @dataclass(slots=True)

@@ -154,6 +154,7 @@ class TinyMLService:
             deployment_steps=dict(self._counts.deployment_steps),
             delivered_bytes=self._counts.delivered_bytes,
             results_dropped=self._results.dropped,
+            alarms_open=len(self.monitoring.alarms.open()),
         )
 
     async def stop(self) -> None:

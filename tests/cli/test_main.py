@@ -38,9 +38,9 @@ def test_wrong_usage_ends_with_2(arguments: tuple[str, ...]) -> None:
     assert lwm2m_ml(*arguments).returncode == 2
 
 
-def test_no_server_is_one_sentence_and_1() -> None:
+def test_no_server_is_one_sentence_and_3() -> None:
     done = lwm2m_ml("devices", "list", LWM2M_ML_SERVER="http://127.0.0.1:1")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert done.stderr.startswith("Error: No server answered at http://127.0.0.1:1")
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,1 @@
+"""What `lwm2m-ml doctor` looks at, one module per part of the installation."""
