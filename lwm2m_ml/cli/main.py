@@ -10,8 +10,8 @@ import typer
 from lwm2m_ml import __version__
 from lwm2m_ml.cli import (
     alarms,
-    backends,
     audit,
+    backends,
     bootstrap,
     captures,
     compile,

@@ -189,4 +189,4 @@ async def test_later_prints_a_number_to_ask_with(devices: Command, installation:
 
 
 async def test_an_unknown_device_is_one_sentence(devices: Command) -> None:
-    assert "No device 'nobody' is registered" in await devices("read", "nobody", "/3", code=1)
+    assert "No device 'nobody' is registered" in await devices("read", "nobody", "/3", code=5)
