@@ -26,6 +26,7 @@ from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store import Store
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.results import ResultRecord
 
 PACKAGE = bytes(range(256)) * 400
@@ -42,16 +43,16 @@ class Results:
         self._store = store
         self.stored = 0
 
-    def keep(self, event: Notified | DataSent) -> asyncio.Future[None]:
+    def keep(self, event: Notified | DataSent) -> Commit:
         """Write one result; the server thanks for a Send when that is done."""
         values = {record.path.resource_id: record.value for record in event.records}
         result = ResultRecord(event.endpoint, "digits", values[5], values[1], confidence=values[3])
-        future = self._store.results.add(result)
-        future.add_done_callback(self._count)
-        return future
+        commit = self._store.results.add(result)
+        commit.then(self._count)
+        return commit
 
-    def _count(self, future: asyncio.Future[None]) -> None:
-        self.stored += future.exception() is None
+    def _count(self, error: Exception | None) -> None:
+        self.stored += error is None
 
     async def take(self, event: Notified) -> None:
         """Nobody waits for a notification to be on disk."""

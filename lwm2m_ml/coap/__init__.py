@@ -28,7 +28,7 @@ from lwm2m_ml.coap.errors import (
     RequestTimeout,
     UnusableOption,
 )
-from lwm2m_ml.coap.fast import FastAnswer, FastHandler, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastHandler, FastHandlers, FastRequest, FastResponse, PendingResponse
 from lwm2m_ml.coap.observation import Observation
 from lwm2m_ml.coap.options import Block
 from lwm2m_ml.coap.remote import Remote
@@ -53,6 +53,7 @@ __all__ = [
     "Observation",
     "PeerBusy",
     "PeerReset",
+    "PendingResponse",
     "PortInUse",
     "Remote",
     "RequestTimeout",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import EllipsisType
 from typing import TYPE_CHECKING
 
+import structlog
+
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import encode_ordered
 from lwm2m_ml.coap.errors import UnusableOption
@@ -15,6 +17,11 @@ from lwm2m_ml.coap.options import Block, Option, Options, encode_uint, first, fi
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.remote import Remote
+
+RETRY_AFTER = 5
+"""Max-Age of 5.03 in seconds."""
+
+logger = structlog.get_logger(__name__)
 
 
 class FastRequest:
@@ -149,9 +156,53 @@ class FastResponse:
         return self._tail
 
 
-FastAnswer = FastResponse | asyncio.Future[FastResponse] | None
+class PendingResponse:
+    """An answer that a handler gives later; whoever waits for it is called at once, without a task or a future."""
+
+    __slots__ = ("_receiver", "_response")
+
+    def __init__(self) -> None:
+        self._receiver: Callable[[FastResponse], None] | None = None
+        self._response: FastResponse | None = None
+
+    @classmethod
+    def of(cls, task: asyncio.Future[FastResponse]) -> PendingResponse:
+        """The answer that a task will return: 5.00 when it fails, 5.03 when it is cancelled."""
+        pending = cls()
+        task.add_done_callback(lambda done: pending.give(_result(done)))
+        return pending
+
+    @property
+    def given(self) -> bool:
+        """Whether the answer is there."""
+        return self._response is not None
+
+    def give(self, response: FastResponse) -> None:
+        """Answer."""
+        self._response = response
+        if self._receiver is not None:
+            self._receiver(response)
+
+    def then(self, receiver: Callable[[FastResponse], None]) -> None:
+        """Call `receiver` with the answer; there is only one."""
+        self._receiver = receiver
+        if self._response is not None:
+            receiver(self._response)
+
+
+def _result(task: asyncio.Future[FastResponse]) -> FastResponse:
+    if task.cancelled():
+        return FastResponse(numbers.SERVICE_UNAVAILABLE, max_age=RETRY_AFTER)
+    error = task.exception()
+    if error is None:
+        return task.result()
+    logger.error("A request handler failed", exc_info=error)
+    return FastResponse(numbers.INTERNAL_SERVER_ERROR)
+
+
+FastAnswer = FastResponse | PendingResponse | None
 FastHandler = Callable[[FastRequest], FastAnswer]
-"""Answers a request; None leaves it to the slow path, a Future is answered when it is done."""
+"""Answers a request, now or later; None leaves it to the slow path."""
 
 
 class FastHandlers:

@@ -16,7 +16,7 @@ from lwm2m_ml.coap.bert import serve_blocks
 from lwm2m_ml.coap.blocks import needs_blocks, serve_block
 from lwm2m_ml.coap.bodies import ResponseBodies
 from lwm2m_ml.coap.errors import UnusableOption
-from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import RETRY_AFTER, FastHandlers, FastRequest, FastResponse, PendingResponse
 from lwm2m_ml.coap.options import BERT, Block, Options, encode_uint, first, first_block, first_uint
 from lwm2m_ml.coap.responses import Response, suppressed
 
@@ -31,14 +31,12 @@ logger = structlog.get_logger(__name__)
 Finished = tuple[int, bytes]
 """Code, and what follows the token; code 0 when the peer wants no answer."""
 SlowPath = Callable[["FastRequest", "Incoming"], None]
-Answer = Finished | asyncio.Future[FastResponse] | None
+Answer = Finished | PendingResponse | None
 
 LARGEST_COMMON_OPTION = numbers.ACCEPT
 """Options of an ordinary request are not above this number; block, echo and proxy options are."""
 SMALLEST_BLOCK = 16
 Q_BLOCKS = frozenset({numbers.Q_BLOCK1, numbers.Q_BLOCK2})
-RETRY_AFTER = 5
-"""Max-Age of 5.03 in seconds."""
 
 
 class Responder:
@@ -70,7 +68,7 @@ class Responder:
         self.protection: OscoreLayer | None = None
 
     def answer(self, request: FastRequest, size: int) -> Answer:
-        """The finished answer, the future that will bring it, or None: then it takes the slow path."""
+        """The finished answer, one that comes later, or None: then it takes the slow path."""
         try:
             if request.options and request.options[-1][0] > LARGEST_COMMON_OPTION:
                 ready = self._prepare(request)
@@ -207,10 +205,8 @@ class Responder:
 
     # Answers that take their time
 
-    def answer_later(
-        self, request: FastRequest, incoming: Incoming, future: asyncio.Future[FastResponse] | None
-    ) -> None:
-        """The answer comes from a future, from the slow path, or from within a protected request."""
+    def answer_later(self, request: FastRequest, incoming: Incoming, pending: PendingResponse | None) -> None:
+        """The answer is pending, or comes from the slow path, or from within a protected request."""
         if self.protection is not None and request.is_protected:
             self.protection.receive_request(request, incoming)
             return
@@ -223,18 +219,16 @@ class Responder:
             self._in_progress >= settings.requests_in_progress
             or remote.in_progress >= settings.requests_in_progress_per_remote
         ):
-            if future is not None:
-                future.cancel()
             incoming.reply(
                 numbers.SERVICE_UNAVAILABLE, Response(0, [(numbers.MAX_AGE, encode_uint(RETRY_AFTER))]).tail()
             )
             return
         self._in_progress += 1
         remote.in_progress += 1
-        if future is None:
+        if pending is None:
             self._slow(request, incoming)
         else:
-            future.add_done_callback(partial(self._future_done, request, incoming))
+            pending.then(partial(self._answered, request, incoming))
 
     def _receive_q_blocks(self, request: FastRequest, incoming: Incoming) -> None:
         if self._q_blocks is None:
@@ -248,15 +242,8 @@ class Responder:
         if self._q_blocks is not None:
             self._q_blocks.close()
 
-    def _future_done(self, request: FastRequest, incoming: Incoming, future: asyncio.Future[FastResponse]) -> None:
+    def _answered(self, request: FastRequest, incoming: Incoming, response: FastResponse) -> None:
         self.done(request)
-        if future.cancelled():
-            response = FastResponse(numbers.SERVICE_UNAVAILABLE, max_age=RETRY_AFTER)
-        elif (error := future.exception()) is not None:
-            logger.error("A request handler failed", path="/".join(request.path), exc_info=error)
-            response = FastResponse(numbers.INTERNAL_SERVER_ERROR)
-        else:
-            response = future.result()
         incoming.reply(*self.finish(request, response, incoming.size))
 
     def done(self, request: FastRequest) -> None:

@@ -23,7 +23,7 @@ class Admission:
         self._limits = limits
         self._rates = Rates(limits.registrations_per_peer)
         self.under_way = 0
-        """Registrations that wait for the disk."""
+        """Registrations and changes of registrations that wait for the disk."""
 
     def hurry(self, remote: Remote) -> str | None:
         """Why a peer has to register later, before anything of its request is read; None when it need not."""

@@ -10,7 +10,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse
 from lwm2m_ml.coap.numbers import GET, POST
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError
@@ -145,9 +145,8 @@ class BootstrapServer:
         content_format = ContentFormat.SENML_CBOR if request.accept is None else request.accept
         if content_format not in PACK_FORMATS:
             return FastResponse(ResponseCode.NOT_ACCEPTABLE)
-        return asyncio.get_running_loop().create_task(
-            self._packed(endpoint, request.remote, configuration, content_format)
-        )
+        packing = self._packed(endpoint, request.remote, configuration, content_format)
+        return PendingResponse.of(asyncio.get_running_loop().create_task(packing))
 
     async def _packed(
         self, endpoint: str, remote: Remote, configuration: BootstrapConfiguration, content_format: int

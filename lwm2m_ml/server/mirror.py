@@ -1,6 +1,8 @@
 """The durable mirror of the registry: what must be on disk before a device is answered, and what may lag."""
 
 import asyncio
+import contextlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,12 +11,13 @@ import structlog
 from lwm2m_ml.lwm2m.object_list import ObjectKey
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord, RegistrationRepository
 
-SHARED_LISTS = 512
-LARGEST_SHARED = 256
-"""Lists and their objects that are remembered as they are written; devices of one kind share theirs."""
+REMEMBERED_DOCUMENTS = 512
+REMEMBERED_OBJECTS = 256
+"""Documents of at most so many objects that are remembered as they are written: devices of one kind share theirs."""
 
 log = structlog.get_logger(__name__)
 
@@ -28,13 +31,13 @@ class RegistrationMirror:
         self._heard: dict[str, Registration] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def put(self, registration: Registration) -> asyncio.Future[None]:
-        """Write a registration; the future is done when it is on disk."""
+    def put(self, registration: Registration) -> Commit:
+        """Write a registration."""
         self._heard.pop(registration.endpoint, None)
         return self._repository.put(to_record(registration))
 
-    def delete(self, endpoint: str) -> asyncio.Future[None]:
-        """Remove a registration; the future is done when it is off the disk."""
+    def delete(self, endpoint: str) -> Commit:
+        """Remove a registration."""
         self._heard.pop(endpoint, None)
         return self._repository.delete(endpoint)
 
@@ -52,20 +55,15 @@ class RegistrationMirror:
         """Write the signs of life that still wait."""
         if self._timer is not None:
             self._timer.cancel()
-        pending = self._write()
-        if pending:
-            await asyncio.wait(pending)
+        for commit in self._write():
+            with contextlib.suppress(StoreError):  # they may be lost
+                await commit
 
-    def _write(self) -> list[asyncio.Future[None]]:
+    def _write(self) -> list[Commit]:
         self._timer = None
         heard, self._heard = self._heard, {}
         try:
-            return [
-                self._repository.touch(
-                    one.endpoint, now=one.updated_at, host=one.remote.address[0], port=one.remote.address[1]
-                )
-                for one in heard.values()
-            ]
+            return [self._repository.put(to_record(one)) for one in heard.values()]
         except StoreError as error:
             log.warning("signs of life not written", devices=len(heard), reason=str(error))
             return []
@@ -85,7 +83,7 @@ def to_record(registration: Registration) -> RegistrationRecord:
         version=parameters.version,
         binding=parameters.binding,
         queue_mode=parameters.queue_mode,
-        parameters={**_to_document(parameters), "scheme": registration.remote.scheme},
+        parameters=_written(parameters, registration.remote.scheme),
         registered_at=registration.registered_at,
         updated_at=registration.updated_at,
     )
@@ -93,12 +91,12 @@ def to_record(registration: Registration) -> RegistrationRecord:
 
 def scheme_of(record: RegistrationRecord) -> str:
     """The URI scheme of the transport that the device came in by."""
-    return str(record.parameters.get("scheme", "coap"))
+    return str(json.loads(record.parameters).get("scheme", "coap"))
 
 
 def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
     """What the device said, from the store's record."""
-    document = record.parameters
+    document = json.loads(record.parameters)
     return RegistrationParameters(
         endpoint=record.endpoint,
         lifetime=record.lifetime,
@@ -114,39 +112,34 @@ def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
     )
 
 
-def _to_document(parameters: RegistrationParameters) -> dict[str, Any]:
+def _written(parameters: RegistrationParameters, scheme: str) -> str:
+    """The document of what has no column of its own."""
+    objects, attributes = parameters.objects, parameters.attributes
+    if len(objects) > REMEMBERED_OBJECTS or attributes:
+        return json.dumps(_to_document(parameters, scheme))
+    said = parameters.sms, parameters.content_formats, parameters.root_path, parameters.profile_id, scheme
+    known = _documents.get(id(objects))
+    if known is None or known[0] is not objects or known[1] != said:
+        if len(_documents) >= REMEMBERED_DOCUMENTS:
+            del _documents[next(iter(_documents))]
+        known = _documents[id(objects)] = objects, said, json.dumps(_to_document(parameters, scheme))
+    return known[2]
+
+
+_documents: dict[int, tuple[Mapping[ObjectKey, str], tuple[object, ...], str]] = {}
+"""The last document by the identity of its list of objects, which it holds, so that nothing else gets that identity."""
+
+
+def _to_document(parameters: RegistrationParameters, scheme: str) -> dict[str, Any]:
     return {
         "sms": parameters.sms,
-        "objects": _objects_document(parameters.objects),
+        "objects": {_to_path(key): version for key, version in parameters.objects.items()},
         "content_formats": sorted(parameters.content_formats),
         "root_path": parameters.root_path,
         "profile_id": parameters.profile_id,
         "attributes": dict(parameters.attributes),
+        "scheme": scheme,
     }
-
-
-class _Objects:
-    """The object list of a kind of devices, which its registrations share, and how it is written."""
-
-    __slots__ = ("document", "objects")
-
-    def __init__(self, objects: Mapping[ObjectKey, str]) -> None:
-        self.objects = objects  # held, so that nothing else gets its id
-        self.document = {_to_path(key): version for key, version in objects.items()}
-
-
-_written: dict[int, _Objects] = {}
-
-
-def _objects_document(objects: Mapping[ObjectKey, str]) -> dict[str, str]:
-    if len(objects) > LARGEST_SHARED:
-        return _Objects(objects).document
-    known = _written.get(id(objects))
-    if known is None:
-        if len(_written) >= SHARED_LISTS:
-            del _written[next(iter(_written))]
-        known = _written[id(objects)] = _Objects(objects)
-    return known.document
 
 
 def _to_path(key: ObjectKey) -> str:

@@ -1,6 +1,5 @@
 """Register, Update and De-register (OMA-TS-LightweightM2M_Core-V1_2 §6.2), answered without a task per request."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -148,16 +147,7 @@ class RegistrationInterface:
             self._bus.publish(DeviceRegistered(endpoint, reregistered))
 
         created = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, registration.location))
-        self._admission.under_way += 1
-        answer = self._store("register", registration, created, announce)
-        if isinstance(answer, asyncio.Future):
-            answer.add_done_callback(self._written)
-        else:
-            self._admission.under_way -= 1
-        return answer
-
-    def _written(self, _: "asyncio.Future[FastResponse]") -> None:
-        self._admission.under_way -= 1
+        return self._store("register", registration, created, announce)
 
     # Update, §6.2.2
 
@@ -282,6 +272,8 @@ class RegistrationInterface:
             commit = self._mirror.put(registration)
         except StoreError as error:
             return self._later(operation, registration.endpoint, error)
+        self._admission.under_way += 1
+        commit.then(self._written)
         previous = self._registry.put(registration)
 
         def undo() -> None:
@@ -291,6 +283,9 @@ class RegistrationInterface:
                     self._registry.put(previous)
 
         return answer_after(commit, response, announce, self._limits.overload_retry, undo=undo)
+
+    def _written(self, _error: Exception | None) -> None:
+        self._admission.under_way -= 1
 
     def _watch(self, registration: Registration, *, elapsed: float = 0.0) -> None:
         lifetime, grace = registration.parameters.lifetime, self._limits.lifetime_grace

@@ -1,9 +1,7 @@
 """Send: data that devices report of their own accord (OMA-TS-LightweightM2M_Core-V1_2 §6.4.6)."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
 
@@ -17,10 +15,11 @@ from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.commit import answer_after
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.store.commit import Commit, all_of
 from lwm2m_ml.store.errors import StoreError
 
-Keeper = Callable[[DataSent], "asyncio.Future[None] | None"]
-"""Writes what was sent; the future is done when it is on disk. None: there is nothing to keep in it."""
+Keeper = Callable[[DataSent], Commit | None]
+"""Writes what was sent. None: there is nothing to keep in it."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,7 +69,7 @@ class Sends:
         self._on_heard(registration)
         event = DataSent(registration.endpoint, records, time.time())
         try:
-            kept = [future for keeper in self._keepers if (future := keeper(event)) is not None]
+            kept = [commit for keeper in self._keepers if (commit := keeper(event)) is not None]
         except StoreError as error:
             log.error("send put off", endpoint=registration.endpoint, reason=str(error))
             return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._retry_after)
@@ -78,5 +77,4 @@ class Sends:
         if not kept:
             self._bus.publish(event)
             return changed
-        commit: asyncio.Future[Any] = kept[0] if len(kept) == 1 else asyncio.gather(*kept)
-        return answer_after(commit, changed, lambda: self._bus.publish(event), self._retry_after)
+        return answer_after(all_of(kept), changed, lambda: self._bus.publish(event), self._retry_after)

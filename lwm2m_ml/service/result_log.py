@@ -7,6 +7,7 @@ import structlog
 
 from lwm2m_ml.server.events import DataSent
 from lwm2m_ml.service.results import InferenceResult, ResultReader
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.results import ResultRecord, ResultRepository
 
 log = structlog.get_logger(__name__)
@@ -52,8 +53,8 @@ class ResultLog:
                 break
         return tuple(found)
 
-    def keep(self, event: DataSent) -> "asyncio.Future[None] | None":
-        """Write the results in what a device sent; done when they are on disk. None when there is no result in it."""
+    def keep(self, event: DataSent) -> Commit | None:
+        """Write the results in what a device sent. None when there is no result in it."""
         dropped = self._reader.dropped.total()
         found = tuple(self._reader.read(event.endpoint, event.records, event.received_at))
         if self._reader.dropped.total() > dropped:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
+from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -12,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.store.errors import translate
+from lwm2m_ml.store.sqlite_rows import SqliteRows
 from lwm2m_ml.store.writer import Writer
 
 DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
@@ -47,6 +49,13 @@ def create_engine(url: str) -> AsyncEngine:
     return engine
 
 
+def create_plain_engine(url: URL) -> Engine:
+    """An engine for a SQLite file that works without an event loop."""
+    engine = create_sync_engine(url.set(drivername="sqlite"))
+    prepare(engine)
+    return engine
+
+
 def prepare(engine: Engine) -> None:
     """Give connections of an engine the settings that the store relies on."""
     if engine.dialect.name == "sqlite":
@@ -78,8 +87,8 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self.writer = Writer(engine)
         self._is_postgresql = engine.dialect.name == "postgresql"
+        self.writer = Writer(engine, None if self._is_postgresql else SqliteRows(create_plain_engine(engine.url)))
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         """All rows of a query."""

@@ -10,10 +10,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from lwm2m_ml.store.database import create_engine, parse_url, prepare
+from lwm2m_ml.store.database import create_engine, create_plain_engine, parse_url
 from lwm2m_ml.store.errors import StoreError, StoreTooNew, translate
 
 SCRIPTS = Path(__file__).parent / "migrations"
@@ -75,8 +74,7 @@ def _run(url: str, action: Callable[[Config], None]) -> None:
 
 def _run_on_sqlite(url: str, action: Callable[[Config], None]) -> None:
     """Use the driver without an event loop: a failing aiosqlite connection outlives a loop as short as this."""
-    engine = create_sync_engine(parse_url(url).set(drivername="sqlite"))
-    prepare(engine)
+    engine = create_plain_engine(parse_url(url))
     try:
         with engine.execution_options(lwm2m_ml_writer=True).begin() as connection:
             action(_config(connection))

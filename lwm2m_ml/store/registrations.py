@@ -1,20 +1,18 @@
 """Registrations as the LwM2M server mirrors them, so that devices are known after a restart."""
 
-import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select
 
 from lwm2m_ml.store import tables
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.database import Database
-from lwm2m_ml.store.rows import row_of
+from lwm2m_ml.store.row_statement import RowStatement
 
 
 @dataclass(frozen=True, slots=True)
 class RegistrationRecord:
-    """One registered device; `parameters` is the server's own JSON document, times are Unix seconds."""
+    """One registered device; `parameters` is a document of the server's own, times are Unix seconds."""
 
     endpoint: str
     location: str
@@ -25,7 +23,7 @@ class RegistrationRecord:
     version: str
     binding: str
     queue_mode: bool
-    parameters: Mapping[str, Any]
+    parameters: str
     registered_at: float
     updated_at: float
 
@@ -36,28 +34,16 @@ class RegistrationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         table = tables.registrations
-        self._put = database.upsert(table)
-        self._delete = delete(table).where(table.c.endpoint == bindparam("of_endpoint"))
-        self._touch = (
-            update(table)
-            .where(table.c.endpoint == bindparam("of_endpoint"))
-            .values(
-                updated_at=bindparam("now"), address_host=bindparam("from_host"), address_port=bindparam("from_port")
-            )
-        )
+        self._put = RowStatement(database.upsert(table), (one.name for one in fields(RegistrationRecord)))
+        self._delete = RowStatement(delete(table).where(table.c.endpoint == bindparam("endpoint")), ("endpoint",))
 
-    def put(self, record: RegistrationRecord) -> asyncio.Future[None]:
+    def put(self, record: RegistrationRecord) -> Commit:
         """Store a registration in place of the endpoint's earlier one."""
-        return self._database.writer.submit(self._put, row_of(record))
+        return self._database.writer.submit_rows(self._put, self._put.row_of(record))
 
-    def touch(self, endpoint: str, *, now: float, host: str, port: int) -> asyncio.Future[None]:
-        """Note that the device was heard of at `now` from this address."""
-        parameters = {"of_endpoint": endpoint, "now": now, "from_host": host, "from_port": port}
-        return self._database.writer.submit(self._touch, parameters)
-
-    def delete(self, endpoint: str) -> asyncio.Future[None]:
+    def delete(self, endpoint: str) -> Commit:
         """Forget an endpoint's registration."""
-        return self._database.writer.submit(self._delete, {"of_endpoint": endpoint})
+        return self._database.writer.submit_rows(self._delete, (endpoint,))
 
     async def all(self) -> tuple[RegistrationRecord, ...]:
         """Every registration, by endpoint."""

@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
 
 from sqlalchemy import delete, func, insert, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.database import Database
-from lwm2m_ml.store.rows import row_of
+from lwm2m_ml.store.row_statement import RowStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,16 @@ class ResultRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = insert(tables.results)
+        columns = (one.name for one in fields(ResultRecord) if one.name != "id")
+        self._insert = RowStatement(insert(tables.results), columns)
 
-    def add(self, record: ResultRecord) -> asyncio.Future[None]:
+    def add(self, record: ResultRecord) -> Commit:
         """Append a result."""
-        return self._database.writer.submit(self._insert, _new_row(record))
+        return self._database.writer.submit_rows(self._insert, self._insert.row_of(record))
 
-    def add_all(self, records: Sequence[ResultRecord]) -> asyncio.Future[None]:
+    def add_all(self, records: Sequence[ResultRecord]) -> Commit:
         """Append results, all of them or none."""
-        if len(records) == 1:
-            return self.add(records[0])
-        return self._database.writer.submit_all([(self._insert, _new_row(record)) for record in records])
+        return self._database.writer.submit_rows(self._insert, *map(self._insert.row_of, records))
 
     async def of_endpoint(
         self, endpoint: str, *, after_id: int = 0, model: str | None = None, limit: int = 10_000
@@ -72,9 +71,3 @@ class ResultRepository:
         """Forget results that arrived before a time."""
         old = tables.results.c.received_at < received_before
         return self._database.writer.submit(delete(tables.results).where(old))
-
-
-def _new_row(record: ResultRecord) -> dict[str, Any]:
-    row = row_of(record)
-    del row["id"]
-    return row

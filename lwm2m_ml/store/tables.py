@@ -40,7 +40,7 @@ registrations = Table(
     Column("version", String, nullable=False),
     Column("binding", String, nullable=False),
     Column("queue_mode", Boolean, nullable=False),
-    Column("parameters", JSON, nullable=False),
+    Column("parameters", Text, nullable=False),
     Column("registered_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
 )

@@ -1,22 +1,28 @@
 """Group commit: statements from everywhere are queued, written in one transaction, and acknowledged after its commit.
 
-One task owns the only connection that writes. It takes what has gathered while the last transaction was being
-committed, so that batches grow with load and a lone statement waits for nobody. A batch runs first without savepoints;
-when a statement fails, the batch is rolled back and written again with a savepoint around each piece of work, so that
-only the guilty one fails.
+One task writes. It takes what has gathered while the last transaction was being committed, so that batches grow with
+load and a lone statement waits for nobody. A batch runs first without savepoints; when a statement fails, the batch is
+rolled back and written again with a savepoint around each piece of work, so that only the guilty one fails.
+
+Rows that come by the ten thousand take a shorter way, where the database has one (`sqlite_rows`): neighbours in the
+queue that are rows are a transaction of their own.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from itertools import groupby
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Executable
+from sqlalchemy import Executable, FromClause
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, translate
+from lwm2m_ml.store.row_statement import Row, RowStatement, RowWrite
+from lwm2m_ml.store.sqlite_rows import Failures, Group, SqliteRows
 
 Result = TypeVar("Result")
 Parameters = Mapping[str, Any]
@@ -43,12 +49,16 @@ class Work:
 
 
 class Writer:
-    """The queue in front of the one writing connection."""
+    """The queue in front of the connection that writes."""
 
-    def __init__(self, engine: AsyncEngine, *, maximum_waiting: int = MAXIMUM_WAITING) -> None:
+    def __init__(
+        self, engine: AsyncEngine, rows: SqliteRows | None = None, *, maximum_waiting: int = MAXIMUM_WAITING
+    ) -> None:
+        """`rows` is the short way for rows; without it they go the way of all other work."""
         self._engine = engine.execution_options(lwm2m_ml_writer=True)
+        self._rows = rows
         self._maximum_waiting = maximum_waiting
-        self._waiting: deque[Work] = deque()
+        self._waiting: deque[Work | RowWrite] = deque()
         self._wakeup = asyncio.Event()
         self._closing = False
         self._loop = asyncio.get_running_loop()
@@ -57,10 +67,15 @@ class Writer:
     def submit(self, statement: Executable, parameters: Parameters | None = None) -> asyncio.Future[None]:
         """Queue one statement; the future resolves after the commit of its batch, or carries a `StoreError`.
 
-        Statements are written in the order of submission. The same statement object with different parameters is
-        cheapest: neighbours become one `executemany`.
+        Statements are written in the order of submission.
         """
         return self._put(Work(self._loop.create_future(), ((statement, parameters),)))
+
+    def submit_rows(self, statement: RowStatement, *rows: Row) -> Commit:
+        """Queue rows that are written together or not at all; the commit is settled with None or a `StoreError`."""
+        write = RowWrite(statement, rows)
+        self._queue(write)
+        return write
 
     def submit_all(self, statements: Sequence[tuple[Executable, Parameters | None]]) -> asyncio.Future[None]:
         """Queue several statements that are written together or not at all."""
@@ -93,15 +108,18 @@ class Writer:
         await self._task
 
     def _put(self, work: Work) -> asyncio.Future[Any]:
+        # A caller that went away still gets its write; nobody is left to hear of a failure, and that is no mistake.
+        work.future.add_done_callback(_retrieve_exception)
+        self._queue(work)
+        return work.future
+
+    def _queue(self, work: Work | RowWrite) -> None:
         if self._closing:
             raise StoreClosed
         if len(self._waiting) >= self._maximum_waiting:
             raise StoreOverloaded(len(self._waiting))
-        # A caller that went away still gets its write; nobody is left to hear of a failure, and that is no mistake.
-        work.future.add_done_callback(_retrieve_exception)
         self._waiting.append(work)
         self._wakeup.set()
-        return work.future
 
     async def _serve(self) -> None:
         while self._waiting or not self._closing:
@@ -109,13 +127,38 @@ class Writer:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAXIMUM_BATCH))]
             if not self._waiting and not self._closing:
                 self._wakeup.clear()
-            if batch:
-                await self._write(batch)
+            for kind, neighbours in groupby(batch, type):
+                if kind is RowWrite:
+                    await self._write_rows(cast("Sequence[RowWrite]", list(neighbours)))
+                else:
+                    await self._write(cast("Sequence[Work]", list(neighbours)))
+        if self._rows is not None:
+            await self._rows.close()
+        await asyncio.sleep(0)  # the last to hear of their commits do
+
+    # Rows
+
+    async def _write_rows(self, writes: Sequence[RowWrite]) -> None:
+        if self._rows is None:
+            failures = await self._write_rows_as_work(writes)
+        else:
+            failures = await self._rows.write(by_statement(writes))
+        # The next batch is on its way while those who wait for this one are told.
+        self._loop.call_soon(_settle, writes, failures)
+
+    async def _write_rows_as_work(self, writes: Sequence[RowWrite]) -> Failures:
+        works = [Work(self._loop.create_future(), one.executions()) for one in writes]
+        await self._write(works)
+        errors = [work.future.exception() for work in works]
+        return {one: cast("Exception", error) for one, error in zip(writes, errors, strict=True) if error is not None}
+
+    # Everything else
 
     async def _write(self, batch: Sequence[Work]) -> None:
         try:
             async with self._engine.begin() as connection:
-                await _run_together(connection, batch)
+                for work in batch:
+                    await work.run(connection)
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch[0], error)
@@ -144,31 +187,28 @@ class Writer:
                 _succeed(work)
 
 
-async def _run_together(connection: AsyncConnection, batch: Sequence[Work]) -> None:
-    """Run a batch in order, with neighbours of the same statement in one `executemany`."""
-    index = 0
-    while index < len(batch):
-        end = index
-        while end < len(batch) and _can_join(batch[index], batch[end]):
-            end += 1
-        if end - index > 1:
-            statement = batch[index].statements[0][0]
-            parameters = [work.statements[0][1] or {} for work in batch[index:end]]
-            await connection.execute(statement, parameters)
-        else:
-            await batch[index].run(connection)
-        index = max(end, index + 1)
+def by_statement(writes: Iterable[RowWrite]) -> Sequence[Group]:
+    """Put rows of one statement together, as far as the rows of each table stay in their order."""
+    groups: list[list[RowWrite]] = []
+    latest: dict[FromClause, list[RowWrite]] = {}
+    for write in writes:
+        statement = write.statement
+        group = latest.get(statement.table)
+        if group is None or group[0].statement is not statement:
+            group = latest[statement.table] = []
+            groups.append(group)
+        group.append(write)
+    return groups
 
 
-def _can_join(first: Work, other: Work) -> bool:
-    return (
-        len(first.statements) == len(other.statements) == 1
-        and first.function is None
-        and other.function is None
-        and first.statements[0][0] is other.statements[0][0]
-        and first.statements[0][1] is not None
-        and other.statements[0][1] is not None
-    )
+def _settle(writes: Sequence[RowWrite], failures: Failures) -> None:
+    if not failures:
+        for write in writes:
+            write.settle()
+        return
+    for write in writes:
+        error = failures.get(write)
+        write.settle(None if error is None else _as_store_error(error))
 
 
 def _succeed(work: Work) -> None:

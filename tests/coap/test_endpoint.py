@@ -22,6 +22,7 @@ from lwm2m_ml.coap import (
     FastRequest,
     FastResponse,
     NetworkError,
+    PendingResponse,
 )
 
 if TYPE_CHECKING:
@@ -378,7 +379,8 @@ async def test_an_idle_endpoint_is_small(bind: Bind) -> None:
 
 async def test_closing_while_requests_are_answered_leaves_nothing_behind(bind: Bind, quick: CoapSettings) -> None:
     """`filterwarnings = error` sees tasks that are left, and coroutines that never ran."""
-    never: asyncio.Future[FastResponse] = asyncio.get_running_loop().create_future()
+
+    never = PendingResponse()
 
     class Forever:
         async def render_to_pipe(self, _pipe: object) -> None:
@@ -398,7 +400,7 @@ async def test_closing_while_requests_are_answered_leaves_nothing_behind(bind: B
     for request in requests:
         with pytest.raises(EndpointClosed):
             await request
-    never.set_result(FastResponse(0x44))
+    never.give(FastResponse(0x44))
     await server.close()
 
 

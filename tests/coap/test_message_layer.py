@@ -18,6 +18,7 @@ from lwm2m_ml.coap import (
     FastResponse,
     PeerBusy,
     PeerReset,
+    PendingResponse,
     RequestTimeout,
 )
 from lwm2m_ml.coap.codec import RawMessage
@@ -44,10 +45,10 @@ class Later:
     """A handler whose answer comes when the test says so."""
 
     def __init__(self) -> None:
-        self.future: asyncio.Future[FastResponse] = asyncio.get_running_loop().create_future()
+        self.pending = PendingResponse()
 
     def __call__(self, _request: FastRequest) -> FastAnswer:
-        return self.future
+        return self.pending
 
 
 def get_to(endpoint: CoapEndpoint, peer: RawPeer, path: str = "x") -> aiocoap.Message:
@@ -174,7 +175,7 @@ async def test_a_slow_answer_follows_an_empty_acknowledgement(bind: Bind, peer: 
     request = RawMessage(CON, POST, 7, b"tok", [(11, b"slow")])
     assert await peer.ask(server.local_address, request) == RawMessage(ACK, EMPTY, 7)
     assert await peer.ask(server.local_address, request) == RawMessage(ACK, EMPTY, 7)
-    later.future.set_result(FastResponse(CHANGED))
+    later.pending.give(FastResponse(CHANGED))
     separate = await peer.receive()
     assert (separate.type, separate.code, separate.token) == (CON, CHANGED, b"tok")
     await peer.send(server.local_address, RawMessage(ACK, EMPTY, separate.message_id))
@@ -187,18 +188,28 @@ async def test_an_answer_that_is_ready_in_time_is_piggybacked(bind: Bind, peer: 
     handlers.add(POST, "slow", later)
     server = await bind(fast_handlers=handlers)
     await peer.send(server.local_address, RawMessage(CON, POST, 7, b"tok", [(11, b"slow")]))
-    asyncio.get_running_loop().call_soon(later.future.set_result, FastResponse(CHANGED))
+    asyncio.get_running_loop().call_soon(later.pending.give, FastResponse(CHANGED))
     assert await peer.receive() == RawMessage(ACK, CHANGED, 7, b"tok")
 
 
-async def test_a_future_that_fails_is_answered_5_00(bind: Bind, peer: RawPeer) -> None:
-    later = Later()
+async def test_a_task_that_fails_is_answered_5_00_and_a_cancelled_one_5_03(bind: Bind, peer: RawPeer) -> None:
+    tasks: list[asyncio.Future[FastResponse]] = []
+
+    def begin(_request: FastRequest) -> FastAnswer:
+        tasks.append(asyncio.get_running_loop().create_future())
+        return PendingResponse.of(tasks[-1])
+
     handlers = FastHandlers()
-    handlers.add(POST, "slow", later)
+    handlers.add(POST, "slow", begin)
     server = await bind(fast_handlers=handlers)
-    await peer.send(server.local_address, RawMessage(CON, POST, 7, b"tok", [(11, b"slow")]))
-    asyncio.get_running_loop().call_soon(later.future.set_exception, ValueError("no"))
-    assert (await peer.receive()).code == 0xA0
+    ends = (lambda: tasks[0].set_exception(ValueError("no")), lambda: tasks[1].cancel())  # noqa: PLW0108 - not there yet
+    for message_id, end in enumerate(ends):
+        await peer.send(server.local_address, RawMessage(CON, POST, message_id, b"tok", [(11, b"slow")]))
+        async with asyncio.timeout(5):
+            while len(tasks) <= message_id:  # noqa: ASYNC110 - the request travels through a socket
+                await asyncio.sleep(0.001)
+        end()
+        assert (await peer.receive()).code == (0xA0, 0xA3)[message_id]
 
 
 async def test_a_handler_that_raises_is_answered_5_00(bind: Bind, peer: RawPeer) -> None:

@@ -10,6 +10,7 @@ from aiocoap.numbers.codes import Code
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.errors import StoreError, StoreOverloaded
 
 
@@ -68,11 +69,11 @@ class Shelf:
 
     def __init__(self) -> None:
         self.asked: list[DataSent] = []
-        self.commits: list[asyncio.Future[None]] = []
+        self.commits: list[Commit] = []
 
-    def keep(self, event: DataSent) -> "asyncio.Future[None]":
+    def keep(self, event: DataSent) -> Commit:
         self.asked.append(event)
-        self.commits.append(asyncio.get_running_loop().create_future())
+        self.commits.append(Commit())
         return self.commits[-1]
 
 
@@ -90,11 +91,11 @@ async def test_a_device_is_thanked_when_every_keeper_is_done(running: Any, devic
     await device.register()
     sending = asyncio.create_task(device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110))
     await until_asked(first)
-    first.commits[0].set_result(None)
+    first.commits[0].settle()
     await asyncio.sleep(0.02)
     assert not sending.done()
     assert running.events.of(DataSent) == []
-    second.commits[0].set_result(None)
+    second.commits[0].settle()
     assert (await sending).code is Code.CHANGED
     assert await running.events.wait(DataSent) == first.asked
 
@@ -105,7 +106,7 @@ async def test_what_cannot_be_kept_is_sent_again(running: Any, device: Any) -> N
     await device.register()
     sending = asyncio.create_task(device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110))
     await until_asked(shelf)
-    shelf.commits[0].set_exception(StoreError("The disk is gone"))
+    shelf.commits[0].settle(StoreError("The disk is gone"))
     response = await sending
     assert (response.code, response.opt.max_age) == (Code.SERVICE_UNAVAILABLE, 10)
     assert running.events.of(DataSent) == []

@@ -17,7 +17,7 @@ RECORD = RegistrationRecord(
     version="1.1",
     binding="U",
     queue_mode=False,
-    parameters={"objects": [[3, 0, None]], "attributes": {"mac": "00:11"}},
+    parameters='{"objects": {"/3/0": "1.1"}}',
     registered_at=1000.5,
     updated_at=1000.5,
 )
@@ -33,12 +33,6 @@ async def test_a_new_registration_replaces_the_endpoints_earlier_one(store: Stor
     store.registrations.put(RECORD)
     await store.registrations.put(newer)
     assert await store.registrations.all() == (newer,)
-
-
-async def test_a_touch_changes_time_and_address_only(store: Store) -> None:
-    store.registrations.put(RECORD)
-    await store.registrations.touch(RECORD.endpoint, now=2000.25, host="::1", port=9)
-    assert await store.registrations.all() == (replace(RECORD, updated_at=2000.25, address_host="::1", address_port=9),)
 
 
 async def test_a_deleted_registration_is_gone(store: Store) -> None:

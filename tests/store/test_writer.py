@@ -3,19 +3,22 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy import event, insert, select, text
+from sqlalchemy import bindparam, delete, event, insert, select, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import RecordConflict, Store
-from lwm2m_ml.store.database import Database, create_engine
+from lwm2m_ml.store.database import PRAGMAS, Database, create_engine
 from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, StoreUnavailable
 from lwm2m_ml.store.migrate import upgrade
-from lwm2m_ml.store.tables import sequence_numbers
-from lwm2m_ml.store.writer import Writer
+from lwm2m_ml.store.row_statement import RowStatement, RowWrite
+from lwm2m_ml.store.tables import device_profiles, sequence_numbers
+from lwm2m_ml.store.writer import Writer, by_statement
 
 INSERT = insert(sequence_numbers)
 
@@ -151,13 +154,113 @@ async def test_a_database_that_refuses_to_commit_fails_the_batch_with_a_sentence
     await engine.dispose()
 
 
+# Rows
+
+
+PUT = RowStatement(sqlite.insert(sequence_numbers), ("name", "value"))
+OTHERS = RowStatement(sqlite.insert(device_profiles), ("endpoint", "profile", "updated_at"))
+
+
+async def values(database: Database) -> dict[str, int]:
+    return {row.name: row.value for row in await database.rows(select(sequence_numbers))}
+
+
+@pytest.fixture(params=[True, False], ids=["by the driver", "by SQLAlchemy"])
+async def rows_database(request: pytest.FixtureRequest, url: str) -> AsyncIterator[Database]:
+    """The short way, and the one of databases that have none."""
+    await upgrade(url)
+    database = Database(create_engine(url))
+    if not request.param:
+        await database.writer.close()
+        database.writer = Writer(database.engine)
+    yield database
+    await database.close()
+
+
+async def test_rows_are_there_when_their_commit_is_settled(rows_database: Database) -> None:
+    commits = [rows_database.writer.submit_rows(PUT, (str(number), number)) for number in range(700)]
+    for commit in commits:
+        await commit
+    assert await values(rows_database) == {str(number): number for number in range(700)}
+
+
+async def test_rows_and_statements_keep_their_order(rows_database: Database) -> None:
+    writer = rows_database.writer
+    writer.submit_rows(PUT, ("one", 1))
+    writer.submit(text("UPDATE sequence_numbers SET value = 2"))
+    writer.submit_rows(PUT, ("two", 1), ("three", 5))
+    await writer.submit(text("UPDATE sequence_numbers SET value = value * 10"))
+    assert await values(rows_database) == {"one": 20, "two": 10, "three": 50}
+
+
+async def test_a_failing_row_fails_alone(rows_database: Database) -> None:
+    commits = [rows_database.writer.submit_rows(PUT, (name, 0)) for name in ("a", "b", "a", "c")]
+    outcomes = await asyncio.gather(*commits, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [type(None), type(None), RecordConflict, type(None)]
+    assert await names(rows_database) == {"a", "b", "c"}
+
+
+async def test_rows_submitted_together_are_written_together_or_not_at_all(rows_database: Database) -> None:
+    before = rows_database.writer.submit_rows(PUT, ("before", 0))
+    together = rows_database.writer.submit_rows(PUT, ("x", 0), ("before", 0))
+    with pytest.raises(RecordConflict, match="contradicts"):
+        await together
+    await before
+    assert await names(rows_database) == {"before"}
+
+
+async def test_a_value_that_no_column_can_hold_fails_its_row_alone(database: Database) -> None:
+    absurd = database.writer.submit_rows(PUT, ("absurd", 1 << 70))
+    fine = database.writer.submit_rows(PUT, ("fine", 1))
+    with pytest.raises(OverflowError):
+        await absurd
+    await fine
+    assert await names(database) == {"fine"}
+
+
+async def test_close_writes_the_rows_that_are_queued(url: str) -> None:
+    await upgrade(url)
+    database = Database(create_engine(url))
+    commit = database.writer.submit_rows(PUT, ("late", 1))
+    await database.close()
+    assert commit.settled
+    with pytest.raises(StoreClosed):
+        database.writer.submit_rows(PUT, ("too late", 1))
+
+
+async def test_rows_that_meet_a_locked_database_fail_with_a_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await upgrade(url)
+    monkeypatch.setattr("lwm2m_ml.store.database.PRAGMAS", (*PRAGMAS, "PRAGMA busy_timeout = 1"))
+    database = Database(create_engine(url))
+    path = url.removeprefix("sqlite+aiosqlite:///")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    blocked = [database.writer.submit_rows(PUT, (str(number), 0)) for number in range(2)]
+    outcomes = await asyncio.gather(*blocked, return_exceptions=True)
+    other.close()
+    assert all(isinstance(outcome, StoreUnavailable) for outcome in outcomes)
+    await database.writer.submit_rows(PUT, ("afterwards", 0))
+    await database.close()
+
+
+def test_rows_of_one_statement_are_put_together_as_far_as_each_table_keeps_its_order() -> None:
+    remove = RowStatement(delete(sequence_numbers).where(sequence_numbers.c.name == bindparam("name")), ("name",))
+    queue = [PUT, OTHERS, PUT, remove, OTHERS, PUT]
+    writes = [RowWrite(statement, ()) for statement in queue]
+    groups = by_statement(writes)
+    assert [[writes.index(write) for write in group] for group in groups] == [[0, 2], [1, 4], [3], [5]]
+
+
 WRITE_UNTIL_KILLED = """
 import asyncio, sys
 from lwm2m_ml.store import Store
+from lwm2m_ml.store.results import ResultRecord
 
 async def client(store, name):
     while True:
-        print(name, await store.sequence_numbers.next(name), flush=True)
+        number = await store.sequence_numbers.next(name)
+        await store.results.add(ResultRecord(name, "digits", number, 7))
+        print(name, number, flush=True)
 
 async def main():
     store = await Store.open(sys.argv[1])
@@ -192,4 +295,5 @@ async def test_nothing_acknowledged_is_lost_by_kill_9(url: str) -> None:
     store = await Store.open(url)
     for name, value in acknowledged.items():
         assert await store.sequence_numbers.current(name) >= value
+        assert await store.results.count(name) >= value
     await store.close()

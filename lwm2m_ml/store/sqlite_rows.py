@@ -1,0 +1,123 @@
+"""Rows to SQLite, past SQLAlchemy: a connection and a thread of their own, few statements, one transaction a batch.
+
+The driver lets other threads go on while a statement runs, and has to wait for its turn again after each. Under load
+that wait is what a statement costs, so that hundreds of rows go into one.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+from sqlalchemy import Engine, PoolProxiedConnection
+from sqlalchemy.exc import DBAPIError
+
+from lwm2m_ml.store.row_statement import DriverStatement, Row, RowStatement, RowWrite
+
+Group = Sequence[RowWrite]
+"""Rows of one statement."""
+Failures = dict[RowWrite, Exception]
+"""Why writes failed; all others of their batch are on disk."""
+
+
+class SqliteRows:
+    """Writes batches of rows, each whole or without those that fail by their own fault."""
+
+    def __init__(self, engine: Engine) -> None:
+        """`engine` is synchronous and gives its connections the settings of the store."""
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, "store-rows")
+        self._connection: PoolProxiedConnection | None = None
+        self._statements: dict[RowStatement, DriverStatement] = {}
+
+    async def write(self, groups: Sequence[Group]) -> Failures:
+        """Write groups of rows in one transaction and return what failed."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._write, groups)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        self._thread.shutdown()
+
+    # What follows runs in the thread
+
+    def _write(self, groups: Sequence[Group]) -> Failures:
+        try:
+            self._write_together(groups)
+        except Exception as error:
+            writes = [write for group in groups for write in group]
+            return {writes[0]: _wrapped(error)} if len(writes) == 1 else self._write_one_by_one(writes)
+        return {}
+
+    def _write_together(self, groups: Sequence[Group]) -> None:
+        driver = self._begin()
+        try:
+            for group in groups:
+                self._execute(driver, group[0].statement, [row for write in group for row in write.rows])
+            driver.execute("COMMIT")
+        except BaseException:
+            _roll_back(driver)
+            raise
+
+    def _write_one_by_one(self, writes: Sequence[RowWrite]) -> Failures:
+        failures: Failures = {}
+        try:
+            driver = self._begin()
+            try:
+                for write in writes:
+                    error = self._try(driver, write)
+                    if error is not None:
+                        failures[write] = error
+                driver.execute("COMMIT")
+            except BaseException:
+                _roll_back(driver)
+                raise
+        except Exception as error:  # nothing of the batch is written
+            return dict.fromkeys(writes, _wrapped(error))
+        return failures
+
+    def _try(self, driver: sqlite3.Connection, write: RowWrite) -> Exception | None:
+        driver.execute("SAVEPOINT one")
+        try:
+            self._execute(driver, write.statement, write.rows)
+        except Exception as error:
+            driver.execute("ROLLBACK TO one")
+            return _wrapped(error)
+        finally:
+            driver.execute("RELEASE one")
+        return None
+
+    def _execute(self, driver: sqlite3.Connection, statement: RowStatement, rows: Sequence[Row]) -> None:
+        known = self._statements.get(statement)
+        if known is None:
+            known = self._statements[statement] = DriverStatement(statement, self._engine.dialect)
+        for chunk in known.chunks(rows):
+            driver.execute(known.text(len(chunk)), known.parameters(chunk))
+
+    def _begin(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        driver = cast("sqlite3.Connection", self._connection.driver_connection)
+        driver.execute("BEGIN IMMEDIATE")
+        return driver
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
+
+
+def _roll_back(driver: sqlite3.Connection) -> None:
+    """Undo; SQLite has done so by itself when the disk was full or broken."""
+    if driver.in_transaction:
+        driver.execute("ROLLBACK")
+
+
+def _wrapped(error: Exception) -> Exception:
+    """A driver's error as SQLAlchemy would raise it, which the store knows how to put into a sentence."""
+    if not isinstance(error, sqlite3.Error):
+        return error
+    wrapped = DBAPIError.instance("row", None, error, sqlite3.Error)
+    wrapped.__cause__ = error
+    return wrapped
