@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any, TextIO
 
@@ -17,12 +18,12 @@ def configure_logging(*, level: str = "info", as_json: bool = False, stream: Tex
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            Stamper(),
             structlog.processors.format_exc_info,
             _renderer(output, as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(output),
+        logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
@@ -34,6 +35,23 @@ def _renderer(output: TextIO, as_json: bool) -> Processor:
     if as_json:
         return structlog.processors.JSONRenderer()
     return structlog.dev.ConsoleRenderer() if output.isatty() else render_plain
+
+
+class Stamper:
+    """Adds the time as ISO 8601 in UTC. The part that changes once a second is written once a second."""
+
+    def __init__(self) -> None:
+        self._second = -1
+        self._text = ""
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        nanoseconds = time.time_ns()
+        second, rest = divmod(nanoseconds, 1_000_000_000)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        event["timestamp"] = f"{self._text}.{rest // 1000:06d}Z"
+        return event
 
 
 def render_plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -23,6 +24,17 @@ def test_a_plain_line_has_time_level_event_and_context() -> None:
     (line,) = out.getvalue().splitlines()
     assert "[info    ] device registered" in line
     assert line.endswith("endpoint=dev-1 lifetime=300")
+
+
+def test_the_time_is_the_present_one_to_the_microsecond() -> None:
+    out = io.StringIO()
+    configure_logging(as_json=True, stream=out)
+    before = datetime.now(UTC)
+    structlog.get_logger().info("first")
+    structlog.get_logger().info("second")
+    after = datetime.now(UTC)
+    first, second = (datetime.fromisoformat(json.loads(line)["timestamp"]) for line in out.getvalue().splitlines())
+    assert before - timedelta(microseconds=1) <= first <= second <= after
 
 
 @pytest.mark.parametrize("name", ["a b", "a\nfake", "", "a\x1b[31m"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap.codec import header
@@ -15,27 +14,22 @@ if TYPE_CHECKING:
 
 
 class DatagramRequest:
-    """Decides between a piggybacked and a separate response, and acknowledges in time."""
+    """Decides between a piggybacked and a separate response."""
 
-    __slots__ = ("_acknowledged", "_datagram", "_layer", "_timer", "confirmable", "remote", "size", "token")
+    __slots__ = ("_acknowledged", "_datagram", "_layer", "answered", "confirmable", "remote", "size", "token")
 
     def __init__(self, layer: MessageLayer, remote: Remote, datagram: bytes, token: bytes) -> None:
         self._layer = layer
         self._datagram = datagram
         self._acknowledged = False
-        self._timer: asyncio.TimerHandle | None = None
+        self.answered = False
         self.remote = remote
         self.token = token
         self.size = len(datagram)
         self.confirmable = datagram[0] >> 4 & 3 == CON
 
-    def expect_answer(self) -> None:
-        """The answer takes its time: acknowledge a confirmable request soon, before the peer repeats it."""
-        if self.confirmable:
-            layer = self._layer
-            self._timer = layer.loop.call_later(layer.settings.empty_ack_delay, self._acknowledge)
-
-    def _acknowledge(self) -> None:
+    def acknowledge(self) -> None:
+        """Say that the request is here and its answer will take its time."""
         self._acknowledged = True
         self._send_and_remember(b"\x60\x00" + self._datagram[2:4])
 
@@ -46,10 +40,10 @@ class DatagramRequest:
 
     def reply(self, code: int, tail: bytes) -> None:
         """Send the answer: in the acknowledgement when that has not left, else by itself; code 0 is no answer."""
-        self.cancel_timer()
+        self.answered = True
         if code == EMPTY:
             if self.confirmable and not self._acknowledged:
-                self._acknowledge()
+                self.acknowledge()
         elif self.confirmable and not self._acknowledged:
             message_id = self._datagram[2] << 8 | self._datagram[3]
             self._acknowledged = True
@@ -60,9 +54,3 @@ class DatagramRequest:
     def notify(self, code: int, tail: bytes, *, confirmable: bool, outcome: Outcome) -> Transmission:
         """Send a further response under the token of the request (RFC 7641 §4.2)."""
         return self._layer.transmit(self.remote, code, self.token, tail, confirmable=confirmable, outcome=outcome)
-
-    def cancel_timer(self) -> None:
-        """No acknowledgement by time any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

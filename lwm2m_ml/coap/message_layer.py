@@ -46,7 +46,17 @@ REQUEST_FIRST_NIBBLE = 0b0100
 class MessageLayer:
     """The message layer of one datagram transport."""
 
-    __slots__ = ("_closed", "_exchanges", "_requester", "_responder", "_send", "loop", "settings")
+    __slots__ = (
+        "_acknowledging",
+        "_closed",
+        "_exchanges",
+        "_requester",
+        "_responder",
+        "_send",
+        "_unanswered",
+        "loop",
+        "settings",
+    )
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder, send: SendDatagram) -> None:
         self.settings = settings
@@ -55,6 +65,8 @@ class MessageLayer:
         self._responder = responder
         self._send = send
         self._exchanges: dict[tuple[Remote, int], Exchange] = {}
+        self._unanswered: deque[tuple[float, DatagramRequest]] = deque()
+        self._acknowledging: asyncio.TimerHandle | None = None
         self._closed = False
 
     # Receiving
@@ -126,8 +138,23 @@ class MessageLayer:
         if isinstance(answer, tuple):
             incoming.reply(*answer)
         else:
-            incoming.expect_answer()
+            if message_type == CON:
+                self._acknowledge_soon(incoming, now)
             self._responder.answer_later(request, incoming, answer)
+
+    def _acknowledge_soon(self, incoming: DatagramRequest, now: float) -> None:
+        """The answer takes its time: acknowledge the request before the peer repeats it. One timer serves all."""
+        self._unanswered.append((now + self.settings.empty_ack_delay, incoming))
+        if self._acknowledging is None:
+            self._acknowledging = self.loop.call_at(self._unanswered[0][0], self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        unanswered, now = self._unanswered, self.loop.time()
+        while unanswered and (unanswered[0][1].answered or unanswered[0][0] <= now):
+            incoming = unanswered.popleft()[1]
+            if not incoming.answered:
+                incoming.acknowledge()
+        self._acknowledging = self.loop.call_at(unanswered[0][0], self._acknowledge) if unanswered else None
 
     def _refuse(self, datagram: bytes, remote: Remote, message_type: int, start: int, error: UnusableOption) -> None:
         """A critical option that cannot be used: 4.02 for CON, silence for NON (RFC 7252 §5.4.1)."""
@@ -282,6 +309,8 @@ class MessageLayer:
     def close(self) -> None:
         """Stop every timer; nothing is begun any more."""
         self._closed = True
+        if self._acknowledging is not None:
+            self._acknowledging.cancel()
         for exchange in list(self._exchanges.values()):
             exchange.remote.backlog = None
             self._forget(exchange)

@@ -97,11 +97,21 @@ def without(options: Iterable[Option], numbers: frozenset[int]) -> Options:
     return [option for option in options if option[0] not in numbers]
 
 
-def usable(options: Sequence[Option]) -> Options:
+def usable(options: Options) -> Options:
     """The options this endpoint understands; raises UnusableOption for a critical one it does not.
 
     Unknown elective options, and those with a value outside their format, are ignored (RFC 7252 §5.4.1, §5.4.3).
     """
+    previous = -1
+    for number, value in options:
+        format_ = OPTION_FORMATS.get(number)
+        if format_ is None or (number == previous and not format_[0]) or not format_[1] <= len(value) <= format_[2]:
+            return _without_unusable(options)
+        previous = number
+    return options
+
+
+def _without_unusable(options: Options) -> Options:
     kept: Options = []
     previous = -1
     for option in options:

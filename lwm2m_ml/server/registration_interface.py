@@ -33,6 +33,7 @@ from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord
 
 SEGMENT = "rd"
+LOCATION_BYTES = 8
 
 Rebind = Callable[[Remote, Remote], None]
 
@@ -124,8 +125,8 @@ class RegistrationInterface:
         now = time.time()
         registration = Registration(
             endpoint=endpoint,
-            location=secrets.token_urlsafe(9),
-            parameters=replace(parameters, endpoint=endpoint),
+            location=secrets.token_hex(LOCATION_BYTES),
+            parameters=parameters.named(endpoint),
             identity=request.remote.identity,
             remote=request.remote,
             registered_at=now,
