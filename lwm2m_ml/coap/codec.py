@@ -1,11 +1,17 @@
 """RFC 7252 §3 on bytes: one datagram to one message and back, strict about everything the section forbids."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap.errors import MalformedMessage
 from lwm2m_ml.coap.numbers import EMPTY
 from lwm2m_ml.coap.options import Option, Options
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.notification import Receipt
 
 MAXIMUM_OPTIONS = 64
 MAXIMUM_OPTION_NUMBER = 65535
@@ -25,6 +31,8 @@ class RawMessage:
     token: bytes = b""
     options: Options = field(default_factory=list)
     payload: bytes = b""
+    receipt: Receipt | None = None
+    """Where it waits for an acknowledgement that its reader may keep back."""
 
 
 def parse(datagram: bytes) -> RawMessage:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aiocoap.pipe import Pipe
 
     from lwm2m_ml.coap.endpoint import CoapEndpoint
+    from lwm2m_ml.coap.notification import Notification
 
 
 class EndpointContext(aiocoap.Context):  # type: ignore[misc]
@@ -83,7 +84,8 @@ class EndpointInterface(interfaces.RequestInterface):  # type: ignore[misc]
     async def _observe(self, pipe: Pipe) -> None:
         ended = asyncio.get_running_loop().create_future()
 
-        def on_notification(response: aiocoap.Message) -> None:
+        def on_notification(notification: Notification) -> None:
+            response = notification.message()
             goes_on = response.opt.observe is not None and int(response.code) < numbers.CONTINUE
             pipe.add_response(response, is_last=not goes_on)
             if not goes_on and not ended.done():

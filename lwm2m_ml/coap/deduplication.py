@@ -32,5 +32,9 @@ class AnswerRing:
             del answers[next(iter(answers))]
         answers[key] = (now + self._lifetime, answer)
 
+    def forget(self, datagram: bytes) -> None:
+        """Hear this message as a new one when it comes again."""
+        self._answers.pop(hash(datagram), None)
+
     def __len__(self) -> int:
         return len(self._answers)

@@ -8,6 +8,7 @@ One datagram comes in through `receive`. What it becomes:
                            else: options, fast handler, or the slow path      §5.2
     response ACK           ends the exchange, goes to the requester           §5.2.1
     response CON, NON      goes to the requester; ACK, or RST if unexpected   §5.2.2, §4.3
+                           (a notification may keep its ACK back)
     anything malformed     CON: RST, else ignored                             §4.2, §4.3
 """
 
@@ -26,6 +27,7 @@ from lwm2m_ml.coap.errors import CoapError, MalformedMessage, PeerBusy, PeerRese
 from lwm2m_ml.coap.exchange import Exchange
 from lwm2m_ml.coap.fast import FastRequest
 from lwm2m_ml.coap.incoming import DatagramRequest
+from lwm2m_ml.coap.notification import Receipt
 from lwm2m_ml.coap.numbers import ACK, BAD_OPTION, CON, EMPTY, NON, REQUEST_ENTITY_TOO_LARGE, RST, SIZE1
 from lwm2m_ml.coap.options import encode_uint, usable
 from lwm2m_ml.coap.round_trip import RoundTrip
@@ -174,11 +176,28 @@ class MessageLayer:
             if known:
                 self._send(known, remote)
             return
-        expected = self._hand_over(datagram, remote, message_type, start)
-        answer = (b"\x60\x00" if expected else b"\x70\x00") + datagram[2:4]
-        if message_type == CON or not expected:
-            self._send(answer, remote)
-        remote.answers.remember(datagram, answer if message_type == CON else NO_ANSWER_YET, now)
+        if message_type == NON:
+            remote.answers.remember(datagram, NO_ANSWER_YET, now)
+            if not self._hand_over(datagram, remote, NON, start):
+                self._send(b"\x70\x00" + datagram[2:4], remote)
+            return
+        receipt = Receipt(partial(self._settle, datagram, remote))
+        remote.answers.remember(datagram, NO_ANSWER_YET, now)
+        expected = self._hand_over(datagram, remote, CON, start, receipt)
+        if not receipt.kept_back:
+            self._confirm(datagram, remote, b"\x60\x00" if expected else b"\x70\x00")
+
+    def _settle(self, datagram: bytes, remote: Remote, accepted: bool) -> None:
+        """What was kept back is acknowledged, or forgotten, so that it is heard when the peer repeats it."""
+        if accepted:
+            self._confirm(datagram, remote, b"\x60\x00")
+        else:
+            remote.answers.forget(datagram)
+
+    def _confirm(self, datagram: bytes, remote: Remote, head: bytes) -> None:
+        answer = head + datagram[2:4]
+        remote.answers.remember(datagram, answer, self.loop.time())
+        self._send(answer, remote)
 
     def _receive_piggybacked(self, datagram: bytes, remote: Remote, start: int) -> None:
         exchange = self._exchanges.get((remote, datagram[2] << 8 | datagram[3]))
@@ -188,12 +207,14 @@ class MessageLayer:
         if not self._hand_over(datagram, remote, ACK, start):
             exchange.outcome(None)
 
-    def _hand_over(self, datagram: bytes, remote: Remote, message_type: int, start: int) -> bool:
+    def _hand_over(
+        self, datagram: bytes, remote: Remote, message_type: int, start: int, receipt: Receipt | None = None
+    ) -> bool:
         """Give a response to whoever waits for it; False when nobody does or it cannot be used."""
         token = datagram[HEADER:start]
         try:
             options, payload = parse_options(datagram, start)
-            message = RawMessage(message_type, datagram[1], 0, token, usable(options), payload)
+            message = RawMessage(message_type, datagram[1], 0, token, usable(options), payload, receipt)
         except CoapError as error:
             if message_type == ACK:
                 self._requester.fail(remote, token, error)

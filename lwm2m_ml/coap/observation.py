@@ -12,6 +12,7 @@ import structlog
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.messages import to_message
+from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.coap.options import first, first_uint, without
 from lwm2m_ml.coap.transfer import Transfer
 
@@ -33,7 +34,7 @@ DEREGISTER = b"\x01"
 CANCEL_TIMEOUT = 10.0
 OBSERVE_OPTION = frozenset({numbers.OBSERVE})
 
-OnNotification = Callable[["aiocoap.Message"], None]
+OnNotification = Callable[[Notification], None]
 
 
 class Observation:
@@ -42,6 +43,7 @@ class Observation:
     __slots__ = (
         "_answer",
         "_first",
+        "_loop",
         "_notified_at",
         "_on_notification",
         "_request",
@@ -61,6 +63,7 @@ class Observation:
         request: OutgoingRequest,
         on_notification: OnNotification,
     ) -> None:
+        self._loop = asyncio.get_running_loop()
         self._requester = requester
         self._settings = settings
         self._request = replace(request, options=without(request.options, OBSERVE_OPTION), confirmable=True)
@@ -75,7 +78,7 @@ class Observation:
 
     async def start(self) -> None:
         """Register with the peer and wait for the first answer; failures are raised."""
-        self._first = asyncio.get_running_loop().create_future()
+        self._first = self._loop.create_future()
         self._waiting = self._requester.start(self._with_observe(REGISTER), self._on_response, self._on_failure)
         try:
             answer = await self._first
@@ -91,7 +94,7 @@ class Observation:
 
     async def _start_again(self, challenge: bytes) -> RawMessage:
         """The peer wants proof that we are here and now: it gets its Echo value back (RFC 9175 §2.3)."""
-        self._first = asyncio.get_running_loop().create_future()
+        self._first = self._loop.create_future()
         request = self._with_observe(REGISTER)
         request = replace(request, options=[*request.options, (numbers.ECHO, challenge)])
         self._waiting = self._requester.start(request, self._on_response, self._on_failure)
@@ -120,16 +123,22 @@ class Observation:
 
     def _accept(self, sequence: int) -> None:
         self._sequence = sequence
-        self._notified_at = asyncio.get_running_loop().time()
+        self._notified_at = self._loop.time()
 
     def _is_fresh(self, sequence: int) -> bool:
         """RFC 7641 §3.4: later, or so late that numbers mean nothing; over TCP they never do (RFC 8323 §7.1)."""
         if self.remote.channel.ordered:
             return True
         known = self._sequence
-        if asyncio.get_running_loop().time() > self._notified_at + SEQUENCE_AGE:
+        if self._loop.time() > self._notified_at + SEQUENCE_AGE:
             return True
         return (known < sequence < known + SEQUENCE_HALF) or known > sequence + SEQUENCE_HALF
+
+    def expect_again(self, message: RawMessage) -> None:
+        """A notification was not accepted: it is fresh when its sender repeats it."""
+        sequence = first_uint(message.options, numbers.OBSERVE)
+        if sequence is not None and sequence == self._sequence:
+            self._sequence = (sequence - 1) % (2 * SEQUENCE_HALF)
 
     def _on_failure(self, error: CoapError) -> None:
         self.active = False
@@ -144,11 +153,12 @@ class Observation:
         if first(message.options, numbers.BLOCK2) is None:
             self._call(message)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._complete_and_call(message))
+            self._task = self._loop.create_task(self._complete_and_call(message))
 
     async def _complete_and_call(self, message: RawMessage) -> None:
+        """Its first part has been acknowledged: what its sender waits for now is to be asked for the others."""
         try:
-            self._call(await self._whole(message))
+            self._call(replace(await self._whole(message), receipt=None))
         except CoapError as error:
             logger.warning("A notification could not be completed", remote=self.remote.hostinfo, error=str(error))
 
@@ -158,7 +168,7 @@ class Observation:
 
     def _call(self, message: RawMessage) -> None:
         try:
-            self._on_notification(self._message(message))
+            self._on_notification(Notification(message, self))
         except Exception:
             logger.exception("The receiver of a notification failed", remote=self.remote.hostinfo)
 
@@ -172,7 +182,7 @@ class Observation:
             return
         token = self._waiting.token
         self.forget()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[None] = self._loop.create_future()
 
         def on_response(_response: RawMessage) -> bool:
             on_failure(None)

@@ -15,11 +15,18 @@ def decode_answer(
     registration: Registration, response: aiocoap.Message, path: ObjectPath, catalogues: Catalogues
 ) -> tuple[Record, ...]:
     """What an answer about `path` says, by its own content format, which need not be the one asked for."""
-    content_format = response.opt.content_format
+    told = response.opt.content_format
+    return decode_payload(registration, response.payload, None if told is None else int(told), path, catalogues)
+
+
+def decode_payload(
+    registration: Registration, payload: bytes, content_format: int | None, path: ObjectPath, catalogues: Catalogues
+) -> tuple[Record, ...]:
+    """What a payload about `path` says; text where no format is told."""
     try:
         return decode(
-            response.payload,
-            ContentFormat.TEXT if content_format is None else int(content_format),
+            payload,
+            ContentFormat.TEXT if content_format is None else content_format,
             path,
             catalogues.of(registration.parameters),
         )

@@ -2,27 +2,30 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
-import aiocoap
 import structlog
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.coap.observation import Observation
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.composite import read_request
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.server.answers import decode_answer
+from lwm2m_ml.server.answers import decode_answer, decode_payload
 from lwm2m_ml.server.catalogues import Catalogues
-from lwm2m_ml.server.errors import DeviceBusy, UnusableAnswer
+from lwm2m_ml.server.errors import DeviceBusy, UnusableAnswer, describe
 from lwm2m_ml.server.events import Notified
 from lwm2m_ml.server.exchange import Exchange, Outgoing
 from lwm2m_ml.server.formats import Formats, answer_format, without_names
+from lwm2m_ml.server.keepers import Keepers
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.observations import ObservationRecord, ObservationRepository
 
 MAXIMUM_PER_DEVICE = 256
@@ -42,6 +45,7 @@ class Observations:
         catalogues: Catalogues,
         *,
         repository: ObservationRepository,
+        keepers: Keepers,
         bus: Bus,
     ) -> None:
         self._registry = registry
@@ -49,6 +53,7 @@ class Observations:
         self._formats = formats
         self._catalogues = catalogues
         self._repository = repository
+        self._keepers = keepers
         self._bus = bus
         self._observed: dict[str, dict[Target, Observed]] = {}
         self._restoring: dict[str, asyncio.Task[None]] = {}
@@ -189,36 +194,62 @@ class Observations:
 
         async def bounded() -> Observation:
             async with asyncio.timeout(limit):
-                return await self._exchange.coap.observe(message, lambda one: self._notified(observed, one))
+                return await self._exchange.coap.observe(message, partial(self._notified, observed))
 
         observation = await self._exchange.guard(observed.endpoint, outgoing, bounded())
         self._exchange.check(observed.endpoint, outgoing, observation.response)
         return observation
 
-    def _notified(self, observed: Observed, message: aiocoap.Message) -> None:
+    def _notified(self, observed: Observed, notification: Notification) -> None:
         endpoint = observed.endpoint
         registration = self._registry.find(endpoint)
         if registration is None:
             return
         self._exchange.heard(registration)
-        if not message.code.is_successful():
-            path, code = str(observed.target), str(message.code)
+        if not notification.is_successful:
+            path, code = str(observed.target), describe(notification.code)
             log.warning("observation ended by the device", endpoint=endpoint, path=path, code=code)
             observed.forget()
             return
         try:
-            records = decode_answer(registration, message, observed.target.path, self._catalogues)
+            records = decode_payload(
+                registration,
+                notification.payload,
+                notification.content_format,
+                observed.target.path,
+                self._catalogues,
+            )
         except UnusableAnswer as error:
             path, reason = str(observed.target), str(error)
             log.warning("notification not understood", endpoint=endpoint, path=path, reason=reason)
             return
-        self._accept(observed, records)
+        self._accept(observed, records, notification)
 
-    def _accept(self, observed: Observed, records: tuple[Record, ...]) -> None:
+    def _accept(
+        self, observed: Observed, records: tuple[Record, ...], notification: Notification | None = None
+    ) -> None:
+        """Take in new values: the device hears that they arrived, and the bus of them, when they are kept."""
         observed.records = records
         _call(observed.callbacks, observed)
         target = observed.target
-        self._bus.publish(Notified(observed.endpoint, target.path, records, time.time(), prefix=target.prefix))
+        event = Notified(observed.endpoint, target.path, records, time.time(), prefix=target.prefix)
+        try:
+            commit = self._keepers.keep(event)
+        except StoreError as error:
+            self._kept(event, None if notification is None else notification.keep_back(), error)
+            return
+        if commit is None:
+            self._bus.publish(event)
+        else:
+            commit.then(partial(self._kept, event, None if notification is None else notification.keep_back()))
+
+    def _kept(self, event: Notified, acknowledge: Callable[[bool], None] | None, error: Exception | None) -> None:
+        if acknowledge is not None:
+            acknowledge(error is None)
+        if error is None:
+            self._bus.publish(event)
+        else:
+            log.error("notification not kept", endpoint=event.endpoint, path=str(event.path), reason=str(error))
 
 
 def _outgoing(target: Target, content_format: int | None) -> Outgoing:

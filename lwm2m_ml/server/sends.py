@@ -14,12 +14,9 @@ from lwm2m_ml.lwm2m.send import URI_PATH, SendError, parse_send
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.commit import answer_after
 from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.server.keepers import Keepers
 from lwm2m_ml.server.registration import Registration
-from lwm2m_ml.store.commit import Commit, all_of
 from lwm2m_ml.store.errors import StoreError
-
-Keeper = Callable[[DataSent], Commit | None]
-"""Writes what was sent. None: there is nothing to keep in it."""
 
 log = structlog.get_logger(__name__)
 
@@ -33,6 +30,7 @@ class Sends:
         catalogues: Catalogues,
         bus: Bus,
         *,
+        keepers: Keepers,
         retry_after: int,
         on_heard: Callable[[Registration], None],
     ) -> None:
@@ -42,15 +40,7 @@ class Sends:
         self._bus = bus
         self._retry_after = retry_after
         self._on_heard = on_heard
-        self._keepers: list[Keeper] = []
-
-    def add_keeper(self, keeper: Keeper) -> None:
-        """Answer a Send only after this keeper has written what it keeps."""
-        self._keepers.append(keeper)
-
-    def remove_keeper(self, keeper: Keeper) -> None:
-        """Ask this keeper no more."""
-        self._keepers.remove(keeper)
+        self._keepers = keepers
 
     def add_to(self, handlers: FastHandlers) -> None:
         """Answer requests to /dp through an endpoint's table."""
@@ -69,12 +59,12 @@ class Sends:
         self._on_heard(registration)
         event = DataSent(registration.endpoint, records, time.time())
         try:
-            kept = [commit for keeper in self._keepers if (commit := keeper(event)) is not None]
+            commit = self._keepers.keep(event)
         except StoreError as error:
             log.error("send put off", endpoint=registration.endpoint, reason=str(error))
             return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._retry_after)
         changed = FastResponse(ResponseCode.CHANGED)
-        if not kept:
+        if commit is None:
             self._bus.publish(event)
             return changed
-        return answer_after(all_of(kept), changed, lambda: self._bus.publish(event), self._retry_after)
+        return answer_after(commit, changed, lambda: self._bus.publish(event), self._retry_after)

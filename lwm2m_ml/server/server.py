@@ -21,6 +21,7 @@ from lwm2m_ml.server.downloads import Downloads, Route
 from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
+from lwm2m_ml.server.keepers import Keeper, Keepers
 from lwm2m_ml.server.listening import Addresses, Listening, listen, uri
 from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
@@ -30,7 +31,7 @@ from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registration_interface import RegistrationInterface
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.request_queue import RequestQueue
-from lwm2m_ml.server.sends import Keeper, Sends
+from lwm2m_ml.server.sends import Sends
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.server.statistics import OperationStatistics
 from lwm2m_ml.store import Store, StoreError
@@ -65,6 +66,7 @@ class Lwm2mServer:
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
         self._presences = Presences(awake_seconds=limits.awake_time)
+        self._keepers = Keepers()
         self._exchange = Exchange(self.registry, self._presences, limits)
         self._observations = Observations(
             self.registry,
@@ -72,6 +74,7 @@ class Lwm2mServer:
             self._formats,
             self._catalogues,
             repository=store.observations,
+            keepers=self._keepers,
             bus=bus,
         )
         self.devices = DeviceOperations(self._exchange, self._formats, self._catalogues, self._observations)
@@ -104,6 +107,7 @@ class Lwm2mServer:
             self._registrations.speaker,
             self._catalogues,
             bus,
+            keepers=self._keepers,
             retry_after=limits.overload_retry,
             on_heard=self._heard,
         )
@@ -124,12 +128,12 @@ class Lwm2mServer:
         return own_certificate_pem(self._own)
 
     def add_keeper(self, keeper: Keeper) -> None:
-        """Answer each Send only after `keeper` has written what it keeps of it."""
-        self._sends.add_keeper(keeper)
+        """Answer Sends and confirmable notifications only after `keeper` has written what it keeps of them."""
+        self._keepers.add(keeper)
 
     def remove_keeper(self, keeper: Keeper) -> None:
         """Ask this keeper no more."""
-        self._sends.remove_keeper(keeper)
+        self._keepers.remove(keeper)
 
     @property
     def statistics(self) -> OperationStatistics:

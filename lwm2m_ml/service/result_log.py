@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import structlog
 
-from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.results import ResultRecord, ResultRepository
@@ -16,6 +18,7 @@ RETENTION = 30 * 86400.0
 PRUNE_INTERVAL = 3600.0
 PAGE = 2_000
 LARGEST_ANSWER = 10_000
+REMEMBERED_SERIES = 100_000
 
 
 class ResultLog:
@@ -25,6 +28,8 @@ class ResultLog:
         self._repository = repository
         self._reader = reader
         self._pruning: asyncio.Task[None] | None = None
+        self._latest: dict[tuple[str, int | None], int] = {}
+        """The last number of each series, by which a notification of a result that was sent, too, is known."""
 
     def start(self) -> None:
         """Forget old results from now on."""
@@ -53,18 +58,36 @@ class ResultLog:
                 break
         return tuple(found)
 
-    def keep(self, event: DataSent) -> Commit | None:
-        """Write the results in what a device sent. None when there is no result in it."""
+    def keep(self, event: DataSent | Notified) -> Commit | None:
+        """Write the results in what a device sent or notified. None when there is no result in it."""
         dropped = self._reader.dropped.total()
-        found = tuple(self._reader.read(event.endpoint, event.records, event.received_at))
+        found = self._reader.read(event.endpoint, event.records, event.received_at)
         if self._reader.dropped.total() > dropped:
             log.warning("absurd results dropped", endpoint=event.endpoint, dropped=self.dropped)
-        return self._repository.add_all([_to_record(result) for result in found]) if found else None
+        if isinstance(event, Notified):
+            found = tuple(result for result in found if self._latest.get(_series(result)) != result.number)
+        if not found:
+            return None
+        commit = self._repository.add_all([_to_record(result) for result in found])
+        commit.then(partial(self._kept, found))
+        return commit
+
+    def _kept(self, results: Sequence[InferenceResult], error: Exception | None) -> None:
+        if error is None:
+            for result in results:
+                series = _series(result)
+                if series not in self._latest and len(self._latest) >= REMEMBERED_SERIES:
+                    del self._latest[next(iter(self._latest))]
+                self._latest[series] = result.number
 
     async def _prune(self) -> None:
         while True:
             self._repository.delete_before(time.time() - RETENTION)
             await asyncio.sleep(PRUNE_INTERVAL)
+
+
+def _series(result: InferenceResult) -> tuple[str, int | None]:
+    return result.endpoint, result.slot
 
 
 def _to_record(result: InferenceResult) -> ResultRecord:

@@ -1,6 +1,7 @@
 """Notifications as devices really send them: timestamped, out of order, about other paths, confirmable."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import cbor2
@@ -12,6 +13,8 @@ from aiocoap.numbers.types import Type
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.events import DataSent, Notified
+from lwm2m_ml.store.commit import Commit
+from lwm2m_ml.store.errors import StoreOverloaded
 
 FREE = ObjectPath(3, 0, 10)
 DEVICE = ObjectPath(3, 0)
@@ -91,6 +94,61 @@ async def test_confirmable_and_other_notifications_arrive(running: Any, device: 
     response.opt.observe = 5
     pipe.add_response(response, is_last=False)
     events = await running.events.wait(Notified, 2)
+    assert events[1].records == (Record(FREE, 90),)
+
+
+async def notify_confirmably(device: Any, payload: bytes, sequence: int) -> None:
+    (pipe,) = device.site.pipes
+    response = Message(code=Code.CONTENT, payload=payload, content_format=TEXT, _mtype=Type.CON)
+    response.opt.observe = sequence
+    pipe.add_response(response, is_last=False)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the message travels through a socket
+            await asyncio.sleep(0.001)
+
+
+async def test_a_confirmable_notification_is_acknowledged_when_it_is_on_disk(running: Any, device: Any) -> None:
+    commits: list[Commit] = []
+
+    def keep(_event: object) -> Commit:
+        commits.append(Commit())
+        return commits[-1]
+
+    await device.register()
+    observable(device)
+    await running.server.devices.observe("dev", FREE)
+    running.server.add_keeper(keep)
+    remote = device.endpoint.remote(*running.server.coap_address)
+    await notify_confirmably(device, b"90", 5)
+    await until(lambda: commits)
+    await asyncio.sleep(0.02)
+    assert remote.in_flight == 1
+    assert len(running.events.of(Notified)) == 1
+    commits[0].settle()
+    await until(lambda: remote.in_flight == 0)
+    assert len(await running.events.wait(Notified, 2)) == 2
+
+
+async def test_a_notification_that_cannot_be_kept_is_not_acknowledged_but_heard_again(
+    running: Any, device: Any
+) -> None:
+    attempts: list[object] = []
+
+    def keep(event: object) -> None:
+        attempts.append(event)
+        if len(attempts) == 1:
+            raise StoreOverloaded(500_000)
+
+    await device.register()
+    observable(device)
+    await running.server.devices.observe("dev", FREE)
+    running.server.add_keeper(keep)
+    await notify_confirmably(device, b"90", 5)
+    events = await running.events.wait(Notified, 2)
+    assert len(attempts) == 2
     assert events[1].records == (Record(FREE, 90),)
 
 

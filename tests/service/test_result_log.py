@@ -8,7 +8,7 @@ import pytest
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.server.events import DataSent
+from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.service.result_log import ResultLog
 from lwm2m_ml.service.results import ResultReader
 from lwm2m_ml.store import Store
@@ -72,3 +72,16 @@ async def test_results_of_one_message_are_on_disk_when_it_is_kept(results: Resul
     assert commit is not None
     await commit
     assert await store.results.count("device") == 2
+
+
+async def test_a_notified_result_is_kept_unless_it_is_there_already(results: ResultLog) -> None:
+    await send(results, 1)
+    kept = []
+    for number in (1, 2, 2):
+        records = tuple(Record(ObjectPath(42771, 0, resource), value) for resource, value in ((5, number), (1, 3)))
+        commit = results.keep(Notified("device", ObjectPath(42771, 0), records, time.time()))
+        kept.append(commit is not None)
+        if commit is not None:
+            await commit
+    assert kept == [False, True, False]
+    assert [result.number for result in await results.results("device")] == [1, 2]

@@ -10,6 +10,7 @@ Only credentials that the lookup knows cost memory, so the dictionary needs no b
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -206,7 +207,7 @@ class OscoreLayer:
         remote.bytes_in += len(message.payload)
         if carrier is not remote.carrier:
             remote.travel(carrier)
-        return remote, RawMessage(message.type, inner.code, message.message_id, message.token, options, inner.payload)
+        return remote, replace(message, code=inner.code, options=options, payload=inner.payload)
 
     def forget(self, token: bytes) -> None:
         """Nobody waits for responses with this token."""
