@@ -14,6 +14,8 @@ from lwm2m_ml.lwm2m.versions import Version
 class ResourceType(enum.Enum):
     """The type of a resource's value, named as in definition files (Core TS V1_2 Appendix C)."""
 
+    __hash__ = object.__hash__  # members are the only ones of their kind; Enum hashes their names, in Python
+
     NONE = ""
     STRING = "String"
     INTEGER = "Integer"

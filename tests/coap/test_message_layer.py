@@ -202,13 +202,15 @@ async def test_a_task_that_fails_is_answered_5_00_and_a_cancelled_one_5_03(bind:
     handlers = FastHandlers()
     handlers.add(POST, "slow", begin)
     server = await bind(fast_handlers=handlers)
-    ends = (lambda: tasks[0].set_exception(ValueError("no")), lambda: tasks[1].cancel())  # noqa: PLW0108 - not there yet
-    for message_id, end in enumerate(ends):
+    for message_id, error in enumerate((ValueError("no"), asyncio.CancelledError())):
         await peer.send(server.local_address, RawMessage(CON, POST, message_id, b"tok", [(11, b"slow")]))
         async with asyncio.timeout(5):
             while len(tasks) <= message_id:  # noqa: ASYNC110 - the request travels through a socket
                 await asyncio.sleep(0.001)
-        end()
+        if isinstance(error, ValueError):
+            tasks[message_id].set_exception(error)
+        else:
+            tasks[message_id].cancel()
         assert (await peer.receive()).code == (0xA0, 0xA3)[message_id]
 
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 class Observed:
     """A resource of a hand-written peer under observation; keeps every acknowledgement back."""
 
-    def __init__(self, peer: RawPeer, endpoint: CoapEndpoint, token: bytes) -> None:
+    def __init__(self, peer: RawPeer, endpoint: CoapEndpoint) -> None:
         self.peer = peer
         self.endpoint = endpoint
-        self.token = token
+        self.token = b""
         self.heard: list[Notification] = []
         self.releases: list[Callable[[bool], None]] = []
 
@@ -49,14 +49,13 @@ async def observed(bind: Bind, peer: RawPeer) -> Observed:
     endpoint = await bind()
     request = aiocoap.Message(code=aiocoap.GET, observe=0)
     request.remote = endpoint.remote(*peer.address)
-    found: list[Observed] = []
-    observing = asyncio.create_task(endpoint.observe(request, lambda one: found[0].hear(one)))
+    observed = Observed(peer, endpoint)
+    observing = asyncio.create_task(endpoint.observe(request, observed.hear))
     asked, address = await peer.receive_from()
-    found.append(Observed(peer, endpoint, asked.token))
+    observed.token = asked.token
     await peer.send(address, RawMessage(ACK, CONTENT, asked.message_id, asked.token, [(OBSERVE, b"\x01")], b"1"))
-    observation = await observing
-    assert observation.active
-    return found[0]
+    assert (await observing).active
+    return observed
 
 
 async def test_it_is_acknowledged_when_it_is_released_and_again_when_it_is_repeated(observed: Observed) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import re
 import struct
 from datetime import datetime
 from decimal import Decimal
@@ -48,7 +50,7 @@ def load_cbor(payload: bytes) -> object:
     Tagged times come as Unix seconds and decimal fractions as floats.
     """
     try:
-        tagged = _check_structure(payload)
+        tagged = not _is_flat_pack(payload) and _check_structure(payload)
     except IndexError as error:
         raise CodecError("A CBOR payload ends too early", hint=_HINT) from error
     try:
@@ -56,6 +58,35 @@ def load_cbor(payload: bytes) -> object:
         return _without_tags(item) if tagged else item
     except _DECODE_ERRORS as error:
         raise CodecError(f"A CBOR payload is malformed ({str(error)[:80]})", hint=_HINT) from error
+
+
+def _short_strings(longest: int) -> bytes:
+    """A pattern of byte and text strings whose length stands in their first byte."""
+    return b"|".join(rb"[\x%02x\x%02x].{%d}" % (0x40 + length, 0x60 + length, length) for length in range(longest + 1))
+
+
+# What most packs are: an array of maps of numbers, simple values and short strings. Each first byte has one
+# alternative, so that matching takes one pass over the payload.
+_FLAT_ITEM = (
+    rb"(?:[\x00-\x17\x20-\x37\xf4-\xf7]|[\x18\x38].|[\x19\x39\xf9]..|[\x1a\x3a\xfa].{4}|[\x1b\x3b\xfb].{8}|"
+    + _short_strings(23)
+    + rb")"
+)
+_FLAT_MAP = b"(?:" + b"|".join(rb"\x%02x%b{%d}" % (0xA0 + pairs, _FLAT_ITEM, 2 * pairs) for pairs in range(1, 6)) + b")"
+_LARGEST_FLAT_PACK = 16
+
+
+@functools.cache
+def _flat_pack(first: int) -> re.Pattern[bytes] | None:
+    """The pattern of flat packs that begin with this byte."""
+    count = first - 0x80
+    return re.compile(rb".%b{%d}" % (_FLAT_MAP, count), re.DOTALL) if 0 < count <= _LARGEST_FLAT_PACK else None
+
+
+def _is_flat_pack(payload: bytes) -> bool:
+    """Tell whether a payload is a pack of the usual shape, without looking at each of its items in Python."""
+    pattern = _flat_pack(payload[0]) if payload else None
+    return pattern is not None and pattern.fullmatch(payload) is not None
 
 
 def _check_structure(payload: bytes) -> bool:

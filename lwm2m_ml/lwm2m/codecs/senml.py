@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from lwm2m_ml.lwm2m.codecs.codec_error import MAX_RECORDS, CodecError
-from lwm2m_ml.lwm2m.codecs.typed import resource_type, typed
-from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.codecs.typed import exact_type, resource_type, typed
+from lwm2m_ml.lwm2m.definitions import Catalogue, ResourceType
 from lwm2m_ml.lwm2m.path import ObjectPath, PathError
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value, ValueFormatError
@@ -17,7 +18,8 @@ Label = int | str
 """What stands before an item: a short text in JSON, mostly a number in CBOR."""
 
 _MAX_TIME = 2.0**53
-
+REMEMBERED_BASES = 256
+REMEMBERED_NAMES = 256
 
 _VERSION = 10
 
@@ -63,31 +65,72 @@ class _Bases:
         self.value = 0.0
 
 
+class _Names:
+    """What names mean below a base: the paths, and the types of the resources there.
+
+    Devices say the same few names again and again. Names that mean nothing are not remembered.
+    """
+
+    __slots__ = ("_base", "_catalogue", "_known")
+
+    def __init__(self, base: ObjectPath, catalogue: Catalogue) -> None:
+        self._base = base
+        self._catalogue = catalogue
+        self._known: dict[str, tuple[ObjectPath, ResourceType, type | None]] = {}
+
+    def resource(self, name: str) -> tuple[ObjectPath, ResourceType, type | None]:
+        """The path of a full name, the type there, and the Python type that needs no conversion."""
+        known = self._known.get(name)
+        if known is None:
+            path = _resolve(name, self._base)
+            kind = resource_type(path, self._catalogue)
+            known = path, kind, exact_type(kind)
+            if len(self._known) >= REMEMBERED_NAMES:
+                self._known.clear()
+            self._known[name] = known
+        return known
+
+
+_names = functools.lru_cache(maxsize=REMEMBERED_BASES)(_Names)
+
+
 class PackReader:
     """Reads packs in one notation."""
 
     def __init__(self, notation: Notation) -> None:
         self._notation = notation
+        self._name = notation.name
         self._readers = notation.readers()
 
     def records(self, pack: object, base: ObjectPath, catalogue: Catalogue, prefix: str = "") -> tuple[Record, ...]:
         """Return the records of a pack. Base name, time and value count until a later record replaces them."""
         if type(pack) is not list or len(pack) > MAX_RECORDS:
             raise CodecError(f"A SenML pack is not a list of at most {MAX_RECORDS} records", hint=_HINT)
+        names = _names(base, catalogue)
         bases = _Bases()
         records = []
         for index, entry in enumerate(pack):
             if type(entry) is not dict:
                 raise CodecError("A SenML record is not a map", hint=_HINT)
-            name, time, value, has_value = self._fields(entry, bases)
+            name, time, value, has_value = self._plain(entry) or self._fields(entry, bases)
             if name is None and not has_value and not self._names_by_base(pack, index):
                 continue
+            if bases.value and type(value) in {int, float} and self._notation.number in entry:
+                value += bases.value  # type: ignore[operator]
             full_name = bases.name if name is None else bases.name + name
-            path = _resolve(_without_prefix(full_name, prefix) if prefix else full_name, base)
-            if value is not None:
-                value = typed(value, resource_type(path, catalogue), path)
+            path, kind, exact = names.resource(_without_prefix(full_name, prefix) if prefix else full_name)
+            if value is not None and type(value) is not exact:
+                value = typed(value, kind, path)
             records.append(Record(path, value, bases.time + time or None))
         return tuple(records)
+
+    def _plain(self, entry: dict[Label, object]) -> tuple[str, float, Value | None, bool] | None:
+        """Read a record that is a name and a value, as most are."""
+        if len(entry) != 2:
+            return None
+        (label, name), (other, item) = entry.items()
+        read = self._readers.get(other)
+        return (name, 0.0, read(item), True) if label == self._name and type(name) is str and read else None
 
     def _fields(self, entry: dict[Label, object], bases: _Bases) -> tuple[str | None, float, Value | None, bool]:
         """Return name, time and value of one record, and whether it has a value; take over the bases it sets."""
@@ -112,8 +155,6 @@ class PackReader:
                 bases.time = _number(item)
             else:
                 self._check_other(label, item, bases)
-        if bases.value and notation.number in entry and isinstance(value, (int, float)):
-            value += bases.value
         return name, time, value, has_value
 
     def _names_by_base(self, pack: list[object], index: int) -> bool:

@@ -28,6 +28,11 @@ def resource_type(path: ObjectPath, catalogue: Catalogue) -> ResourceType:
     return ResourceType.NONE if definition is None else definition.type
 
 
+def exact_type(kind: ResourceType) -> type | None:
+    """Return the Python type whose every value a resource of this type can have, where there is one."""
+    return _EXACT.get(kind)
+
+
 def typed(value: object, kind: ResourceType, path: ObjectPath) -> Value:
     """Return the value in the type of its resource.
 

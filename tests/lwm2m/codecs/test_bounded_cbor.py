@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm2m_ml.lwm2m.codecs.bounded_cbor import ShortestFloat, dump_cbor, load_cbor
+from lwm2m_ml.lwm2m.codecs.bounded_cbor import ShortestFloat, _check_structure, _is_flat_pack, dump_cbor, load_cbor
 from lwm2m_ml.lwm2m.codecs.codec_error import MAX_NESTING, CodecError
 
 SCALARS = (
@@ -35,6 +35,26 @@ def depth(item: object) -> int:
     if isinstance(item, dict):
         return 1 + max(map(depth, [*item, *item.values()]), default=0) if item else 0
     return 1 + max(map(depth, item)) if isinstance(item, (list, tuple)) and item else 0
+
+
+FLAT_SCALARS = SCALARS | st.text("ab", max_size=23) | st.binary(max_size=23)
+PACKS = st.lists(st.dictionaries(st.integers(-10, 30), FLAT_SCALARS, max_size=6), max_size=20).map(cbor2.dumps)
+
+
+@given(PACKS, st.integers(0), st.binary(max_size=2), st.integers(0, 2))
+def test_the_short_way_for_flat_packs_passes_nothing_that_the_long_way_refuses(
+    pack: bytes, position: int, inserted: bytes, removed: int
+) -> None:
+    start = position % (len(pack) + 1)
+    damaged = pack[:start] + inserted + pack[start + removed :]
+    if _is_flat_pack(damaged):
+        assert _check_structure(damaged) is False
+
+
+def test_an_ordinary_pack_takes_the_short_way() -> None:
+    pack = [{-2: "/42771/0/", -3: 1.7e9, 0: "3", 2: 20.25}, {0: "1", 2: 7}, {0: "2", 3: "seven"}, {0: "9", 4: True}]
+    assert _is_flat_pack(cbor2.dumps(pack))
+    assert not _is_flat_pack(cbor2.dumps([{0: "1", 2: cbor2.CBORTag(1, 5)}]))
 
 
 @given(ITEMS)
