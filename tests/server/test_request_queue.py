@@ -137,7 +137,7 @@ async def test_a_read_that_is_not_answered_is_asked_again_when_the_device_is_hea
     device.site.script = never
     number = await running.server.requests.submit("dev", READ)
     for state in ("sent", "waiting"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while (await running.server.requests.get(number)).state != state:
                 await running.store.writer.flush()
     device.answers(b"5", 0)
