@@ -68,6 +68,7 @@ class ModelResource(IntEnum):
     INFERENCE_COUNT = 25
     FAILURE_COUNT = 26
     LAST_LATENCY = 27
+    MEAN_ENERGY = 30
 
 
 class ResultResource(IntEnum):

@@ -31,13 +31,12 @@ from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.jobs import Jobs
 from lwm2m_ml.service.modules import Modules
 from lwm2m_ml.service.monitoring.monitoring import Monitoring
+from lwm2m_ml.service.monitoring.results import InferenceResult
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.repeats import Repeats
 from lwm2m_ml.service.requests import Requests
-from lwm2m_ml.service.result_log import ResultLog
-from lwm2m_ml.service.results import InferenceResult, ResultReader
 from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.trust_distribution import TrustDistribution
 from lwm2m_ml.service.watches import Watch, Watches
@@ -91,7 +90,6 @@ class TinyMLService:
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)
-        self._results = ResultLog(store.results, ResultReader(objects.result, objects.model))
         self.monitoring = Monitoring(access, store, bus, settings, self._workers)
         self._deployments = Deployments(
             DeploymentRecords(store),
@@ -109,10 +107,9 @@ class TinyMLService:
         await self._keeper.start()
         await self._experiences.start()
         self._trust.start(self._keeper.refresh, lambda: [one.endpoint for one in self._server.registry.all()])
-        self._results.start()
-        self._server.add_keeper(self._results.keep)
         self._watches.start()
         await self.monitoring.start()
+        self._server.add_keeper(self.monitoring.results.keep)
         self.events.start()
         self._counts.start(self._bus)
         await self.jobs.start()
@@ -153,7 +150,7 @@ class TinyMLService:
             deployments_running=self._deployments.running,
             deployment_steps=dict(self._counts.deployment_steps),
             delivered_bytes=self._counts.delivered_bytes,
-            results_dropped=self._results.dropped,
+            results_dropped=self.monitoring.results.dropped,
             alarms_open=len(self.monitoring.alarms.open()),
         )
 
@@ -163,7 +160,6 @@ class TinyMLService:
         await self._deployments.stop()
         await self._builder.stop()
         await self.monitoring.stop()
-        await self._results.stop()
         await self._trust.stop()
         await self._keeper.stop()
         await self._workers.stop()
@@ -246,7 +242,7 @@ class TinyMLService:
 
     async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
         """Return the results of a device with numbers above `since`, oldest first."""
-        return await self._results.results(endpoint, since)
+        return await self.monitoring.results.results(endpoint, since)
 
     async def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
         """Answer inputs (one flat list of numbers each) with the integer reference of a variant."""

@@ -59,6 +59,10 @@ class ModuleRepository:
             statement = statement.where(tuple_(columns.created_at, columns.digest) > after)
         return tuple(ModuleRecord(**row._mapping) for row in await self._database.rows(statement))
 
+    async def by_sequence_number(self, number: int) -> ModuleRecord | None:
+        """A signed module by its sequence number, or None."""
+        return await self._find(tables.modules.c.facts["sequence_number"].as_integer() == number)
+
     async def all(self) -> tuple[ModuleRecord, ...]:
         """Every module, oldest first."""
         statement = select(tables.modules).order_by(tables.modules.c.created_at, tables.modules.c.digest)

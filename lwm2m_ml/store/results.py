@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Row, delete, func, insert, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
@@ -15,7 +16,11 @@ from lwm2m_ml.store.row_statement import RowStatement
 
 @dataclass(frozen=True, slots=True)
 class ResultRecord:
-    """One inference; confidence and scores in percent, latency in milliseconds. `id` is given by the store."""
+    """One inference; confidence and scores in percent, latency in milliseconds, energy in joules.
+
+    `lost` is how many results its number shows to be missing before it, -1 when it was missed and came late after all.
+    `id` is given by the store.
+    """
 
     endpoint: str
     model: str
@@ -25,12 +30,16 @@ class ResultRecord:
     confidence: float | None = None
     scores: tuple[float, ...] = ()
     latency: float | None = None
+    version: str = ""
+    slot: int | None = None
+    lost: int = 0
+    energy: float | None = None
     received_at: float = field(default_factory=now)
     id: int = 0
 
 
 class ResultRepository:
-    """An append-only series per endpoint."""
+    """An append-only series per endpoint and slot."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -58,8 +67,23 @@ class ResultRepository:
         )
         if model is not None:
             statement = statement.where(columns.model == model)
-        rows = await self._database.rows(statement)
-        return tuple(ResultRecord(**{**row._mapping, "scores": tuple(row.scores)}) for row in rows)
+        return tuple(_record(row) for row in await self._database.rows(statement))
+
+    async def newest(self, endpoint: str, *, number: int | None = None) -> ResultRecord | None:
+        """The result of a device that came last, with a number when one is given; None when there is none."""
+        columns = tables.results.c
+        statement = select(tables.results).where(columns.endpoint == endpoint).order_by(columns.id.desc()).limit(1)
+        if number is not None:
+            statement = statement.where(columns.number == number)
+        row = await self._database.row(statement)
+        return None if row is None else _record(row)
+
+    async def highest_numbers(self, endpoint: str) -> dict[int | None, int]:
+        """The number of the newest result of each slot of a device."""
+        columns = tables.results.c
+        newest = select(func.max(columns.id)).where(columns.endpoint == endpoint).group_by(columns.slot)
+        statement = select(columns.slot, columns.number).where(columns.id.in_(newest))
+        return {row.slot: row.number for row in await self._database.rows(statement)}
 
     async def count(self, endpoint: str) -> int:
         """How many results of a device are stored."""
@@ -71,3 +95,7 @@ class ResultRepository:
         """Forget results that arrived before a time."""
         old = tables.results.c.received_at < received_before
         return self._database.writer.submit(delete(tables.results).where(old))
+
+
+def _record(row: Row[Any]) -> ResultRecord:
+    return ResultRecord(**{**row._mapping, "scores": tuple(row.scores)})

@@ -25,6 +25,7 @@ from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
 from lwm2m_ml.store.oscore_contexts import OscoreContextRepository
 from lwm2m_ml.store.registrations import RegistrationRepository
+from lwm2m_ml.store.result_hours import ResultHourRepository
 from lwm2m_ml.store.results import ResultRepository
 from lwm2m_ml.store.sequence_numbers import SequenceNumberRepository
 from lwm2m_ml.store.tokens import TokenRepository
@@ -44,6 +45,7 @@ class Store:
         self.deployments = DeploymentRepository(database)
         self.deployment_devices = DeploymentDeviceRepository(database)
         self.results = ResultRepository(database)
+        self.result_hours = ResultHourRepository(database)
         self.tokens = TokenRepository(database)
         self.sequence_numbers = SequenceNumberRepository(database)
         self.device_profiles = DeviceProfileRepository(database)

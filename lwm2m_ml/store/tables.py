@@ -118,15 +118,37 @@ results = Table(
     metadata,
     Column("id", BigNumber, primary_key=True, autoincrement=True),
     Column("endpoint", String, nullable=False),
+    Column("slot", Integer),
     Column("model", String, nullable=False),
+    Column("version", String, nullable=False),
     Column("number", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
     Column("class_index", Integer, nullable=False),
     Column("label", String, nullable=False),
     Column("confidence", Float),
     Column("scores", JSON, nullable=False),
     Column("latency", Float),
+    Column("energy", Float),
     Column("received_at", Float, nullable=False, index=True),
     Index("ix_results_endpoint_id", "endpoint", "id"),
+    Index("ix_results_model_received_at", "model", "received_at"),
+)
+
+result_hours = Table(
+    "result_hours",
+    metadata,
+    Column("hour", BigInteger, primary_key=True),
+    Column("model", String, primary_key=True),
+    Column("version", String, primary_key=True),
+    Column("endpoint", String, primary_key=True),
+    Column("class_index", Integer, primary_key=True),
+    Column("results", BigInteger, nullable=False),
+    Column("lost", BigInteger, nullable=False),
+    Column("confidence", Float),
+    Column("latency", Float),
+    Column("largest_latency", Float),
+    Column("energy", Float),
+    Index("ix_result_hours_endpoint_hour", "endpoint", "hour"),
 )
 
 tokens = Table(

@@ -45,3 +45,9 @@ class WatchedModelRepository:
         table = tables.watched_models
         statement = select(table).where(table.c.endpoint == endpoint).order_by(table.c.slot)
         return tuple(WatchedModelRecord(**row._mapping) for row in await self._database.rows(statement))
+
+    async def all(self) -> tuple[WatchedModelRecord, ...]:
+        """Every slot of every device."""
+        table = tables.watched_models
+        rows = await self._database.rows(select(table).order_by(table.c.endpoint, table.c.slot))
+        return tuple(WatchedModelRecord(**row._mapping) for row in rows)

@@ -27,7 +27,8 @@ from lwm2m_ml.service.monitoring.alarms import DRIFT, Alarms, Subject
 from lwm2m_ml.service.monitoring.counters import Counters
 from lwm2m_ml.service.monitoring.drift import DriftLimits, FeatureDrift, Judgement, judge
 from lwm2m_ml.service.monitoring.fleet_windows import FleetWindows, ModelKey
-from lwm2m_ml.service.monitoring.known_modules import Find, KnownModule
+from lwm2m_ml.service.monitoring.installed import Installed
+from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.service.monitoring.survey import Finding, survey
 from lwm2m_ml.service.monitoring.suspicion import Action, Phase, step
 from lwm2m_ml.service.monitoring.watched import Watched
@@ -55,7 +56,7 @@ class DriftWatch:
         repository: WatchedModelRepository,
         alarms: Alarms,
         bus: Bus,
-        find: Find,
+        installed: Installed,
         *,
         model_object: int,
         result_object: int,
@@ -67,7 +68,7 @@ class DriftWatch:
         self._repository = repository
         self._alarms = alarms
         self._bus = bus
-        self._find = find
+        self._installed = installed
         self._objects = (model_object, result_object)
         self._limits = limits
         self._timing = timing
@@ -106,6 +107,7 @@ class DriftWatch:
 
     async def _left(self, event: DeviceEvent) -> None:
         self._visited.pop(event.endpoint, None)
+        self._installed.forget(event.endpoint)
 
     async def _visit_safely(self, endpoint: str) -> None:
         try:
@@ -118,7 +120,9 @@ class DriftWatch:
         findings = await survey(self._access, endpoint, *self._objects)
         known = {record.slot: Watched.from_record(record) for record in await self._repository.of_endpoint(endpoint)}
         for finding in findings:
-            module = await self._find(finding.digest)
+            module = await self._installed.find(finding.digest)
+            if module is not None:
+                self._installed.put(endpoint, finding.slot, module)
             if module is not None and finding.counters is not None:
                 await self._judge(endpoint, finding, finding.counters, module, known.get(finding.slot))
 

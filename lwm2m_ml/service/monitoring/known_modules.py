@@ -29,6 +29,8 @@ class KnownModule:
     tensor: Mapping[str, Any] | None = None
 
 
+Key = bytes | int
+"""A digest, or a sequence number."""
 Find = Callable[[bytes], Awaitable[KnownModule | None]]
 """Finds a module of this service by the digest that ML Model shows."""
 
@@ -38,22 +40,34 @@ class KnownModules:
 
     def __init__(self, repository: ModuleRepository) -> None:
         self._repository = repository
-        self._known: dict[bytes, KnownModule] = {}
-        self._unknown: dict[bytes, float] = {}
+        self._known: dict[Key, KnownModule] = {}
+        self._unknown: dict[Key, float] = {}
 
     async def find(self, digest: bytes) -> KnownModule | None:
         """Return the module with a digest; None when this service did not make it."""
-        if digest in self._known:
-            return self._known[digest]
-        if time.monotonic() < self._unknown.get(digest, 0.0):
-            return None
-        record = await self._repository.by_module_digest(digest.hex())
+        return await self._find(digest, lambda: self._repository.by_module_digest(digest.hex()))
+
+    async def find_sequence(self, number: int) -> KnownModule | None:
+        """Return the module that was signed with a sequence number; None when this service signed none with it."""
+        return await self._find(number, lambda: self._repository.by_sequence_number(number))
+
+    def remembered(self, key: Key) -> tuple[bool, KnownModule | None]:
+        """Return whether a digest or sequence number was looked up lately, and the module that was found."""
+        if key in self._known:
+            return True, self._known[key]
+        return time.monotonic() < self._unknown.get(key, 0.0), None
+
+    async def _find(self, key: Key, look: Callable[[], Awaitable[ModuleRecord | None]]) -> KnownModule | None:
+        looked, module = self.remembered(key)
+        if looked:
+            return module
+        record = await look()
         if record is None:
             if len(self._unknown) >= MAXIMUM_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[digest] = time.monotonic() + UNKNOWN_SECONDS
+            self._unknown[key] = time.monotonic() + UNKNOWN_SECONDS
             return None
-        self._known[digest] = module = known_module(record)
+        self._known[key] = module = known_module(record)
         return module
 
 

@@ -11,17 +11,30 @@ from lwm2m_ml.service.monitoring.capture_on_alarm import CaptureOnAlarm
 from lwm2m_ml.service.monitoring.captures import Captures
 from lwm2m_ml.service.monitoring.drift import DriftLimits
 from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
+from lwm2m_ml.service.monitoring.feedback import Feedback
+from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModules
+from lwm2m_ml.service.monitoring.result_log import ResultLog
+from lwm2m_ml.service.monitoring.results import ResultReader
+from lwm2m_ml.service.monitoring.retention import Retention
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.store.store import Store
 
 
 class Monitoring:
-    """Alarms, captures and what leads to them."""
+    """Results, feedback, alarms and captures."""
 
     def __init__(self, access: DeviceAccess, store: Store, bus: Bus, settings: Settings, workers: WorkerPool) -> None:
         chosen, objects = settings.monitoring, settings.objects
-        find = KnownModules(store.modules).find
+        modules = KnownModules(store.modules)
+        find = modules.find
+        self._installed = Installed(store.watched_models, find)
+        self.results = ResultLog(store.results, ResultReader(objects.result, objects.model), modules, self._installed)
+        self._retention = Retention(
+            store.results, store.result_hours, result_days=chosen.result_days, hour_days=chosen.hour_days
+        )
+        self.feedback = Feedback(access, store.feedback, store.results, result_object=objects.result)
+        self.hours = store.result_hours
         self.alarms = Alarms(store.alarms, bus)
         self.captures = Captures(access, store.captures, find, model_object=objects.model, result_object=objects.result)
         self.export = CaptureExport(store.captures, store.feedback, workers)
@@ -30,7 +43,7 @@ class Monitoring:
             store.watched_models,
             self.alarms,
             bus,
-            find,
+            self._installed,
             model_object=objects.model,
             result_object=objects.result,
             limits=lambda model: limits_of(chosen, model),
@@ -41,6 +54,8 @@ class Monitoring:
     async def start(self) -> None:
         """Load the open alarms and watch from now on."""
         await self.alarms.start()
+        await self._installed.start()
+        self._retention.start()
         self._on_alarm.start()
         self._watch.start()
 
@@ -48,6 +63,9 @@ class Monitoring:
         """Watch no more. May be called when never started."""
         await self._watch.stop()
         await self._on_alarm.stop()
+        await self.feedback.stop()
+        await self.results.stop()
+        await self._retention.stop()
 
 
 def limits_of(settings: MonitoringSettings, model: str) -> DriftLimits:

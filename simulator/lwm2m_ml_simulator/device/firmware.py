@@ -265,6 +265,9 @@ class Firmware:
             Record(outcome.child(5), result.number),
             Record(model.child(25), figures.inferences),
         ]
+        module = self.modules.loaded(slot)
+        if module is not None:
+            records.append(Record(model.child(8), module.sequence_number))
         if figures.last is not None:
             records.append(Record(model.child(27), figures.last))
         self._outbox.put(records)

@@ -10,6 +10,7 @@ from lwm2m_ml.server.events import DeviceUpdated
 from lwm2m_ml.service.monitoring.alarms import Alarms
 from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
+from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.store import Store
 from tests.service.monitoring.conftest import DIGEST, MODEL, RESULT, CountingDevice
@@ -45,7 +46,7 @@ def watch_of(
         store.watched_models,
         alarms,
         bus,
-        library.find,
+        Installed(store.watched_models, library.find),
         model_object=MODEL,
         result_object=RESULT,
         timing=WatchTiming(period),

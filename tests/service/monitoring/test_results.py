@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink
-from lwm2m_ml.service.results import ResultReader
+from lwm2m_ml.service.monitoring.results import ResultReader
 
 NOW = 1_800_000_000.0
 

@@ -3,8 +3,9 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
@@ -16,15 +17,18 @@ MAXIMUM_NUMBER = (1 << 63) - 1
 MAXIMUM_CLASS = 1_000_000
 MAXIMUM_LABEL = 128
 MAXIMUM_LATENCY = 3.6e6
+MAXIMUM_ENERGY = 1e6
 MAXIMUM_RESULTS_PER_MESSAGE = 256
 NO_DECISION = -1
 
 
 @dataclass(frozen=True, slots=True)
 class InferenceResult:
-    """One inference. `scores` and `confidence` in percent, `latency` in milliseconds, time in Unix seconds.
+    """One inference. `scores` and `confidence` in percent, `latency` in ms, `energy` in J, time in Unix seconds.
 
-    `class_index` is -1 when the model made no decision; `slot` is the instance of ML Model, where the device told it.
+    `class_index` is -1 when the model made no decision; `slot` is the instance of ML Model and `sequence` the sequence
+    number of the module in it, where the device told. `model` and `version` are empty while it is not known which
+    module made the result; `lost` is how many results before it are missing.
     """
 
     endpoint: str
@@ -35,7 +39,24 @@ class InferenceResult:
     scores: tuple[float, ...] = ()
     latency: float | None = None
     received_at: float = 0.0
-    slot: int | None = None
+    slot: int = 0
+    sequence: int | None = None
+    energy: float | None = None
+    model: str = ""
+    version: str = ""
+    lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleFigures:
+    """What a message tells of the module in one slot besides its results; None where it does not."""
+
+    sequence: int | None = None
+    latency: float | None = None
+    energy: float | None = None
+
+
+_NO_FIGURES = ModuleFigures()
 
 
 class AbsurdValue(ValueError):
@@ -52,14 +73,14 @@ class ResultReader:
 
     def read(self, endpoint: str, records: Sequence[Record], received_at: float) -> tuple[InferenceResult, ...]:
         """Return the results in one message, in order; several inferences in one message differ by their timestamps."""
-        latency = self._latency(records)
+        figures = self._figures(records)
         results: list[InferenceResult] = []
         for group, values in self._grouped(records, received_at).items():
             if len(results) == MAXIMUM_RESULTS_PER_MESSAGE:
                 self.dropped["too many in one message"] += 1
                 break
             try:
-                result = _result(endpoint, values, latency, group[1])
+                result = _result(endpoint, values, group, figures)
             except AbsurdValue as error:
                 self.dropped[str(error)] += 1
                 continue
@@ -80,15 +101,20 @@ class ResultReader:
             groups.setdefault(key, {})[path] = record.value
         return groups
 
-    def _latency(self, records: Sequence[Record]) -> float | None:
-        """Return the latency that came with the results; an absurd one is dropped, the results stay."""
+    def _figures(self, records: Sequence[Record]) -> dict[int, ModuleFigures]:
+        """Return what came of each slot with the results; what is absurd is dropped, the results stay."""
+        told: dict[int, dict[str, Any]] = {}
         for record in records:
-            if record.path.object_id == self._model_object and record.path.resource_id == ModelResource.LAST_LATENCY:
-                try:
-                    return _number("latency", record.value, 0.0, MAXIMUM_LATENCY)
-                except AbsurdValue as error:
-                    self.dropped[str(error)] += 1
-        return None
+            path = record.path
+            entry = _FIGURES.get(path.resource_id) if path.object_id == self._model_object else None
+            if entry is None or path.instance_id is None:
+                continue
+            name, read = entry
+            try:
+                told.setdefault(path.instance_id, {})[name] = read(record.value)
+            except AbsurdValue as error:
+                self.dropped[str(error)] += 1
+        return {slot: ModuleFigures(**values) for slot, values in told.items()}
 
 
 def _moment(record: Record, received_at: float) -> float:
@@ -98,9 +124,16 @@ def _moment(record: Record, received_at: float) -> float:
 
 
 def _result(
-    endpoint: str, values: Mapping[ObjectPath, Value | None], latency: float | None, received_at: float
+    endpoint: str,
+    values: Mapping[ObjectPath, Value | None],
+    group: tuple[int, float],
+    figures: Mapping[int, ModuleFigures],
 ) -> InferenceResult | None:
-    """Make one result; None when the records hold no class or no number, so that it is not one."""
+    """Make one result; None when the records hold no class or no number, so that it is not one.
+
+    Without a link to its model, a result is of the only model that the message tells of, else of the slot with the
+    number of its instance.
+    """
     single: dict[int, Value | None] = {}
     scores: dict[int, Value | None] = {}
     for path, value in values.items():
@@ -112,6 +145,10 @@ def _result(
         return None
     label, model = single.get(ResultResource.LABEL), single.get(ResultResource.MODEL)
     confidence = single.get(ResultResource.CONFIDENCE)
+    slot = next(iter(figures)) if len(figures) == 1 else group[0]
+    if isinstance(model, ObjectLink) and not model.is_null:
+        slot = model.instance_id
+    told = figures.get(slot, _NO_FIGURES)
     return InferenceResult(
         endpoint=endpoint,
         number=_integer("number", single[ResultResource.RESULT_NUMBER], 0, MAXIMUM_NUMBER),
@@ -119,9 +156,11 @@ def _result(
         label=label[:MAXIMUM_LABEL] if isinstance(label, str) else "",
         confidence=None if confidence is None else _number("confidence", confidence, 0.0, 100.0),
         scores=_scores(scores),
-        latency=latency,
-        received_at=received_at,
-        slot=model.instance_id if isinstance(model, ObjectLink) and not model.is_null else None,
+        latency=told.latency,
+        received_at=group[1],
+        slot=slot,
+        sequence=told.sequence,
+        energy=told.energy,
     )
 
 
@@ -143,3 +182,11 @@ def _integer(what: str, value: Value | None, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise AbsurdValue(what)
     return value
+
+
+_FIGURES: Mapping[int | None, tuple[str, Callable[[Value | None], Any]]] = {
+    ModelResource.SEQUENCE_NUMBER: ("sequence", lambda value: _integer("sequence number", value, 0, MAXIMUM_NUMBER)),
+    ModelResource.LAST_LATENCY: ("latency", lambda value: _number("latency", value, 0.0, MAXIMUM_LATENCY)),
+    ModelResource.MEAN_ENERGY: ("energy", lambda value: _number("energy", value, 0.0, MAXIMUM_ENERGY)),
+}
+"""Figures of ML Model that come with results: the member of `ModuleFigures`, and how its value is read."""

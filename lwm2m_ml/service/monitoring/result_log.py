@@ -1,0 +1,206 @@
+"""Keeps results: from what devices send into the store, and from the store to whoever asks.
+
+Devices send results at least once, so what comes twice is told by its number and not stored again; what is missing is
+counted. A result is taken for that of the module whose sequence number came with it, else of the one that the device
+was last known to run.
+
+The first result of a series, or of a module, since the server started waits for a look into the store. All later ones
+are judged at once.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from lwm2m_ml.server.events import DataSent, Notified
+from lwm2m_ml.service.monitoring.installed import Installed
+from lwm2m_ml.service.monitoring.known_modules import KnownModules
+from lwm2m_ml.service.monitoring.result_numbers import Arrival, ResultNumbers
+from lwm2m_ml.service.monitoring.results import InferenceResult, ResultReader
+from lwm2m_ml.store.commit import Commit
+from lwm2m_ml.store.results import ResultRecord, ResultRepository
+
+log = structlog.get_logger(__name__)
+
+PAGE = 2_000
+LARGEST_ANSWER = 10_000
+REMEMBERED_SERIES = 200_000
+WAITING_LOOKS = 10_000
+
+Series = tuple[str, int]
+"""Endpoint and slot."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Standing:
+    """Where a series stands: its numbers, and the write of its newest results."""
+
+    numbers: ResultNumbers
+    commit: Commit | None = None
+
+
+class ResultLog:
+    """Every result of every device."""
+
+    def __init__(
+        self, repository: ResultRepository, reader: ResultReader, modules: KnownModules, installed: Installed
+    ) -> None:
+        self._repository = repository
+        self._reader = reader
+        self._modules = modules
+        self._installed = installed
+        self._series: dict[Series, _Standing] = {}
+        self._looks: dict[str, asyncio.Task[None]] = {}
+
+    async def stop(self) -> None:
+        """Give up looks into the store; what waits for them is answered by nobody, and sent again."""
+        looks = list(self._looks.values())
+        for look in looks:
+            look.cancel()
+        await asyncio.gather(*looks, return_exceptions=True)
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many results were dropped, by what was absurd about them."""
+        return dict(self._reader.dropped)
+
+    async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since`, oldest first, at most the newest 10,000."""
+        found: list[InferenceResult] = []
+        after = 0
+        while page := await self._repository.of_endpoint(endpoint, after_id=after, limit=PAGE):
+            found.extend(_from_record(record) for record in page if record.number > since)
+            del found[:-LARGEST_ANSWER]
+            after = page[-1].id
+            if len(page) < PAGE:
+                break
+        return tuple(found)
+
+    def keep(self, event: DataSent | Notified) -> Commit | None:
+        """Write the results in what a device sent or notified. None when there is nothing in it to wait for."""
+        dropped = self._reader.dropped.total()
+        found = self._reader.read(event.endpoint, event.records, event.received_at)
+        if self._reader.dropped.total() > dropped:
+            log.warning("absurd results dropped", endpoint=event.endpoint, dropped=self.dropped)
+        if not found:
+            return None
+        # Results behind others that wait for a look wait too: their order tells what is missing.
+        if event.endpoint in self._looks or not all(map(self._known, found)):
+            return self._keep_after_look(event.endpoint, found)
+        return self._keep(found)
+
+    def _known(self, result: InferenceResult) -> bool:
+        known = result.sequence is None or self._modules.remembered(result.sequence)[0]
+        return known and (result.endpoint, result.slot) in self._series
+
+    def _keep_after_look(self, endpoint: str, results: Sequence[InferenceResult]) -> Commit:
+        commit = Commit()
+        before = self._looks.get(endpoint)
+        look = asyncio.create_task(self._look(before, endpoint, results, commit))
+        self._looks[endpoint] = look
+        look.add_done_callback(partial(self._looked, endpoint))
+        return commit
+
+    def _looked(self, endpoint: str, look: "asyncio.Task[None]") -> None:
+        if self._looks.get(endpoint) is look:
+            del self._looks[endpoint]
+
+    async def _look(
+        self, before: "asyncio.Task[None] | None", endpoint: str, results: Sequence[InferenceResult], commit: Commit
+    ) -> None:
+        """Find out what is not known yet, then write; `commit` tells how it went."""
+        if before is not None:
+            await asyncio.wait((before,))
+        try:
+            await self._learn(endpoint, results)
+            written = self._keep(results)
+        except Exception as error:
+            commit.settle(error)
+            return
+        if written is None:
+            commit.settle()
+        else:
+            written.then(commit.settle)
+
+    async def _learn(self, endpoint: str, results: Sequence[InferenceResult]) -> None:
+        for sequence in {result.sequence for result in results if result.sequence is not None}:
+            await self._modules.find_sequence(sequence)
+        if all((endpoint, result.slot) in self._series for result in results):
+            return
+        highest = await self._repository.highest_numbers(endpoint)
+        for slot in {result.slot for result in results}:
+            if (endpoint, slot) not in self._series:
+                self._remember((endpoint, slot), _Standing(ResultNumbers(highest.get(slot))))
+
+    def _remember(self, series: Series, standing: _Standing) -> None:
+        if len(self._series) >= REMEMBERED_SERIES:
+            del self._series[next(iter(self._series))]
+        self._series[series] = standing
+
+    def _keep(self, results: Sequence[InferenceResult]) -> Commit | None:
+        """Write what is new; what is there already is waited for when it is still being written."""
+        new: list[ResultRecord] = []
+        standings: list[tuple[Series, _Standing]] = []
+        underway: Commit | None = None
+        for result in results:
+            series = (result.endpoint, result.slot)
+            standing = self._series[series]
+            judged = standing.numbers.judge(result.number)
+            if judged.arrival is Arrival.DUPLICATE:
+                underway = standing.commit or underway
+                continue
+            new.append(self._record(result, judged.lost))
+            standings.append((series, standing))
+        if not new:
+            return underway if underway is not None and not underway.settled else None
+        commit = self._repository.add_all(new)
+        for _series, standing in standings:
+            standing.commit = commit
+        commit.then(partial(self._written, standings))
+        return commit
+
+    def _written(self, standings: Sequence[tuple[Series, _Standing]], error: Exception | None) -> None:
+        """Forget where series stand whose results could not be written: they will be sent again."""
+        if error is not None:
+            for series, _standing in standings:
+                self._series.pop(series, None)
+
+    def _record(self, result: InferenceResult, lost: int) -> ResultRecord:
+        module = None if result.sequence is None else self._modules.remembered(result.sequence)[1]
+        module = module or self._installed.module(result.endpoint, result.slot)
+        return ResultRecord(
+            endpoint=result.endpoint,
+            model="" if module is None else module.model,
+            version="" if module is None else module.version,
+            slot=result.slot,
+            number=result.number,
+            lost=lost,
+            class_index=result.class_index,
+            label=result.label,
+            confidence=result.confidence,
+            scores=result.scores,
+            latency=result.latency,
+            energy=result.energy,
+            received_at=result.received_at,
+        )
+
+
+def _from_record(record: ResultRecord) -> InferenceResult:
+    return InferenceResult(
+        endpoint=record.endpoint,
+        number=record.number,
+        class_index=record.class_index,
+        label=record.label,
+        confidence=record.confidence,
+        scores=record.scores,
+        latency=record.latency,
+        received_at=record.received_at,
+        slot=record.slot or 0,
+        energy=record.energy,
+        model=record.model,
+        version=record.version,
+        lost=record.lost,
+    )
