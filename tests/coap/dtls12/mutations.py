@@ -265,9 +265,8 @@ def sealed(choices: Choices) -> None:
         for arrived in records(datagram, len(cid)):
             opened = server.open(arrived)
             if opened is not None:
-                assert opened[:2] == (APPLICATION_DATA, genuine.pop(arrived, None)), (
-                    "opened what was not sealed, or twice"
-                )
+                said = genuine.pop(arrived, None)
+                assert opened[:2] == (APPLICATION_DATA, said), "opened what was not sealed, or twice"
 
 
 def at_rest(choices: Choices) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.coap.dtls12 import SUITES, Alert, CertificateType, HandshakeError, KeyExchange, Signer, records
-from lwm2m_ml.coap.dtls12.client import ClientPolicy
+from lwm2m_ml.coap.dtls12.client import ClientHandshake, ClientPolicy
 from lwm2m_ml.coap.dtls12.flights import FIRST_TIMEOUT, LARGEST_DATAGRAM, LONGEST_TIMEOUT, MOST_ANSWERS
 from lwm2m_ml.coap.dtls12.numbers import APPLICATION_DATA
 
@@ -72,6 +73,35 @@ def test_a_server_without_connection_ids_is_content(sides: Sides) -> None:
     link = sides.link(sides.client(PSK_CCM_8)).run()
     exchange(link)
     assert link.client.peer_cid == b""
+
+
+# Dialects of clients
+
+
+class Plain(ClientHandshake):
+    """A client that says nothing about extended master secrets (RFC 7627) and renegotiation (RFC 5746)."""
+
+    def _extensions(self) -> dict[int, bytes]:
+        return {}
+
+    def _say_hello(self) -> None:
+        self._hello = replace(self._hello, suites=(PSK_CCM_8,))
+        super()._say_hello()
+
+
+def test_a_client_without_extensions_is_served(sides: Sides, link: Link) -> None:
+    link.client = Plain(sides.client(PSK_CCM_8))
+    exchange(link.run())
+    assert not link.client.extended_master_secret
+    assert link.client.peer_cid == b""
+
+
+@pytest.mark.parametrize("version", [b"\xfe\xff", b"\xfe\x00", b"\xfe\xfd"])
+def test_hellos_come_in_records_of_odd_versions(sides: Sides, version: bytes) -> None:
+    def dress(who: str, number: int, datagram: bytes) -> list[bytes]:
+        return [datagram[:1] + version + datagram[3:] if (who, number) in {("client", 0), ("client", 1)} else datagram]
+
+    exchange(sides.link(sides.client(PSK_CCM_8), dress).run())
 
 
 # Bad paths
