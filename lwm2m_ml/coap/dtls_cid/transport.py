@@ -357,12 +357,6 @@ class CidTransport(DatagramTransport):
         if isinstance(remote, SessionRemote) and isinstance(new, SessionRemote):
             self._peers.hand_over(new, remote)
 
-    async def change_address(self) -> None:
-        """Go on from another port, as a device that the network gave another address; sessions stay as they are."""
-        before = self._transport
-        await self.open(self.local_address[0], 0)
-        before.close()
-
     async def close(self) -> None:
         """Let sessions rest where `states` keeps them, say goodbye to all other peers, and close the socket."""
         for pending in self._peers.all_pending():

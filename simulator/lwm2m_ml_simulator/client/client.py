@@ -64,8 +64,8 @@ class Lwm2mClient:
 
     `server` is the URI of an LwM2M server without security, or an account: that of a bootstrap server leads to others.
     `version` is the highest one to speak. `host` is the address to listen on; by default one from which the server can
-    be reached. With a radio that sleeps the client is in queue mode. `oscore` has keys that protect the account's
-    messages.
+    be reached. With a radio that sleeps the client is in queue mode. With `connection_ids` DTLS sessions outlive a change
+    of address. `oscore` has keys that protect the account's messages.
     """
 
     def __init__(
@@ -80,6 +80,7 @@ class Lwm2mClient:
         catalogue: Catalogue | None = None,
         radio: RadioSettings | Radio | None = None,
         account_store: AccountStore | None = None,
+        connection_ids: bool = False,
         oscore: Oscore | None = None,
         oscore_states: OscoreStates | None = None,
         coap_settings: CoapSettings = DEVICE_SETTINGS,
@@ -96,6 +97,7 @@ class Lwm2mClient:
         self._host = host
         self._account_store = account_store if account_store is not None else NoAccountStore()
         self._oscore_states = oscore_states if oscore_states is not None else MemoryStates()
+        self._connection_ids = connection_ids
         self._uses_oscore = False
         self._coap: DeviceEndpoint | None = None
         self._coap_settings = coap_settings
@@ -142,7 +144,8 @@ class Lwm2mClient:
 
     async def start(self) -> None:
         """Open the port and begin to register; `registered` is set while a server knows this client."""
-        self._coap = DeviceEndpoint(self._site, self.radio, self._coap_settings)
+        settings = self._coap_settings
+        self._coap = DeviceEndpoint(self._site, self.radio, settings, connection_ids=self._connection_ids)
         kept = self._account_store.load()
         if kept is not None:
             await load_accounts(self.tree, kept, self.catalogue)

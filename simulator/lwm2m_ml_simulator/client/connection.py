@@ -9,6 +9,7 @@ from aiocoap import Message
 from lwm2m_ml.coap.errors import RequestTimeout
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.errors import UsageError
+from lwm2m_ml.lwm2m.bootstrap import SecurityMode
 from lwm2m_ml_simulator.client.credentials import AccountCredentials, tls_settings
 from lwm2m_ml_simulator.client.endpoint import DeviceEndpoint
 from lwm2m_ml_simulator.client.server_uri import ServerUri
@@ -52,7 +53,7 @@ async def listen(coap: DeviceEndpoint, account: Security, host: str | None, cred
         case "coap":
             await coap.open_udp(where)
         case "coaps":
-            await coap.open_dtls(where, credentials)
+            await coap.open_dtls(where, credentials, raw_keys=account.mode is SecurityMode.RAW_PUBLIC_KEY)
         case "coap+tcp":
             await coap.listen_tcp(where, 0)
         case _:

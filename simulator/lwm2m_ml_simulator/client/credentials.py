@@ -14,8 +14,10 @@ from lwm2m_ml.coap.dtls import (
     CertificateUsage,
     NoCredentials,
     OwnCertificate,
+    OwnKey,
     PreSharedKey,
     ServerCredential,
+    TrustedKey,
     TrustedPeer,
 )
 from lwm2m_ml.coap.tcp.transport import TlsSettings
@@ -24,7 +26,7 @@ from lwm2m_ml_simulator.client.server_uri import ServerUri
 from lwm2m_ml_simulator.errors import InvalidAccount
 from lwm2m_ml_simulator.objects.security import Security
 
-MODES = frozenset({SecurityMode.PRE_SHARED_KEY, SecurityMode.CERTIFICATE})
+MODES = frozenset({SecurityMode.PRE_SHARED_KEY, SecurityMode.RAW_PUBLIC_KEY, SecurityMode.CERTIFICATE})
 """What this device can do beside no security at all."""
 
 
@@ -50,6 +52,11 @@ def credential(account: Security) -> ServerCredential:
             return ServerCredential(PreSharedKey(account.identity.decode(), account.secret))
         except UnicodeDecodeError as error:
             raise InvalidAccount(f"the PSK identity for {account.server_uri} is not UTF-8") from error
+    if account.mode is SecurityMode.RAW_PUBLIC_KEY:
+        own_key = _private_key(account)
+        if not isinstance(own_key, ec.EllipticCurvePrivateKey):
+            raise InvalidAccount(f"the private key for {account.server_uri} is not for ECDSA")
+        return ServerCredential(OwnKey(own_key), TrustedKey(account.server_key), account.server_name)
     usage = account.certificate_usage
     expected = TrustedPeer(
         _certificate(account.server_key),
@@ -59,13 +66,17 @@ def credential(account: Security) -> ServerCredential:
 
 
 def _own_certificate(account: Security) -> OwnCertificate:
+    return OwnCertificate(_certificate(account.identity), _private_key(account))
+
+
+def _private_key(account: Security) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
     try:
         key = serialization.load_der_private_key(account.secret, None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise InvalidAccount(f"the private key for {account.server_uri} is not in DER") from error
     if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
         raise InvalidAccount(f"the private key for {account.server_uri} is neither for ECDSA nor for RSA")
-    return OwnCertificate(_certificate(account.identity), key)
+    return key
 
 
 def _certificate(data: bytes) -> x509.Certificate:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from lwm2m_ml.coap.datagrams import DatagramTransport
 from lwm2m_ml.coap.dtls.credentials import CredentialLookup
 from lwm2m_ml.coap.dtls.transport import DtlsTransport
+from lwm2m_ml.coap.dtls_cid.transport import CidTransport
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.remote import SocketAddress
 from lwm2m_ml.coap.settings import CoapSettings
@@ -108,14 +109,21 @@ class _RadioDtls(_OverRadio, DtlsTransport):
     """CoAP over DTLS."""
 
 
+class _RadioCid(_OverRadio, CidTransport):
+    """CoAP over DTLS with connection ids: sessions stay when the port changes."""
+
+
 class DeviceEndpoint(CoapEndpoint):
     """An endpoint whose datagrams go through a radio. Streams over TCP know neither loss nor sleep."""
 
-    __slots__ = ("radio",)
+    __slots__ = ("connection_ids", "radio")
 
-    def __init__(self, site: DeviceSite, radio: Radio, settings: CoapSettings = DEVICE_SETTINGS) -> None:
+    def __init__(
+        self, site: DeviceSite, radio: Radio, settings: CoapSettings = DEVICE_SETTINGS, *, connection_ids: bool = False
+    ) -> None:
         super().__init__(site=site, settings=settings)
         self.radio = radio
+        self.connection_ids = connection_ids
 
     @property
     def schemes(self) -> frozenset[str]:
@@ -126,9 +134,10 @@ class DeviceEndpoint(CoapEndpoint):
         """Speak plain CoAP, on a free port."""
         return await self._open(_RadioUdp(self.settings, self._requester, self._responder), host)
 
-    async def open_dtls(self, host: str, credentials: CredentialLookup) -> tuple[str, int]:
-        """Speak CoAP over DTLS, on a free port."""
-        return await self._open(_RadioDtls(self.settings, self._requester, self._responder, credentials), host)
+    async def open_dtls(self, host: str, credentials: CredentialLookup, *, raw_keys: bool = False) -> tuple[str, int]:
+        """Speak CoAP over DTLS, on a free port; raw public keys need the DTLS that has connection ids."""
+        kind = _RadioCid if raw_keys or self.connection_ids else _RadioDtls
+        return await self._open(kind(self.settings, self._requester, self._responder, credentials), host)
 
     async def change_port(self, host: str | None = None) -> None:
         """Let all datagrams come from another port from now on, and from another address where one is given."""
@@ -136,7 +145,7 @@ class DeviceEndpoint(CoapEndpoint):
             if isinstance(transport, _OverRadio):
                 await transport.change_port(host)
 
-    async def _open(self, transport: _RadioUdp | _RadioDtls, host: str) -> tuple[str, int]:
+    async def _open(self, transport: _RadioUdp | _RadioDtls | _RadioCid, host: str) -> tuple[str, int]:
         await transport.bind(self.radio, host)
         self._transports[transport.scheme] = transport
         return transport.local_address

@@ -1,4 +1,4 @@
-"""What a device was given in the factory to reach its first server: no key, a pre-shared key, or certificates."""
+"""What a device was given in the factory to reach its first server: nothing, a shared key, raw keys or certificates."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +43,8 @@ class DeviceSecurity:
     server_key: bytes = b""
     bootstrap: bool = False
     oscore: OscoreKeys | None = None
+    connection_id: bool = False
+    """Whether DTLS sessions shall outlive changes of the device's address (RFC 9146)."""
 
     def account(self, uri: str, lifetime: int) -> Account:
         """Return the account that the device leaves the factory with."""
@@ -67,6 +69,18 @@ def certificate_security(certificate: Path, key: Path, server_certificate: Path,
         _certificate(server_certificate),
         bootstrap,
     )
+
+
+def raw_key_security(key: Path, server_key: Path, *, bootstrap: bool) -> DeviceSecurity:
+    """Read PEM files with the device's private key and the server's public key; raises InvalidFleet that names one."""
+    encoding, form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    private = _private_key(key)
+    try:
+        server = serialization.load_pem_public_key(server_key.read_bytes()).public_bytes(encoding, form)
+    except (OSError, ValueError) as error:
+        raise InvalidFleet(f"{server_key} holds no public key in PEM", hint=str(error)) from error
+    own = serialization.load_der_private_key(private, None).public_key().public_bytes(encoding, form)
+    return DeviceSecurity(SecurityMode.RAW_PUBLIC_KEY, own, private, server, bootstrap)
 
 
 def _certificate(path: Path) -> bytes:

@@ -139,6 +139,7 @@ class Firmware:
             catalogue=catalogue,
             radio=board.radio,
             account_store=JournalAccounts(journal),
+            connection_ids=profile.security.connection_id,
             oscore=profile.security.oscore.instance() if profile.security.oscore is not None else None,
             oscore_states=JournalStates(journal),
             coap_settings=profile.coap_settings,

@@ -84,6 +84,7 @@ class PlainDevice:
             version=self.profile.version,
             catalogue=self._catalogue,
             radio=self.radio,
+            connection_ids=security.connection_id,
             oscore=security.oscore.instance() if security.oscore is not None else None,
             oscore_states=self._oscore_states,
         )

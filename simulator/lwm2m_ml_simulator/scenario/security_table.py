@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lwm2m_ml.lwm2m.bootstrap import SecurityMode
-from lwm2m_ml_simulator.device.device_security import DeviceSecurity, OscoreKeys, certificate_security
+from lwm2m_ml_simulator.device.device_security import DeviceSecurity, OscoreKeys, certificate_security, raw_key_security
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.scenario.values import Table
 
@@ -33,7 +33,9 @@ class SecurityTable(Table):
 
     With `key` (hexadecimal) it is a pre-shared key, whose `identity` is the endpoint name unless it says otherwise;
     several devices have `{endpoint}` in theirs. With `certificate`, `private_key` and `server_certificate` these are
-    files in PEM. `bootstrap = true`: the server is a bootstrap server, which gives the device its accounts.
+    files in PEM; with `private_key` and `server_public_key` both sides show bare keys. With `connection_id` the DTLS
+    session outlives changes of the device's address. `bootstrap = true`: the server is a bootstrap server, which gives
+    the device its accounts.
     """
 
     key: Annotated[str, Field(pattern="^([0-9a-fA-F]{2}){4,64}$")] | None = None
@@ -41,12 +43,14 @@ class SecurityTable(Table):
     certificate: str | None = None
     private_key: str | None = None
     server_certificate: str | None = None
+    server_public_key: str | None = None
+    connection_id: bool = False
     bootstrap: bool = False
     oscore: OscoreTable | None = None
 
     def security(self, endpoint: str) -> DeviceSecurity:
         """Return the keys of one device; raises InvalidFleet."""
-        security = self._transport_security(endpoint)
+        security = replace(self._transport_security(endpoint), connection_id=self.connection_id)
         return security if self.oscore is None else replace(security, oscore=self.oscore.keys())
 
     def _transport_security(self, endpoint: str) -> DeviceSecurity:
@@ -58,6 +62,8 @@ class SecurityTable(Table):
             identity = self.identity.replace("{endpoint}", endpoint).encode()
             secret = bytes.fromhex(self.key)
             return DeviceSecurity(SecurityMode.PRE_SHARED_KEY, identity, secret, bootstrap=self.bootstrap)
+        if self.private_key is not None and self.server_public_key is not None:
+            return raw_key_security(Path(self.private_key), Path(self.server_public_key), bootstrap=self.bootstrap)
         if not given:
             return DeviceSecurity(bootstrap=self.bootstrap)
         if len(given) != len(files):

@@ -103,18 +103,6 @@ async def test_a_block_transfer_survives(device: StartDevice, nat: Nat, get: Get
     assert seen > 3
 
 
-async def test_a_device_may_change_its_own_address(
-    device: StartDevice, get: Get, transport: CidTransport, transports: Transports
-) -> None:
-    client = await device()
-    await client.request(get("who"))
-    before = client.local_address
-    await transports(client).change_address()
-    assert client.local_address != before
-    assert (await client.request(get("large"))).payload == BODY
-    assert only_peer(transport).socket_address == client.local_address
-
-
 # Somebody on the way
 
 
