@@ -7,6 +7,7 @@ with its optional parts. The load generators are compiled with zig.
 import argparse
 import importlib.util
 import json
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,15 +22,17 @@ Results = dict[str, dict[str, list[Figures]]]
 
 
 def kinds() -> list[str]:
-    found = ["stock", "ours", "ours batches"]
+    found = ["stock", "ours", "ours batches", "cid"]
     if importlib.util.find_spec("uvloop"):
-        found += ["ours uvloop", "ours uvloop batches"]
+        found += ["ours uvloop", "ours uvloop batches", "cid uvloop batches"]
     else:
         say("uvloop is not installed: pip install 'lwm2m-ml[fast]'")
     if libcoap():
         found.append("libcoap")
     else:
         say("libcoap's coap-server is not installed (Debian: libcoap3-bin): its rows are left out")
+    if shutil.which("coap-server-openssl"):
+        found.append("libcoap-openssl")
     return found
 
 
@@ -93,7 +96,7 @@ def report(results: Results, loads: list[Load]) -> None:
             line += f"  p99.9 {median(runs, 'p999_ms'):6.1f} ms" if "p999_ms" in runs[0] else ""
             lost = sum(one.get("errors", 0) + one.get("repeated", 0) + one.get("failed", 0) for one in runs)
             line += f"  lost {lost:,.0f}" if lost else ""
-            goals = "; ".join(judge(results, load, kind, goal) for goal in load.goals) if "ours" in kind else ""
+            goals = "; ".join(judge(results, load, kind, goal) for goal in load.goals if goal.kind == kind.split()[0])
             print(f"{line}  {goals}")
 
 

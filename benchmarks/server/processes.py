@@ -18,6 +18,8 @@ HERE = Path(__file__).parent
 SOURCES = HERE.parent / "coap"
 LIBCOAP = ("coap-server-notls", "coap-server", "coap-server-openssl", "coap-server-gnutls")
 PATIENCE = 15.0
+SESSIONS = 1_000
+"""Devices with a key of their own, for the loads over DTLS."""
 
 
 @dataclass
@@ -57,21 +59,31 @@ def libcoap() -> str | None:
 
 @contextlib.contextmanager
 def running(kind: str) -> Iterator[Server]:
-    """A server of a kind: `stock`, `libcoap` or `ours` with options, as in `ours uvloop`."""
+    """A server of a kind: `stock`, `libcoap`, `libcoap-openssl`, or with options `ours` and `cid`, as in `ours uvloop`.
+
+    `cid` is ours with `dtls_engine = "cid"`.
+    """
     port = free_port()
     options = kind.split()[1:]
     commands = {
         "libcoap": [libcoap(), "-A", "127.0.0.1", "-p", str(port), "-v", "0"],
         "stock": [sys.executable, str(HERE / "stock.py"), str(port)],
         "ours": [sys.executable, str(HERE / "whole.py"), str(port), *options],
+        "cid": [sys.executable, str(HERE / "whole.py"), str(port), "cid", *options],
+        "libcoap-openssl": ["coap-server-openssl", "-A", "127.0.0.1", "-p", str(port), "-v", "0", "-k", "none"],
     }
     name = kind.split(maxsplit=1)[0]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("w") as keys:
+        if name == "libcoap-openssl":
+            keys.writelines(f"lwm2m,device-{number},the-key-of-device-{number}\n" for number in range(SESSIONS))
+            keys.flush()
+            commands[name] += ["-h", "lwm2m", "-i", keys.name]
         process = subprocess.Popen(commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
         server = Server(port, process, log)
         try:
-            if name == "libcoap":
+            if name.startswith("libcoap"):
                 wait_for(port)
+                server.facts = {"secure_port": port + 1, "hello": "time"}
             else:
                 line = process.stdout.readline()
                 if not line:

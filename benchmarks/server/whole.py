@@ -1,4 +1,4 @@
-"""Our whole server, as `lwm2m-ml serve` runs it but for its API: `python whole.py PORT [uvloop] [batches]`.
+"""Our whole server, as `lwm2m-ml serve` runs it but for its API: `python whole.py PORT [cid] [uvloop] [batches]`.
 
 Registry, store (SQLite in a temporary directory), bus and log (to standard error) are on. What devices notify and send
 is decoded and published, and a result is stored for each, as the service does: Sends are answered after that.
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conversation import ask_for, converse
+from processes import SESSIONS
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap import FastResponse
@@ -32,7 +33,6 @@ from lwm2m_ml.store.results import ResultRecord
 PACKAGE = bytes(range(256)) * 400
 RESULT = ObjectPath.parse("/42771/0")
 RESOURCES = tuple(ObjectPath.parse(f"/42771/0/{number}") for number in (1, 3, 5))
-SESSIONS = 1_000
 
 
 class Results:
@@ -70,7 +70,12 @@ async def main(port: int, directory: str) -> None:
     configure_logging()
     batches = "batches" in sys.argv
     settings = Settings(
-        data_directory=Path(directory), coap_port=port, coaps_port=0, insecure=True, coap_batches=batches
+        data_directory=Path(directory),
+        coap_port=port,
+        coaps_port=0,
+        insecure=True,
+        coap_batches=batches,
+        dtls_engine="cid" if "cid" in sys.argv else "openssl",
     )
     store = await Store.open(settings.database_url)
     bus = Bus()

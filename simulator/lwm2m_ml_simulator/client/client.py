@@ -64,8 +64,8 @@ class Lwm2mClient:
 
     `server` is the URI of an LwM2M server without security, or an account: that of a bootstrap server leads to others.
     `version` is the highest one to speak. `host` is the address to listen on; by default one from which the server can
-    be reached. With a radio that sleeps the client is in queue mode. With `connection_ids` DTLS sessions outlive a change
-    of address. `oscore` has keys that protect the account's messages.
+    be reached. With a radio that sleeps the client is in queue mode. With `connection_ids` DTLS sessions outlive
+    changes of the address. `oscore` has keys that protect the account's messages.
     """
 
     def __init__(

@@ -155,7 +155,8 @@ async def libcoap_answers(client: CoapEndpoint, get: Get, port: int) -> bytes:
     async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(Exception):
-                return (await client.request(get("", ("127.0.0.1", port)))).payload
+                answer: bytes = (await client.request(get("", ("127.0.0.1", port)))).payload
+                return answer
             await asyncio.sleep(0.1)
 
 
