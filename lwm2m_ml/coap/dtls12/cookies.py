@@ -29,8 +29,7 @@ class HelloCookies:
     def is_good(self, cookie: bytes, address: object, hello: bytes, now: float) -> bool:
         """Whether the peer at this address got this cookie for the same words, not long ago."""
         self._renew(now)
-        matches = [hmac.compare_digest(cookie, _digest(key, address, hello)) for key in self._keys]
-        return any(matches)
+        return any(hmac.compare_digest(cookie, _digest(key, address, hello)) for key in self._keys)
 
     def _renew(self, now: float) -> None:
         age = now - self._renewed_at

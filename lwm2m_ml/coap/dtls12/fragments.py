@@ -33,7 +33,10 @@ class Message:
         """The message in pieces of at most `room` bytes each, header included."""
         length = len(self.body)
         step = room - HEADER_BYTES
-        for start in range(0, length or 1, step):
+        if length <= step:
+            yield self.encode()
+            return
+        for start in range(0, length, step):
             piece = self.body[start : start + step]
             place = start.to_bytes(3) + len(piece).to_bytes(3)
             yield bytes((self.type,)) + length.to_bytes(3) + self.sequence.to_bytes(2) + place + piece

@@ -18,19 +18,19 @@ from lwm2m_ml.coap.dtls12.numbers import (
 )
 from lwm2m_ml.coap.dtls12.vectors import Reader, numbers, vector
 
+VERSION_BYTES = 2
 LARGEST_SESSION_ID = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ClientHello:
-    """What a client can do. `without_cookie` is the message as it would be without its cookie."""
+    """What a client can do."""
 
     random: bytes
     suites: tuple[int, ...]
     extensions: Extensions = field(default_factory=dict)
     cookie: bytes = b""
     session_id: bytes = b""
-    without_cookie: bytes = field(default=b"", repr=False)
 
     @classmethod
     def parse(cls, body: bytes) -> ClientHello:
@@ -40,19 +40,14 @@ class ClientHello:
         if version[0] != DTLS_MAJOR or version[1] > DTLS_1_2[1]:
             raise MessageError("the client does not speak DTLS 1.2", Alert.PROTOCOL_VERSION)
         random = reader.take(RANDOM_BYTES)
-        session_id = reader.vector(1)
-        before = len(body) - reader.rest
-        cookie = reader.vector(1)
-        after = len(body) - reader.rest
+        session_id, cookie = reader.vector(1), reader.vector(1)
         suites = numbers(reader.vector(2, least=2), 2)
         compressions = reader.vector(1, least=1)
         if NULL_COMPRESSION not in compressions or len(session_id) > LARGEST_SESSION_ID:
             raise MessageError("a ClientHello is not as it must be", Alert.ILLEGAL_PARAMETER)
         extensions = parse_extensions(reader)
         reader.end()
-        # The length stands for where the cookie was: moving bytes between the fields around it changes the whole.
-        rest = before.to_bytes(2) + body[:before] + body[after:]
-        return cls(random, tuple(suites), extensions, cookie, session_id, rest)
+        return cls(random, tuple(suites), extensions, cookie, session_id)
 
     def encode(self) -> bytes:
         """The body of the message."""
@@ -66,6 +61,19 @@ class ClientHello:
     def signals_renegotiation(self) -> bool:
         """Whether the client says that it could renegotiate securely (RFC 5746 §3.4)."""
         return RENEGOTIATION_SIGNAL in self.suites or Extension.RENEGOTIATION_INFO in self.extensions
+
+
+def split_cookie(body: bytes) -> tuple[bytes, bytes]:
+    """The cookie of a ClientHello, and all the rest of it, of which nothing else is read. Raises MessageError.
+
+    The rest begins with where the cookie was: moving bytes between the fields around it changes the whole.
+    """
+    reader = Reader(body)
+    reader.take(VERSION_BYTES + RANDOM_BYTES)
+    reader.vector(1)
+    before = len(body) - reader.rest
+    cookie = reader.vector(1)
+    return cookie, before.to_bytes(2) + body[:before] + body[len(body) - reader.rest :]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lwm2m_ml.coap.dtls12.cookies import HelloCookies
 from lwm2m_ml.coap.dtls12.errors import MessageError
 from lwm2m_ml.coap.dtls12.fragments import Message, parse_fragments
-from lwm2m_ml.coap.dtls12.hellos import ClientHello, encode_verify_request
+from lwm2m_ml.coap.dtls12.hellos import ClientHello, encode_verify_request, split_cookie
 from lwm2m_ml.coap.dtls12.numbers import DTLS_1_0, HANDSHAKE, HandshakeType
 from lwm2m_ml.coap.dtls12.records import Record, plain
 from lwm2m_ml.coap.dtls12.server import ServerHandshake, ServerPolicy
@@ -46,12 +46,12 @@ class Listener:
         if message is None:
             return None
         try:
-            hello = ClientHello.parse(message.body)
+            shown, words = split_cookie(message.body)
+            if shown and self._cookies.is_good(shown, address, words, now):
+                return Greeting(ClientHello.parse(message.body), message, record.sequence_number)
         except MessageError:
             return None
-        if hello.cookie and self._cookies.is_good(hello.cookie, address, hello.without_cookie, now):
-            return Greeting(hello, message, record.sequence_number)
-        cookie = self._cookies.make(address, hello.without_cookie, now)
+        cookie = self._cookies.make(address, words, now)
         request = Message(HandshakeType.HELLO_VERIFY_REQUEST, message.sequence, encode_verify_request(cookie))
         return plain(HANDSHAKE, record.sequence_number, request.encode(), DTLS_1_0)
 
