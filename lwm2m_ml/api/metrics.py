@@ -46,11 +46,11 @@ class ServiceCollector(Collector):
         yield _gauge("writes_waiting", "Writes that wait for the database", now.writes_waiting)
         yield _gauge("jobs_running", "Jobs under way", now.jobs_running)
         yield _gauge("event_followers", "Connections that follow the events", now.followers)
-        yield _gauge("deployments_running", "Deployments under way", now.deployments_running)
+        yield _by("campaigns", "Campaigns that are not over by state", "state", now.campaigns, gauge=True)
         yield _gauge("alarms_open", "Alarms that are not over", now.alarms_open)
         yield _by("session_bytes", "Bytes of CoAP of registered devices", "direction", now.sessions_bytes, gauge=True)
         yield _by("events", "Events by type", "type", now.events)
-        yield _by("deployment_steps", "Steps of devices in deployments by new state", "state", now.deployment_steps)
+        yield _by("campaign_steps", "Steps of devices in campaigns by new state", "state", now.campaign_steps)
         yield _by("results_dropped", "Inference results that were dropped as absurd", "reason", now.results_dropped)
         yield CounterMetricFamily(
             "lwm2m_ml_delivered_bytes", "Bytes on the wire of modules that became active", now.delivered_bytes

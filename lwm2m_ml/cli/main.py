@@ -13,6 +13,7 @@ from lwm2m_ml.cli import (
     audit,
     backends,
     bootstrap,
+    campaigns,
     captures,
     compile,
     credentials,
@@ -22,6 +23,7 @@ from lwm2m_ml.cli import (
     doctor,
     events,
     explain,
+    groups,
     inspect,
     jobs,
     keys,
@@ -61,6 +63,8 @@ app.add_typer(captures.app, name="captures")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")
+app.add_typer(campaigns.app, name="campaigns")
+app.add_typer(groups.app, name="groups")
 app.command("deploy")(deployments.deploy)
 app.command("compile")(compile.compile_model)
 app.command("explain")(explain.explain_model)

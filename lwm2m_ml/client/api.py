@@ -1,6 +1,13 @@
 """Every method of both clients, from the calls that define them. `help(Client.read)` shows what one takes."""
 
-from lwm2m_ml.client import administration_calls, calls, credential_calls, device_calls, monitoring_calls
+from lwm2m_ml.client import (
+    administration_calls,
+    calls,
+    campaign_calls,
+    credential_calls,
+    device_calls,
+    monitoring_calls,
+)
 from lwm2m_ml.client.methods import listing, method, stream
 
 
@@ -41,6 +48,19 @@ class Api:
     deploy = method(calls.deploy)
     deployments = listing(calls.deployments)
     deployment = method(calls.deployment)
+
+    start_campaign = method(campaign_calls.start_campaign)
+    preview_campaign = method(campaign_calls.preview_campaign)
+    campaigns = listing(campaign_calls.campaigns)
+    campaign = method(campaign_calls.campaign)
+    campaign_devices = listing(campaign_calls.campaign_devices)
+    campaign_story = listing(campaign_calls.campaign_story)
+    command_campaign = method(campaign_calls.command_campaign)
+    groups = listing(campaign_calls.groups)
+    group = method(campaign_calls.group)
+    add_group = method(campaign_calls.add_group)
+    remove_group = method(campaign_calls.remove_group)
+    tag_device = method(campaign_calls.tag_device)
 
     credentials = listing(credential_calls.credentials)
     add_credential = method(credential_calls.add_credential)

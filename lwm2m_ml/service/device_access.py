@@ -32,7 +32,10 @@ class DeviceAccess(Protocol):
 
 
 class DeliveryAccess(DeviceAccess, Protocol):
-    """What deliveries ask for besides: packages are larger than other values."""
+    """What deliveries ask for besides: packages are larger than other values, and wait for devices that sleep."""
+
+    def awake(self, endpoint: str) -> bool:
+        """Whether the device is registered and an operation would be sent at once."""
 
     async def push(
         self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
@@ -55,6 +58,10 @@ class ServerDeviceAccess:
         """Return when the device last registered or updated."""
         registration = self._server.registry.find(endpoint)
         return None if registration is None else registration.updated_at
+
+    def awake(self, endpoint: str) -> bool:
+        """Whether the device is registered and does not sleep."""
+        return self._server.registry.find(endpoint) is not None and self._server.awake(endpoint)
 
     async def read(self, endpoint: str, path: ObjectPath) -> Sequence[Record]:
         """Read a path."""

@@ -22,7 +22,7 @@ from lwm2m_ml.server.events import (
     DeviceRegistered,
     RequestEnded,
 )
-from lwm2m_ml.service.deployment import DeploymentChanged
+from lwm2m_ml.service.campaigns.campaign import CampaignChanged
 from lwm2m_ml.service.jobs import JobChanged
 from lwm2m_ml.service.monitoring.alarms import AlarmChanged
 
@@ -51,10 +51,12 @@ def _left(event: DeviceDeregistered) -> Told:
     return "device.left", event.endpoint, {"reason": reason}
 
 
-def _deployment(event: DeploymentChanged) -> Told:
+def _campaign(event: CampaignChanged) -> Told:
     device = event.device
-    data = {"deployment": event.deployment_id, "state": str(device.state), "reason": device.reason}
-    return "deployment.changed", device.endpoint, data
+    if device is None:
+        return "campaign.changed", None, {"campaign": event.campaign_id, "state": str(event.state)}
+    data = {"campaign": event.campaign_id, "state": str(device.state), "reason": device.reason}
+    return "campaign.device", device.endpoint, data
 
 
 def _job(event: JobChanged) -> Told:
@@ -83,7 +85,7 @@ TELLERS: Mapping[type, Callable[[Any], Told]] = {
     DeviceBootstrapped: lambda event: ("device.bootstrapped", event.endpoint, {}),
     BootstrapFailed: lambda event: ("device.bootstrap-failed", event.endpoint, {"reason": event.reason}),
     RequestEnded: lambda event: ("request.ended", event.endpoint, {"number": event.number, "state": event.state}),
-    DeploymentChanged: _deployment,
+    CampaignChanged: _campaign,
     JobChanged: _job,
     AlarmChanged: _alarm,
 }

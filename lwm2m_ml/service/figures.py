@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.service.deployment import DeploymentChanged, DeviceState
+from lwm2m_ml.service.campaigns.campaign import CampaignChanged
+from lwm2m_ml.service.campaigns.states import DeviceState
 from lwm2m_ml.service.event_feed import TELLERS
 
 
@@ -25,8 +26,8 @@ class Figures:
     events: Mapping[str, int]
     compilations: int
     compilation_seconds: float
-    deployments_running: int
-    deployment_steps: Mapping[str, int]
+    campaigns: Mapping[str, int]
+    campaign_steps: Mapping[str, int]
     delivered_bytes: int
     results_dropped: Mapping[str, int]
     alarms_open: int
@@ -37,7 +38,7 @@ class Counts:
     """What is only told on the bus, counted from `start()` on."""
 
     events: Counter[str] = field(default_factory=Counter)
-    deployment_steps: Counter[str] = field(default_factory=Counter)
+    campaign_steps: Counter[str] = field(default_factory=Counter)
     delivered_bytes: int = 0
 
     def start(self, bus: Bus) -> None:
@@ -47,7 +48,7 @@ class Counts:
 
     async def _hear(self, event: object) -> None:
         self.events[type(event).__name__] += 1
-        if isinstance(event, DeploymentChanged):
-            self.deployment_steps[str(event.device.state)] += 1
+        if isinstance(event, CampaignChanged) and event.device is not None:
+            self.campaign_steps[str(event.device.state)] += 1
             if event.device.state is DeviceState.ACTIVE:
                 self.delivered_bytes += event.device.ota_bytes or 0

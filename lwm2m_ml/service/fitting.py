@@ -10,6 +10,7 @@ from lwm2m_ml.service.fit import BuildVariant, Fit, Fitting
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import MlRuntime
+from lwm2m_ml.service.resources import SOFTWARE_MANAGEMENT_OBJECT
 from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.zoo.model import Model
 
@@ -50,17 +51,40 @@ class DeviceFitting:
             return DeviceChoice(fit, None, None)
         slots = await read_slots(self._access, endpoint, self._model_object)
         number = await self._packages.next_number()
-        fitting = Fitting(
-            endpoint,
-            model,
-            runtime,
-            self._room(slots),
-            build=build,
-            measure=lambda made: self._signer.package_bytes(made, runtime, number),
-        )
+        fitting = self._fitting(endpoint, model, runtime, self._room(slots), build=build, number=number)
         chosen = await fitting.run(exhaustive=exhaustive)
         running = next((slot.status.digest for slot in slots if slot.in_use), b"")
         return DeviceChoice(chosen.fit, chosen.build, runtime, running)
+
+    async def fit_known(
+        self, model: Model, endpoint: str, *, build: BuildVariant, exhaustive: bool = False
+    ) -> Fit | None:
+        """Fit a model to what is known of a device, without asking it; None when nothing is known.
+
+        What the module in its slots would give back is not known then, so the answer errs on the small side.
+        """
+        profile = self._keeper.get(endpoint)
+        if profile is None:
+            return None
+        runtime = profile.runtime
+        if runtime is None:
+            return Fit(endpoint, model.name, model.version, "", (), None, profile.why_no_runtime)
+        room = self._room(tuple(Slot(SOFTWARE_MANAGEMENT_OBJECT, number) for number in range(max(1, runtime.slots))))
+        number = await self._packages.next_number()
+        fitting = self._fitting(endpoint, model, runtime, room, build=build, number=number)
+        return (await fitting.run(exhaustive=exhaustive)).fit
+
+    def _fitting(
+        self, endpoint: str, model: Model, runtime: MlRuntime, room: Room, *, build: BuildVariant, number: int
+    ) -> Fitting:
+        return Fitting(
+            endpoint,
+            model,
+            runtime,
+            room,
+            build=build,
+            measure=lambda made: self._signer.package_bytes(made, runtime, number),
+        )
 
     def _room(self, slots: tuple[Slot, ...]) -> Room:
         why_no_slot = ""

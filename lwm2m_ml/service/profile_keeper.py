@@ -1,7 +1,9 @@
 """Keeps the capability profiles: reads them when a device registers, stores them, follows free storage."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -10,7 +12,7 @@ from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.errors import DeviceError, RequestInterrupted
-from lwm2m_ml.server.events import DeviceRegistered, Notified
+from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
 from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
@@ -21,6 +23,11 @@ log = structlog.get_logger(__name__)
 
 OBSERVED = (CapabilityResource.WORKING_MEMORY_FREE, CapabilityResource.MODULE_STORAGE_FREE)
 CONCURRENT_READS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfiled(DeviceEvent):
+    """A device told what it is and what it can do; its profile is stored."""
 
 
 class ProfileKeeper:
@@ -110,7 +117,15 @@ class ProfileKeeper:
 
     async def _told(self, endpoint: str) -> CapabilityProfile:
         device, capabilities = await self._read_both(endpoint)
-        return profile_from_records(endpoint, device, capabilities)
+        known = self._profiles.get(endpoint)
+        profile = profile_from_records(endpoint, device, capabilities)
+        return dataclasses.replace(profile, running=known.running if known is not None else ())
+
+    async def note_running(self, endpoint: str, running: tuple[str, ...]) -> None:
+        """Keep which models a device runs, as it told just now."""
+        known = self._profiles.get(endpoint)
+        if known is not None and known.running != running:
+            await self._keep(dataclasses.replace(known, running=running))
 
     async def _read_both(self, endpoint: str) -> tuple[Sequence[Record], Sequence[Record]]:
         """Read both objects, once more when a registration came in between: then the device has just arrived."""
@@ -136,6 +151,7 @@ class ProfileKeeper:
     async def _keep(self, profile: CapabilityProfile) -> None:
         self._profiles[profile.endpoint] = profile
         await self._store.put(profile.endpoint, profile.to_json())
+        self._bus.publish(DeviceProfiled(profile.endpoint))
 
     async def _on_registered(self, event: DeviceRegistered) -> None:
         """Read in a task of its own: one silent device must not hold up the others. A newer registration wins."""

@@ -76,7 +76,11 @@ class MlRuntime:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityProfile:
-    """Everything known of a device's ability to run models. No runtime: none was reported."""
+    """Everything known of a device's ability to run models. No runtime: none was reported.
+
+    `running` names the models in use with their versions, such as `digits 1.0.0`, where the device tells them;
+    `device_type` is the type that an operator described, whose facts stand in for what the device does not tell.
+    """
 
     __pydantic_config__ = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
 
@@ -84,6 +88,8 @@ class CapabilityProfile:
     identity: DeviceIdentity = DeviceIdentity()
     runtimes: tuple[MlRuntime, ...] = ()
     problems: tuple[str, ...] = ()
+    running: tuple[str, ...] = ()
+    device_type: str = ""
 
     @property
     def runtime(self) -> MlRuntime | None:

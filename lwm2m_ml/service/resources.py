@@ -68,7 +68,9 @@ class ModelResource(IntEnum):
     INFERENCE_COUNT = 25
     FAILURE_COUNT = 26
     LAST_LATENCY = 27
+    MEAN_LATENCY = 28
     MEAN_ENERGY = 30
+    DRIFT_SCORE = 31
 
 
 class ResultResource(IntEnum):
@@ -85,6 +87,7 @@ class ResultResource(IntEnum):
     FEEDBACK = 10
     CAPTURE = 11
     CAPTURED_INPUT = 12
+    AGREEMENT = 14
     INPUT_HISTOGRAM = 15
 
 
@@ -106,6 +109,7 @@ class SoftwareManagementResource(IntEnum):
     UPDATE_STATE = 7
     UPDATE_RESULT = 9
     ACTIVATE = 10
+    DEACTIVATE = 11
     ACTIVATION_STATE = 12
 
 

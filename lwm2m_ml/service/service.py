@@ -13,21 +13,29 @@ from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.audit import AuditLog
 from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.campaigns.campaign import CampaignSnapshot
+from lwm2m_ml.service.campaigns.campaigns import Campaigns, Selection
+from lwm2m_ml.service.campaigns.device_run import Workshop
+from lwm2m_ml.service.campaigns.plan import Plan
+from lwm2m_ml.service.campaigns.preview import Preview, preview
+from lwm2m_ml.service.campaigns.records import CampaignRecords
+from lwm2m_ml.service.campaigns.reported import ModelObjects
+from lwm2m_ml.service.campaigns.runner import SERVICE
+from lwm2m_ml.service.campaigns.work import Work
 from lwm2m_ml.service.compilations import Compilation
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.delivery.transfer import Severity, Urgency
-from lwm2m_ml.service.deployment import Deployment
-from lwm2m_ml.service.deployment_records import DeploymentRecords
-from lwm2m_ml.service.deployments import Deployments
 from lwm2m_ml.service.device_access import ServerDeviceAccess
-from lwm2m_ml.service.device_run import Workshop
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.event_feed import EventFeed
 from lwm2m_ml.service.figures import Counts, Figures
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
+from lwm2m_ml.service.groups.filter import Facts
+from lwm2m_ml.service.groups.groups import FILTER, GROUP, Groups
+from lwm2m_ml.service.groups.known import facts_of
 from lwm2m_ml.service.jobs import Jobs
 from lwm2m_ml.service.modules import Modules
 from lwm2m_ml.service.monitoring.monitoring import Monitoring
@@ -91,14 +99,18 @@ class TinyMLService:
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)
         self.monitoring = Monitoring(access, store, bus, settings, self._workers)
-        self._deployments = Deployments(
-            DeploymentRecords(store),
-            self._zoo,
-            Workshop(self._fitting, self._builder, packages, courier),
-            access,
-            bus,
-            model_object=objects.model,
-            timing=timing or DeliveryTiming(),
+        self.groups = Groups(store, self._endpoints, self._facts)
+        self.campaigns = Campaigns(
+            Work(
+                CampaignRecords(store),
+                self._zoo,
+                Workshop(self._fitting, self._builder, packages, courier, self._keeper),
+                access,
+                bus,
+                objects=ModelObjects(objects.model, objects.result),
+                timing=timing or DeliveryTiming(),
+            ),
+            self.groups.matches,
         )
 
     async def start(self) -> None:
@@ -113,7 +125,8 @@ class TinyMLService:
         self.events.start()
         self._counts.start(self._bus)
         await self.jobs.start()
-        await self._deployments.start()
+        await self.groups.start()
+        await self.campaigns.start()
 
     def end_streams(self) -> None:
         """Let everybody who follows events or watches devices come to an end: the service is about to stop."""
@@ -147,17 +160,17 @@ class TinyMLService:
             events=dict(self._counts.events),
             compilations=self._builder.compilations,
             compilation_seconds=self._builder.compilation_seconds,
-            deployments_running=self._deployments.running,
-            deployment_steps=dict(self._counts.deployment_steps),
+            campaigns=dict(self.campaigns.states),
+            campaign_steps=dict(self._counts.campaign_steps),
             delivered_bytes=self._counts.delivered_bytes,
             results_dropped=self.monitoring.results.dropped,
             alarms_open=len(self.monitoring.alarms.open()),
         )
 
     async def stop(self) -> None:
-        """Stop all work; deployments under way go on at the next start. May be called when never started."""
+        """Stop all work; campaigns under way go on at the next start. May be called when never started."""
         await self.jobs.stop()
-        await self._deployments.stop()
+        await self.campaigns.stop()
         await self._builder.stop()
         await self.monitoring.stop()
         await self._trust.stop()
@@ -189,6 +202,10 @@ class TinyMLService:
         """Return the newest version of every model."""
         return self._zoo.models()
 
+    def model(self, name: str, version: str | None = None) -> Model:
+        """Return a model, its newest version unless another is named; raises `NotFoundError`."""
+        return self._zoo.get(name, version)
+
     async def add_model(self, name: str, version: str, content: bytes, **facts: Any) -> Model:
         """Add a model or a variant of one; raises `InvalidInputError` when the compiler cannot read it.
 
@@ -208,6 +225,12 @@ class TinyMLService:
         """Return what a device can do; raises `NotFoundError` when it never told."""
         return await self._keeper.profile(endpoint)
 
+    def _endpoints(self) -> tuple[str, ...]:
+        return tuple(registration.endpoint for registration in self._server.registry.all())
+
+    def _facts(self, endpoint: str) -> Facts | None:
+        return facts_of(self._server.registry, self._keeper, self.groups.tags, endpoint)
+
     @property
     def operations(self) -> Devices:
         """Single LwM2M operations on devices."""
@@ -217,28 +240,39 @@ class TinyMLService:
         """Observe one path, or several at once; the watch yields values until it is closed or the device leaves."""
         return await self._watches.add(endpoint, [ObjectPath.parse(path) for path in paths], behind)
 
-    async def deploy(self, model: str, endpoints: Sequence[str] | str) -> Deployment:
-        """Start to bring a model to devices: a list of endpoints, or `"all"` for every registered one."""
-        chosen = self._zoo.get(model)
+    async def deploy(self, model: str, endpoints: Sequence[str] | str, *, who: str = SERVICE) -> CampaignSnapshot:
+        """Start to bring a model to devices: a list of endpoints, or `"all"` for every registered one.
+
+        It is a campaign of one phase without gates.
+        """
         if endpoints == ALL:
-            names = [registration.endpoint for registration in self._server.registry.all()]
-            if not names:
-                raise ConflictError("No device is registered", hint=f"Let devices register at {self.coap_uri}")
+            selection = self.select()
         elif isinstance(endpoints, str):
             raise UsageError(f'Devices are given as a list or as "{ALL}", not as {endpoints!r}')
         else:
-            names = [self._server.registry.get(endpoint).endpoint for endpoint in endpoints]
+            selection = self.select(endpoints=endpoints)
+        return await self.campaigns.create(self._zoo.get(model), selection, Plan.at_once(), who=who)
+
+    async def preview(self, model: Model, selection: Selection, plan: Plan) -> Preview:
+        """Say what a campaign would do, from what is known of its devices; nothing is changed."""
+        return await preview(self._fitting, self._builder, model, selection, plan)
+
+    def select(
+        self, *, endpoints: Sequence[str] | None = None, group: str | None = None, filter: str | None = None
+    ) -> Selection:
+        """Choose registered devices: by name, by group, by filter, or all of them; raises when nobody is meant."""
+        if endpoints is not None:
+            names = tuple(self._server.registry.get(endpoint).endpoint for endpoint in endpoints)
             if not names:
                 raise UsageError("No device is named", hint=f'Name endpoints, or "{ALL}"')
-        return await self._deployments.create(chosen, names)
-
-    async def deployment(self, deployment_id: str) -> Deployment:
-        """Return a deployment as it stands; raises `NotFoundError`."""
-        return await self._deployments.get(deployment_id)
-
-    async def deployments(self) -> tuple[Deployment, ...]:
-        """Return all deployments, oldest first."""
-        return await self._deployments.all()
+            return Selection(f"{len(names)} devices by name", names)
+        text = ALL if group is None and filter is None else f"{GROUP}{group}" if group else f"{FILTER}{filter}"
+        members = self.groups.members(text)
+        if not members and text == ALL:
+            raise ConflictError("No device is registered", hint=f"Let devices register at {self.coap_uri}")
+        if not members:
+            raise ConflictError(f"No registered device belongs to {text}", hint="See what is known: devices list")
+        return Selection(text, members)
 
     async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
         """Return the results of a device with numbers above `since`, oldest first."""

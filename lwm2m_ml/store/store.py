@@ -7,14 +7,16 @@ from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.audit_entries import AuditRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
+from lwm2m_ml.store.campaign_devices import CampaignDeviceRepository
+from lwm2m_ml.store.campaigns import CampaignRepository
 from lwm2m_ml.store.captures import CaptureRepository
 from lwm2m_ml.store.credentials import CredentialRepository
 from lwm2m_ml.store.database import Database, create_engine
 from lwm2m_ml.store.delivery_experience import DeliveryExperienceRepository
-from lwm2m_ml.store.deployment_devices import DeploymentDeviceRepository
-from lwm2m_ml.store.deployments import DeploymentRepository
+from lwm2m_ml.store.device_groups import DeviceGroupRepository, DeviceTagRepository
 from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 from lwm2m_ml.store.device_requests import DeviceRequestRepository
+from lwm2m_ml.store.device_types import DeviceTypeRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
 from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
@@ -42,8 +44,11 @@ class Store:
         self.models = ModelRepository(database)
         self.artefacts = ArtefactRepository(database)
         self.modules = ModuleRepository(database)
-        self.deployments = DeploymentRepository(database)
-        self.deployment_devices = DeploymentDeviceRepository(database)
+        self.campaigns = CampaignRepository(database)
+        self.campaign_devices = CampaignDeviceRepository(database)
+        self.device_groups = DeviceGroupRepository(database)
+        self.device_tags = DeviceTagRepository(database)
+        self.device_types = DeviceTypeRepository(database)
         self.results = ResultRepository(database)
         self.result_hours = ResultHourRepository(database)
         self.tokens = TokenRepository(database)

@@ -87,30 +87,86 @@ modules = Table(
     Column("created_at", Float, nullable=False),
 )
 
-deployments = Table(
-    "deployments",
+campaigns = Table(
+    "campaigns",
     metadata,
     Column("id", String, primary_key=True),
     Column("model", String, nullable=False),
     Column("version", String, nullable=False),
     Column("state", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("selection", Text, nullable=False),
+    Column("plan", JSON, nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("forgiven", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_by", String, nullable=False),
     Column("created_at", Float, nullable=False, index=True),
+    Column("since", Float, nullable=False),
 )
 
-deployment_devices = Table(
-    "deployment_devices",
+campaign_devices = Table(
+    "campaign_devices",
     metadata,
-    Column("deployment_id", String, ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True),
+    Column("campaign_id", String, ForeignKey("campaigns.id", ondelete="CASCADE"), primary_key=True),
     Column("endpoint", String, primary_key=True, index=True),
     Column("target", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("phase", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Float),
+    Column("before", String),
+    Column("reported", String),
     Column("variant", String),
     Column("module_digest", String(64)),
-    Column("state", String, nullable=False),
-    Column("reason", Text, nullable=False),
     Column("ota_bytes", BigInteger),
     Column("ota_seconds", Float),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
+)
+
+campaign_notes = Table(
+    "campaign_notes",
+    metadata,
+    Column("id", BigNumber, primary_key=True, autoincrement=True),
+    Column("campaign_id", String, ForeignKey("campaigns.id", ondelete="CASCADE"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("who", String, nullable=False),
+    Column("text", Text, nullable=False),
+    Index("ix_campaign_notes_campaign_id_id", "campaign_id", "id"),
+)
+
+device_groups = Table(
+    "device_groups",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("filter", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+device_tags = Table(
+    "device_tags",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("tag", String, primary_key=True),
+)
+
+device_types = Table(
+    "device_types",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("facts", JSON, nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+model_aliases = Table(
+    "model_aliases",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("version", String, nullable=False),
 )
 
 results = Table(

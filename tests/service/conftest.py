@@ -21,7 +21,7 @@ from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.store import Store
 
-CAPABILITIES, MODEL = 42769, 42770
+CAPABILITIES, MODEL, RESULT = 42769, 42770, 42771
 VENDOR, CLASS = b"v" * 16, b"c" * 16
 METHOD_NOT_ALLOWED, NOT_FOUND, UNAUTHORIZED = 0x85, 0x84, 0x81
 
@@ -129,6 +129,10 @@ class FakeDevice:
     executed: list[str] = field(default_factory=list)
     off_for: int = 0
     interrupts: int = 0
+    asleep: bool = False
+    model_of: Callable[[bytes], tuple[str, str]] = lambda package: ("", "")
+    agreement: float | None = None
+    latency: float | None = None
 
     # Operations of DeviceAccess
 
@@ -140,11 +144,15 @@ class FakeDevice:
             513: tuple(s.delivery_instance for s in self.slots if s.road == 513),
         }
         if self.ml:
-            known |= {CAPABILITIES: (0,), MODEL: tuple(slot.instance for slot in self.slots)}
+            slots = tuple(slot.instance for slot in self.slots)
+            known |= {CAPABILITIES: (0,), MODEL: slots, RESULT: slots}
         return known.get(object_id) or None
 
     def last_seen(self, endpoint: str) -> float | None:
         return 0.0
+
+    def awake(self, endpoint: str) -> bool:
+        return not self.asleep
 
     async def observe(self, endpoint: str, path: ObjectPath, *, lasting: bool = False) -> None:
         return None
@@ -155,6 +163,8 @@ class FakeDevice:
             return (Record(ObjectPath(3, 0, 0), "ACME"), Record(ObjectPath(3, 0, 1), "Board 1"))
         if path == ObjectPath(CAPABILITIES) and CAPABILITIES not in self.locked:
             return capability_records(self)
+        if path in {ObjectPath(MODEL), ObjectPath(RESULT)}:
+            return self._whole(path)
         if self.locked and path.object_id in self.locked:
             raise DeviceError(endpoint, "Read", UNAUTHORIZED)
         if (path.object_id, path.resource_id) == (5, 8) and self.protocols is not None:
@@ -243,8 +253,11 @@ class FakeDevice:
                 self._begin_trial(slot)
             case 42770, 13 if slot.state == 2:
                 slot.state, slot.result = 3, 1
-            case 42770, 14 if slot.state == 2:
+            case 42770, 14 if slot.state in {2, 3}:
                 slot.state, slot.result = 5, 18
+                for other in self.slots:
+                    if other.state == 4:
+                        other.state = 3
             case _:
                 raise DeviceError(endpoint, "Execute", METHOD_NOT_ALLOWED)
 
@@ -340,6 +353,19 @@ class FakeDevice:
             return slot.delivery_result
         return slot.active if (slot.road, resource) == (9, 12) else None
 
+    def _whole(self, path: ObjectPath) -> tuple[Record, ...]:
+        """All that ML Model or ML Inference Result says of every slot."""
+        records = []
+        for slot in self.slots:
+            instance = path.child(slot.instance)
+            if path.object_id == RESULT:
+                values: dict[int, Value | None] = {0: ObjectLink(MODEL, slot.instance), 14: self.agreement}
+            else:
+                slot.inferences += 5 if slot.state in {2, 3} else 0
+                values = self._values(slot)
+            records += [Record(instance.child(n), value) for n, value in values.items() if value is not None]
+        return tuple(records)
+
     def _model(self, path: ObjectPath) -> Value | None:
         slot = self._slot(path)
         if slot.road == 513 and path.resource_id == 11:
@@ -347,7 +373,13 @@ class FakeDevice:
         if path.resource_id == 11 and slot.state == 2 and not self.lazy:
             slot.inferences += 1
             slot.failures += self.fails_in_trial
-        values: dict[int, Value | None] = {
+        return self._values(slot).get(path.resource_id if path.resource_id is not None else -1)
+
+    def _values(self, slot: FakeSlot) -> dict[int, Value | None]:
+        name, version = self.model_of(slot.received) if slot.received and slot.state else ("", "")
+        return {
+            0: name,
+            1: version,
             3: slot.digest,
             4: ObjectLink(slot.road, slot.delivery_instance),
             9: slot.storage_used,
@@ -357,8 +389,8 @@ class FakeDevice:
             19: slot.score,
             25: slot.inferences,
             26: slot.failures,
+            28: self.latency,
         }
-        return values.get(path.resource_id if path.resource_id is not None else -1)
 
 
 def capability_records(device: FakeDevice) -> tuple[Record, ...]:
@@ -436,6 +468,7 @@ def quick() -> DeliveryTiming:
         silence=0.2,
         attempts=3,
         trial=0.2,
+        evidence=0.01,
     )
 
 

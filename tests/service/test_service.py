@@ -16,7 +16,8 @@ from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, Usa
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.server.server import Lwm2mServer
-from lwm2m_ml.service.deployment import Deployment, DeviceState
+from lwm2m_ml.service.campaigns.campaign import CampaignSnapshot
+from lwm2m_ml.service.campaigns.states import DeviceState
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.store import Store
 from lwm2m_ml_simulator.device.device import SimulatedDevice
@@ -50,12 +51,12 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def finished(service: TinyMLService, deployment: Deployment) -> Deployment:
+async def finished(service: TinyMLService, started: CampaignSnapshot) -> CampaignSnapshot:
     async def done() -> bool:
-        return (await service.deployment(deployment.id)).finished
+        return (await service.campaigns.get(started.campaign.id)).campaign.finished
 
     await until(done)
-    return await service.deployment(deployment.id)
+    return await service.campaigns.get(started.campaign.id)
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ async def test_a_deployment_outlives_the_server(tmp_path: Path, service: TinyMLS
     deployment = await service.deploy("digits", "all")
 
     async def under_way() -> bool:
-        rows = (await service.deployment(deployment.id)).devices
+        rows = (await service.campaigns.get(deployment.campaign.id)).devices
         return all(row.state is DeviceState.DELIVERING and row.ota_bytes is not None for row in rows)
 
     await until(under_way)
@@ -193,4 +194,4 @@ async def test_what_cannot_be_done_is_said(service: TinyMLService) -> None:
     with pytest.raises(NotFoundError):
         await service.modules.get("0" * 64)
     with pytest.raises(NotFoundError):
-        await service.deployment("unknown")
+        await service.campaigns.get("unknown")

@@ -1,12 +1,12 @@
-"""`/deployments`: put a model on devices and watch it arrive."""
+"""`/deployments`: put a model on devices at once, a campaign of one phase, and watch it arrive."""
 
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from lwm2m_ml.api import views
-from lwm2m_ml.api.authentication import OPERATOR, VIEWER
+from lwm2m_ml.api import campaign_views as views
+from lwm2m_ml.api.authentication import OPERATOR, VIEWER, CurrentCaller
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, decode, page_of
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.client import schemas
@@ -15,9 +15,9 @@ router = APIRouter(prefix="/deployments", tags=["deployments"])
 
 
 @router.post("", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
-async def deploy(service: Service, body: schemas.DeploymentRequest) -> schemas.Deployment:
+async def deploy(service: Service, body: schemas.DeploymentRequest, who: CurrentCaller) -> schemas.Deployment:
     """Start a deployment; it goes on after the answer."""
-    return views.as_schema(schemas.Deployment, await service.deploy(body.model, body.endpoints))
+    return views.deployment(await service.deploy(body.model, body.endpoints, who=who.name))
 
 
 @router.get("", dependencies=[VIEWER])
@@ -26,16 +26,12 @@ async def list_deployments(
 ) -> schemas.Page[schemas.Deployment]:
     """The deployments, oldest first."""
     after = decode(cursor, float, str)
-    found = [one for one in await service.deployments() if after is None or (one.created_at, one.id) > after]
-    return page_of(
-        found[: limit + 1],
-        limit,
-        lambda one: (one.created_at, one.id),
-        lambda one: views.as_schema(schemas.Deployment, one),
-    )
+    found = [one for one in await service.campaigns.all() if after is None or one.place > after]
+    campaigns = [await service.campaigns.get(one.campaign.id) for one in found[: limit + 1]]
+    return page_of(campaigns, limit, lambda one: (one.campaign.created_at, one.campaign.id), views.deployment)
 
 
 @router.get("/{deployment_id}", dependencies=[VIEWER])
 async def show(service: Service, deployment_id: Annotated[str, Path(max_length=64)]) -> schemas.Deployment:
     """One deployment as it stands."""
-    return views.as_schema(schemas.Deployment, await service.deployment(deployment_id))
+    return views.deployment(await service.campaigns.get(deployment_id))

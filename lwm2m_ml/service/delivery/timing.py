@@ -21,6 +21,7 @@ class DeliveryTiming:
     """How long a device's user may defer an update before it is asked for again."""
     trial_results: int = 3
     trial: float = 300.0
+    evidence: float = 5.0
     report: float = 5.0
     push: float = 120.0
     slowest_rate: float = 32.0

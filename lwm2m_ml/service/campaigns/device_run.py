@@ -1,8 +1,8 @@
-"""One device of a deployment, from pending to its final state: fit, build, deliver, trial."""
+"""One device of a campaign, from pending to its end: fit, build, deliver, trial, and the version that it reports."""
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -13,21 +13,26 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
 from lwm2m_ml.service.builds import Build, Builder
+from lwm2m_ml.service.campaigns.campaign import CampaignDevice, with_state
+from lwm2m_ml.service.campaigns.reported import ReportedModule, read_modules
+from lwm2m_ml.service.campaigns.states import DeviceState
 from lwm2m_ml.service.delivery.courier import Carried, Courier
 from lwm2m_ml.service.delivery.outcome import Progress
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.slots import Slot, read_slots
 from lwm2m_ml.service.delivery.trial import Trial
-from lwm2m_ml.service.deployment import DeploymentDevice, DeviceState
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.packages import Package, Packages
+from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.zoo.model import Model, Variant
 
 log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-Save = Callable[[DeploymentDevice], Awaitable[None]]
+Save = Callable[[CampaignDevice], Awaitable[None]]
+Admit = Callable[[int], Awaitable[None]]
+"""Waits until so many bytes may go over the air."""
 
 
 class DeviceSilent(Lwm2mMlError):
@@ -42,6 +47,7 @@ class Workshop:
     builder: Builder
     packages: Packages
     courier: Courier
+    keeper: ProfileKeeper
 
 
 class DeviceRun:
@@ -52,19 +58,21 @@ class DeviceRun:
         workshop: Workshop,
         session: Session,
         *,
-        deployment_id: str,
+        campaign_id: str,
         model: Model,
-        row: DeploymentDevice,
+        row: CampaignDevice,
         save: Save,
+        admit: Admit,
     ) -> None:
         self._workshop = workshop
         self._session = session
-        self._deployment_id = deployment_id
+        self._campaign_id = campaign_id
         self._model = model
         self._row = row
         self._save = save
+        self._admit = admit
         self._bytes_before = row.ota_bytes or 0
-        self._log = log.bind(endpoint=row.endpoint, deployment=deployment_id, model=model.name)
+        self._log = log.bind(endpoint=row.endpoint, campaign=campaign_id, model=model.name)
 
     async def run(self) -> None:
         """Go on from the row's state to a final one; every step is saved before the next begins."""
@@ -73,7 +81,7 @@ class DeviceRun:
         except Lwm2mMlError as error:
             await self._set(DeviceState.FAILED, error.message)
         except Exception as error:
-            self._log.exception("deployment to a device failed for an unforeseen reason")
+            self._log.exception("a campaign failed at a device for an unforeseen reason")
             await self._set(DeviceState.FAILED, f"internal error: {type(error).__name__}: {error}")
 
     async def _run(self) -> None:
@@ -81,6 +89,8 @@ class DeviceRun:
         package = await self._known_package() if resuming else await self._prepare()
         if package is None:
             return
+        if not resuming:
+            await self._admit(len(package.content))
         slots = await self._answered(
             lambda: read_slots(self._session.access, self._row.endpoint, self._session.model_object)
         )
@@ -99,6 +109,7 @@ class DeviceRun:
     async def _prepare(self) -> Package | None:
         """Fit, build and sign; None when the device was refused or the build failed."""
         await self._set(DeviceState.FITTING)
+        await self._remember_what_runs()
         chosen = await self._answered(
             lambda: self._workshop.fitting.choose(self._model, self._row.endpoint, build=self._build)
         )
@@ -107,7 +118,7 @@ class DeviceRun:
         if chosen.build is None or chosen.runtime is None:
             await self._set(DeviceState.FAILED if fit.broken else DeviceState.REFUSED, fit.reason)
             return None
-        package = await self._workshop.packages.make(self._deployment_id, chosen.build, chosen.runtime, chosen.running)
+        package = await self._workshop.packages.make(self._campaign_id, chosen.build, chosen.runtime, chosen.running)
         self._row = dataclasses.replace(
             self._row,
             variant=package.variant,
@@ -147,16 +158,39 @@ class DeviceRun:
         )
         await self._save(self._row)
 
+    async def _remember_what_runs(self) -> None:
+        """Note what the device runs before anything is changed, so that it can be given back."""
+        running = [str(module) for module in await self._modules() if module.in_use and module.version]
+        self._row = dataclasses.replace(self._row, before=running[0] if running else None)
+
+    async def _modules(self) -> tuple[ReportedModule, ...]:
+        session = self._session
+        modules = await self._answered(lambda: read_modules(session.access, session.endpoint, session.model_object))
+        running = tuple(str(module) for module in modules if module.in_use and module.version)
+        await self._workshop.keeper.note_running(session.endpoint, running)
+        return modules
+
     async def _try_out(self, slot: Slot, package: Package) -> None:
         """See the module through its trial; a device without ML Model has none that could be watched."""
-        if slot.instance is None:
+        if slot.instance is not None:
+            if self._row.state is not DeviceState.TRIAL:
+                await self._set(DeviceState.TRIAL)
+            path = ObjectPath(self._session.model_object, slot.instance)
+            outcome = await Trial(self._session, path, package.module_digest).run()
+            if not outcome.delivered:
+                await self._set(DeviceState.FAILED, outcome.reason)
+                return
+        await self._compare_version(package)
+
+    async def _compare_version(self, package: Package) -> None:
+        """End well if the device reports the version that it was sent, or does not tell any."""
+        expected = self._model.version
+        reported = reported_version(await self._modules(), self._model, package.module_digest)
+        self._row = dataclasses.replace(self._row, reported=reported)
+        if reported in {None, expected}:
             await self._set(DeviceState.ACTIVE)
-            return
-        if self._row.state is not DeviceState.TRIAL:
-            await self._set(DeviceState.TRIAL)
-        path = ObjectPath(self._session.model_object, slot.instance)
-        outcome = await Trial(self._session, path, package.module_digest).run()
-        await self._set(DeviceState.ACTIVE if outcome.delivered else DeviceState.FAILED, outcome.reason)
+        else:
+            await self._set(DeviceState.FAILED, f"expected version {expected}, the device reports {reported}")
 
     async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """Ask a device until it answers, be it with an error; raises `DeviceSilent` when it never does."""
@@ -174,9 +208,21 @@ class DeviceRun:
             await self._session.watch.wait(self._session.timing.poll)
 
     async def _set(self, state: DeviceState, reason: str = "") -> None:
-        self._row = dataclasses.replace(self._row, state=state, reason=reason)
-        self._log.info("deployment", state=str(state), reason=reason)
+        self._row = with_state(self._row, state, time.time(), reason)
+        self._log.info("campaign", state=str(state), reason=reason)
         await self._save(self._row)
+
+
+def reported_version(modules: Sequence[ReportedModule], model: Model, digest: bytes) -> str | None:
+    """Return the version that a device reports of a module; None when it does not tell.
+
+    A device with ML Model names the module by its digest; others name packages, of which one may be the model's.
+    """
+    for module in modules:
+        if module.in_use and module.digest == digest:
+            return module.version or None
+    versions = [module.version for module in modules if module.slot is None and module.name == model.name]
+    return model.version if model.version in versions else next(iter(versions), None)
 
 
 def _slot_on_trial(slots: tuple[Slot, ...], package: Package) -> Slot | None:

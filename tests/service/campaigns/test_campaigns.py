@@ -1,6 +1,7 @@
-"""Deployments from fit to confirmed, with real modules, a real store and devices in memory."""
+"""Campaigns from fit to confirmed, with real modules, a real store and devices in memory."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,12 +17,16 @@ from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.package import verify_package
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.service.builds import Builder
+from lwm2m_ml.service.campaigns.campaign import Campaign, CampaignChanged, CampaignDevice, CampaignSnapshot
+from lwm2m_ml.service.campaigns.campaigns import Campaigns, Selection
+from lwm2m_ml.service.campaigns.device_run import Workshop
+from lwm2m_ml.service.campaigns.plan import Plan
+from lwm2m_ml.service.campaigns.records import CampaignRecords
+from lwm2m_ml.service.campaigns.reported import ModelObjects
+from lwm2m_ml.service.campaigns.states import DeviceState
+from lwm2m_ml.service.campaigns.work import Work
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
-from lwm2m_ml.service.deployment import Deployment, DeploymentChanged, DeploymentDevice, DeviceState
-from lwm2m_ml.service.deployment_records import DeploymentRecords
-from lwm2m_ml.service.deployments import Deployments
-from lwm2m_ml.service.device_run import Workshop
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
@@ -43,6 +48,9 @@ class Fleet:
 
     def last_seen(self, endpoint: str) -> float | None:
         return 0.0 if endpoint in self.devices else None
+
+    def awake(self, endpoint: str) -> bool:
+        return endpoint in self.devices and not self.devices[endpoint].asleep
 
     async def read(self, endpoint: str, path: ObjectPath) -> Sequence[Record]:
         found: Sequence[Record] = await self._of(endpoint).read(endpoint, path)
@@ -79,35 +87,40 @@ class House:
         self.timing = DeliveryTiming()
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Deployments]:
+    async def open(self) -> AsyncIterator[Campaigns]:
         keeper = ProfileKeeper(self.fleet, self.store.device_profiles, self.bus, 42769)
         packages = Packages(self.store, self.signer)
         fitting = DeviceFitting(self.fleet, keeper, self.signer, packages, model_object=42770)
-        deployments = Deployments(
-            DeploymentRecords(self.store),
+        work = Work(
+            CampaignRecords(self.store),
             self.zoo,
-            Workshop(fitting, self.builder, packages, Courier(self.shelf)),
+            Workshop(fitting, self.builder, packages, Courier(self.shelf), keeper),
             self.fleet,
             self.bus,
-            model_object=42770,
+            objects=ModelObjects(42770, 42771),
             timing=self.timing,
         )
+        campaigns = Campaigns(work, lambda selection, endpoint: selection == "all")
         await self.zoo.start()
-        await deployments.start()
+        await campaigns.start()
         try:
-            yield deployments
+            yield campaigns
         finally:
-            await deployments.stop()
+            await campaigns.stop()
 
-    async def deploy(self, *endpoints: str) -> Deployment:
-        async with self.open() as deployments:
-            started = await deployments.create(self.zoo.get("digits"), endpoints)
-            return await finished(deployments, started.id)
+    async def deploy(self, *endpoints: str) -> CampaignSnapshot:
+        async with self.open() as campaigns:
+            started = await campaigns.create(self.zoo.get("digits"), named(*endpoints))
+            return await finished(campaigns, started.campaign.id)
 
 
-async def finished(deployments: Deployments, deployment_id: str) -> Deployment:
+def named(*endpoints: str) -> Selection:
+    return Selection("by name", endpoints)
+
+
+async def finished(campaigns: Campaigns, campaign_id: str) -> CampaignSnapshot:
     async with asyncio.timeout(20):
-        while not (found := await deployments.get(deployment_id)).finished:  # noqa: ASYNC110 - as clients do
+        while not (found := await campaigns.get(campaign_id)).campaign.finished:  # noqa: ASYNC110 - as clients do
             await asyncio.sleep(0.002)
     return found
 
@@ -147,10 +160,11 @@ async def test_a_model_reaches_a_device_and_the_row_tells_all_about_it(house: Ho
     device = join("a")
     seen: list[DeviceState] = []
 
-    async def note(event: DeploymentChanged) -> None:
-        seen.append(event.device.state)
+    async def note(event: CampaignChanged) -> None:
+        if event.device is not None:
+            seen.append(event.device.state)
 
-    house.bus.subscribe(DeploymentChanged, note)
+    house.bus.subscribe(CampaignChanged, note)
     (row,) = (await house.deploy("a")).devices
     await house.bus.drain()
     assert (row.state, row.variant, row.target) == (DeviceState.ACTIVE, "digits-large", "cortex-m4f")
@@ -174,14 +188,14 @@ async def test_devices_of_one_kind_share_build_and_package(
 ) -> None:
     for endpoint in "abcde":
         join(endpoint)
-    deployment = await house.deploy(*"abcde")
-    assert {row.state for row in deployment.devices} == {DeviceState.ACTIVE}
-    assert len({row.module_digest for row in deployment.devices}) == 1
+    deployed = await house.deploy(*"abcde")
+    assert {row.state for row in deployed.devices} == {DeviceState.ACTIVE}
+    assert len({row.module_digest for row in deployed.devices}) == 1
     assert house.builder.compilations == 1
     assert await store.sequence_numbers.current("modules") == 1
 
 
-async def test_each_deployment_signs_with_a_higher_sequence_number(house: House, join: Callable[..., Any]) -> None:
+async def test_each_campaign_signs_with_a_higher_sequence_number(house: House, join: Callable[..., Any]) -> None:
     join("a"), join("b")
     first, second = await house.deploy("a"), await house.deploy("b")
     assert first.devices[0].module_digest != second.devices[0].module_digest
@@ -238,52 +252,56 @@ async def test_a_module_that_fails_its_trial_is_reported_with_the_devices_reason
 
 
 @pytest.mark.parametrize("state", [DeviceState.FITTING, DeviceState.DELIVERING, DeviceState.TRIAL])
-async def test_a_deployment_goes_on_after_the_server_stopped(
+async def test_a_campaign_goes_on_after_the_server_stopped(
     house: House, join: Callable[..., Any], state: DeviceState
 ) -> None:
     join("a")
     stopped = asyncio.Event()
 
-    async def note(event: DeploymentChanged) -> None:
-        if event.device.state is state:
+    async def note(event: CampaignChanged) -> None:
+        if event.device is not None and event.device.state is state:
             stopped.set()
 
-    subscription = house.bus.subscribe(DeploymentChanged, note)
-    async with house.open() as deployments:
-        started = await deployments.create(house.zoo.get("digits"), ["a"])
+    subscription = house.bus.subscribe(CampaignChanged, note)
+    async with house.open() as campaigns:
+        started = await campaigns.create(house.zoo.get("digits"), named("a"))
         async with asyncio.timeout(10):
             await stopped.wait()
     subscription.cancel()
-    async with house.open() as deployments:
-        (row,) = (await finished(deployments, started.id)).devices
+    async with house.open() as campaigns:
+        (row,) = (await finished(campaigns, started.campaign.id)).devices
     assert row.state is DeviceState.ACTIVE
     assert row.module_bytes
 
 
-async def test_a_finished_deployment_is_found_in_the_store(house: House, join: Callable[..., Any]) -> None:
+async def test_a_finished_campaign_is_found_in_the_store(house: House, join: Callable[..., Any]) -> None:
     join("a")
-    deployment = await house.deploy("a")
-    async with house.open() as deployments:
-        assert await deployments.get(deployment.id) == deployment
-        assert await deployments.all() == (deployment,)
+    deployed = await house.deploy("a")
+    async with house.open() as campaigns:
+        assert await campaigns.get(deployed.campaign.id) == deployed
+        assert [one.campaign for one in await campaigns.all()] == [deployed.campaign]
         with pytest.raises(NotFoundError):
-            await deployments.get("unknown")
+            await campaigns.get("unknown")
 
 
-async def test_a_device_takes_part_in_one_deployment_at_a_time(house: House, join: Callable[..., Any]) -> None:
+async def test_a_device_takes_part_in_one_campaign_at_a_time(house: House, join: Callable[..., Any]) -> None:
     device = join("a")
-    async with house.open() as deployments:
-        both = [await deployments.create(house.zoo.get("digits"), ["a"]) for _ in range(2)]
-        ends = [(await finished(deployments, one.id)).devices[0] for one in both]
+    async with house.open() as campaigns:
+        both = [await campaigns.create(house.zoo.get("digits"), named("a")) for _ in range(2)]
+        ends = [(await finished(campaigns, one.campaign.id)).devices[0] for one in both]
     assert [row.state for row in ends] == [DeviceState.ACTIVE, DeviceState.ACTIVE]
     assert len(device.writes) == 1
 
 
-async def test_a_model_that_was_removed_fails_its_deployment(house: House, store: Store) -> None:
-    records = DeploymentRecords(store)
-    await records.create(Deployment("gone", "cats", "1", 0.0, (DeploymentDevice("a"),)))
-    async with house.open() as deployments:
-        (row,) = (await finished(deployments, "gone")).devices
+async def test_a_model_that_was_removed_fails_its_campaign(
+    house: House, join: Callable[..., Any], store: Store
+) -> None:
+    join("a")
+    now = time.time()
+    gone = Campaign("gone", "cats", "1", Plan.at_once(), since=now, created_at=now)
+    await CampaignRecords(store).create(gone, [CampaignDevice("a", since=now)])
+    async with house.open() as campaigns:
+        (row,) = (await finished(campaigns, "gone")).devices
     assert (row.state, row.reason) == (DeviceState.FAILED, "There is no model cats 1")
 
 

@@ -1,0 +1,274 @@
+"""`lwm2m-ml campaigns`: bring a model to many devices in phases, watch and steer it."""
+
+import time
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_json, print_json_line, print_models, print_table
+from lwm2m_ml.client.address import DEFAULT_SERVER
+from lwm2m_ml.errors import UsageError
+
+if TYPE_CHECKING:
+    from lwm2m_ml.client.campaign_schemas import Campaign, CampaignPreview
+    from lwm2m_ml.client.client import Client
+
+app = typer.Typer(
+    help="Campaigns: a model for many devices, in phases, taken back if it does harm.", no_args_is_help=True
+)
+
+POLL_SECONDS = 0.5
+MAXIMUM_PLAN_BYTES = 1 << 20
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What `campaigns start` printed, see `campaigns list`.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the campaign's story.")]
+
+
+@app.command("start")
+def start(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the zoo: NAME, or NAME:VERSION or alias.")],
+    to: Annotated[
+        str, typer.Option("--to", help="Endpoints, separated by commas; instead of --group or --filter.")
+    ] = "",
+    group: Annotated[str, typer.Option("--group", help="A group; see `lwm2m-ml groups`.")] = "",
+    filter: Annotated[str, typer.Option("--filter", help="A filter such as 'target=nrf52840 tag=oslo'.")] = "",
+    plan: Annotated[Path | None, typer.Option("--plan", help="TOML file with the plan; see docs/campaigns.md.")] = None,
+    phases: Annotated[str, typer.Option("--phases", help="Sizes of phases, such as 1%,10%,100%.")] = "",
+    soak: Annotated[float | None, typer.Option(help="Seconds to watch each phase before the next.")] = None,
+    approve: Annotated[bool, typer.Option("--approve", help="Ask for an approval before every further phase.")] = False,
+    name: Annotated[str, typer.Option("--name", help="A name for people.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the story until the campaign is over.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Start a campaign; without --to, --group and --filter it is for every registered device."""
+    from lwm2m_ml.client.campaign_schemas import CampaignRequest
+
+    chosen, _, version = model.partition(":")
+    request = CampaignRequest(
+        model=chosen,
+        version=version or None,
+        endpoints=[one.strip() for one in to.split(",") if one.strip()] or None,
+        group=group or None,
+        filter=filter or None,
+        plan=_plan(plan, phases, soak, approve=approve),
+        name=name,
+    )
+    with connect(server, token) as client:
+        if dry_run:
+            _print_preview(client.preview_campaign(request), as_json)
+            return
+        campaign = client.start_campaign(request)
+        if wait:
+            campaign = _follow(client, campaign.id, as_json=as_json)
+        _print(campaign, as_json)
+    if wait and campaign.state != "finished":
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_campaigns(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
+    """List the campaigns, oldest first."""
+    with connect(server, token) as client:
+        found = client.campaigns()
+    if as_json:
+        print_models(found)
+        return
+    rows = [
+        (one.id, one.name, f"{one.model} {one.version}", one.state, f"{one.phase}/{one.phases}", _tally(one.tally))
+        for one in found
+    ]
+    print_table(("ID", "NAME", "MODEL", "STATE", "PHASE", "DEVICES"), rows)
+
+
+@app.command("show")
+def show(
+    campaign_id: IdArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Show where a campaign stands and what it waits for."""
+    with connect(server, token) as client:
+        _print(client.campaign(campaign_id), as_json)
+
+
+@app.command("devices")
+def devices(
+    campaign_id: IdArgument,
+    state: Annotated[str, typer.Option("--state", help="Only devices in this state, such as refused.")] = "",
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show where each device of a campaign stands, what it waits for or how it ended."""
+    with connect(server, token) as client:
+        found = client.campaign_devices(campaign_id, state or None)
+    if as_json:
+        print_models(found)
+        return
+    rows = [
+        (
+            one.endpoint,
+            one.phase,
+            one.target,
+            one.state,
+            one.variant,
+            one.expected,
+            one.reported,
+            one.ota_bytes,
+            one.diagnosis,
+        )
+        for one in found
+    ]
+    columns = ("DEVICE", "PHASE", "TARGET", "STATE", "VARIANT", "EXPECTED", "REPORTED", "OTA B", "DIAGNOSIS")
+    print_table(columns, rows)
+
+
+@app.command("story")
+def story(
+    campaign_id: IdArgument,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on until the campaign is over.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what happened to a campaign, line by line: when, who, what."""
+    with connect(server, token) as client:
+        if follow:
+            _follow(client, campaign_id, as_json=as_json)
+        else:
+            _tell(client, campaign_id, 0, as_json=as_json)
+
+
+@app.command("approve")
+def approve(
+    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+) -> None:
+    """Let the next phase open."""
+    _command(server, token, campaign_id, command="approve", reason=reason)
+
+
+@app.command("pause")
+def pause(
+    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+) -> None:
+    """Begin no further device until `resume`; devices under way go on."""
+    _command(server, token, campaign_id, command="pause", reason=reason)
+
+
+@app.command("resume")
+def resume(
+    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+) -> None:
+    """Go on after a pause; failures up to now count no more."""
+    _command(server, token, campaign_id, command="resume", reason=reason)
+
+
+@app.command("cancel")
+def cancel(
+    campaign_id: IdArgument,
+    hard: Annotated[bool, typer.Option("--hard", help="Stop and roll back devices that are under way too.")] = False,
+    reason: ReasonOption = "",
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+) -> None:
+    """End a campaign: no further device begins, and those under way go on to their end, unless --hard."""
+    _command(server, token, campaign_id, command="cancel", hard=hard, reason=reason)
+
+
+@app.command("roll-back")
+def roll_back(
+    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+) -> None:
+    """Take the model back from every device of a running campaign."""
+    _command(server, token, campaign_id, command="roll-back", reason=reason)
+
+
+def _command(server: str, token: str, campaign_id: str, **members: Any) -> None:
+    from lwm2m_ml.client.campaign_schemas import CampaignCommand
+
+    with connect(server, token) as client:
+        _print(client.command_campaign(campaign_id, CampaignCommand(**members)), as_json=False)
+
+
+def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) -> dict[str, Any]:
+    """The plan in a file, with what the options say in its place."""
+    plan = {} if file is None else _read_plan(file)
+    if phases:
+        plan["phases"] = [{"size": size.strip()} for size in phases.split(",")]
+    if soak is not None or approve:
+        listed = plan.setdefault("phases", [{"size": size} for size in ("1%", "10%", "100%")])
+        for number, phase in enumerate(listed):
+            phase.update({} if soak is None else {"soak": soak})
+            phase.update({"approval": True} if approve and number else {})
+    return plan
+
+
+def _read_plan(file: Path) -> dict[str, Any]:
+    try:
+        if file.stat().st_size > MAXIMUM_PLAN_BYTES:
+            raise UsageError(f"{file} is larger than a plan may be ({MAXIMUM_PLAN_BYTES:,} B)")
+        return tomllib.loads(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read", hint=str(error)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{file} is not TOML: {error}") from error
+
+
+def _follow(client: "Client", campaign_id: str, *, as_json: bool) -> "Campaign":
+    """Tell the story as it happens, until the campaign is over."""
+    last = 0
+    while True:
+        found = client.campaign(campaign_id)
+        last = _tell(client, campaign_id, last, as_json=as_json)
+        if found.finished:
+            return found
+        time.sleep(POLL_SECONDS)
+
+
+def _tell(client: "Client", campaign_id: str, after: int, *, as_json: bool) -> int:
+    """Print the lines after a number; returns the last one's number."""
+    for note in client.campaign_story(campaign_id, after):
+        after = note.number
+        if as_json:
+            print_json_line(note.model_dump(mode="json"))
+        else:
+            moment = datetime.fromtimestamp(note.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            typer.echo(f"{moment}  {note.who}: {note.text}")
+    return after
+
+
+def _print(campaign: "Campaign", as_json: bool) -> None:
+    if as_json:
+        print_json(campaign.model_dump(mode="json"))
+        return
+    typer.echo(
+        f"Campaign {campaign.id}{f' ({campaign.name})' if campaign.name else ''}: {campaign.model} {campaign.version}"
+    )
+    typer.echo(f"  for      {campaign.selection}")
+    typer.echo(f"  state    {campaign.state}, phase {campaign.phase} of {campaign.phases}")
+    typer.echo(f"  devices  {_tally(campaign.tally)}")
+    if campaign.diagnosis:
+        typer.echo(f"  now      {campaign.diagnosis}")
+
+
+def _print_preview(preview: "CampaignPreview", as_json: bool) -> None:
+    if as_json:
+        print_json(preview.model_dump(mode="json"))
+        return
+    rows = [
+        (one.endpoint, one.phase, one.target, one.state, one.variant, one.package_bytes, one.reason)
+        for one in preview.devices
+    ]
+    print_table(("DEVICE", "PHASE", "TARGET", "STATE", "VARIANT", "PACKAGE B", "REASON"), rows)
+    typer.echo(
+        f"{preview.model} {preview.version} for {preview.selection}: {_tally(preview.tally)};"
+        f" {preview.package_bytes:,} B over the air, {preview.compilations} compilations. Nothing was changed."
+    )
+
+
+def _tally(tally: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {state}" for state, number in tally.items()) or "none"

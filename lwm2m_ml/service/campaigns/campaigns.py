@@ -1,0 +1,211 @@
+"""All campaigns: created, commanded, resumed after a restart of the server, joined by devices that come later."""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from lwm2m_ml.bus import Subscription
+from lwm2m_ml.errors import ConflictError, NotFoundError
+from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.service.campaigns.campaign import (
+    Campaign,
+    CampaignDevice,
+    CampaignNote,
+    CampaignSnapshot,
+)
+from lwm2m_ml.service.campaigns.plan import Plan, assign_phases
+from lwm2m_ml.service.campaigns.runner import SERVICE, CampaignRunner
+from lwm2m_ml.service.campaigns.states import CampaignEvent
+from lwm2m_ml.service.campaigns.work import Work
+from lwm2m_ml.service.profile_keeper import DeviceProfiled
+from lwm2m_ml.service.zoo.model import Model
+
+RESTART_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Who a campaign is for: its words for people and the store, and the endpoints that match now."""
+
+    text: str
+    endpoints: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOverview:
+    """A campaign as a list shows it: without its devices, but with how many are in which state."""
+
+    campaign: Campaign
+    tally: Mapping[str, int]
+    diagnosis: str
+
+    @property
+    def place(self) -> tuple[float, str]:
+        """Where it stands among all campaigns, the oldest first."""
+        return self.campaign.created_at, self.campaign.id
+
+
+class Campaigns:
+    """Runs campaigns side by side; a device takes part in one at a time."""
+
+    def __init__(self, work: Work, matches: Callable[[str, str], bool]) -> None:
+        """`matches(selection, endpoint)` tells whether a device belongs to a selection."""
+        self._work = work
+        self._matches = matches
+        self._running: dict[str, CampaignRunner] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._subscriptions: tuple[Subscription, ...] = ()
+        work.on_vacated = self._wake_all
+
+    async def start(self) -> None:
+        """Go on with every campaign that is not over."""
+        self._work.signals.start()
+        bus = self._work.bus
+        self._subscriptions = (
+            bus.subscribe(DeviceRegistered, self._heard),
+            bus.subscribe(DeviceUpdated, self._heard),
+            bus.subscribe(DeviceProfiled, self._profiled),
+        )
+        for found in await self._work.records.unfinished():
+            log.info("campaign resumed", campaign=found.campaign.id, model=found.campaign.model)
+            self._start(found)
+
+    async def stop(self) -> None:
+        """Stop all work; what is not over goes on at the next start."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._work.signals.stop()
+
+    async def create(
+        self, model: Model, selection: Selection, plan: Plan | None = None, *, name: str = "", who: str = SERVICE
+    ) -> CampaignSnapshot:
+        """Store a new campaign and begin it."""
+        plan = plan or Plan.at_once()
+        now = time.time()
+        campaign = Campaign(
+            id=secrets.token_hex(6),
+            model=model.name,
+            version=model.version,
+            plan=plan,
+            name=name,
+            selection=selection.text,
+            since=now,
+            created_at=now,
+            created_by=who,
+        )
+        phases = assign_phases(plan.phases, tuple(dict.fromkeys(selection.endpoints)))
+        devices = tuple(CampaignDevice(endpoint, phase=phase, since=now) for endpoint, phase in phases.items())
+        await self._work.records.create(campaign, devices)
+        text = f"started: {model.name} {model.version} for {len(devices)} devices in {len(plan.phases)} phases"
+        await self._work.records.note(campaign.id, CampaignNote(now, who, text))
+        snapshot = CampaignSnapshot(campaign, devices)
+        self._start(snapshot)
+        return snapshot
+
+    async def get(self, campaign_id: str) -> CampaignSnapshot:
+        """Return a campaign as it stands; raises `NotFoundError`."""
+        runner = self._running.get(campaign_id)
+        if runner is not None:
+            return CampaignSnapshot(runner.campaign, tuple(runner.roll.rows.values()))
+        found = await self._work.records.get(campaign_id)
+        if found is None:
+            raise NotFoundError(f"There is no campaign {campaign_id[:64]!r}")
+        return found
+
+    async def all(self) -> tuple[CampaignOverview, ...]:
+        """Return every campaign, oldest first."""
+        tallies = await self._work.records.tallies()
+        stored = await self._work.records.all()
+        return tuple(self._overview(campaign, tallies.get(campaign.id, {})) for campaign in stored)
+
+    async def overview(self, campaign_id: str) -> CampaignOverview:
+        """Return one campaign without its devices; raises `NotFoundError`."""
+        found = next((one for one in await self.all() if one.campaign.id == campaign_id), None)
+        if found is None:
+            raise NotFoundError(f"There is no campaign {campaign_id[:64]!r}")
+        return found
+
+    async def story(self, campaign_id: str, *, after: int = 0) -> tuple[CampaignNote, ...]:
+        """Return what happened to a campaign, line by line, from after a line's number on."""
+        await self.get(campaign_id)
+        return await self._work.records.notes(campaign_id, after=after)
+
+    async def command(self, campaign_id: str, event: CampaignEvent, who: str, reason: str = "") -> CampaignOverview:
+        """Do what an operator wants; raises `ConflictError` when the campaign's state does not allow it."""
+        runner = self._running.get(campaign_id)
+        if runner is None:
+            found = await self.get(campaign_id)
+            raise ConflictError(f"Campaign {campaign_id} is over: it is {found.campaign.state}")
+        await runner.command(event, who, reason)
+        return await self.overview(campaign_id)
+
+    def diagnosis(self, campaign_id: str, device: CampaignDevice) -> str:
+        """Say in a sentence what a device waits for, or how it ended."""
+        runner = self._running.get(campaign_id)
+        return device.reason if runner is None else runner.explain_device(device)
+
+    @property
+    def states(self) -> Mapping[str, int]:
+        """How many campaigns that are not over are in each state."""
+        return Counter(str(runner.campaign.state) for runner in self._running.values())
+
+    def users(self, model: str, version: str | None = None) -> tuple[str, ...]:
+        """Return the running campaigns of a model, any version unless one is named."""
+        return tuple(
+            runner.campaign.id
+            for runner in self._running.values()
+            if runner.campaign.model == model and version in {None, runner.campaign.version}
+        )
+
+    def _overview(self, stored: Campaign, tally: Mapping[str, int]) -> CampaignOverview:
+        runner = self._running.get(stored.id)
+        if runner is None:
+            return CampaignOverview(stored, tally, stored.reason)
+        return CampaignOverview(runner.campaign, runner.roll.tally(), runner.explain())
+
+    def _start(self, found: CampaignSnapshot) -> None:
+        runner = CampaignRunner(found.campaign, found.devices, self._work)
+        self._running[found.campaign.id] = runner
+        task = asyncio.create_task(self._drive(runner), name=f"campaign {found.campaign.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _drive(self, runner: CampaignRunner) -> None:
+        """Run a campaign to its end; whatever goes wrong with the store or with us, it goes on a moment later."""
+        while not runner.campaign.finished:
+            try:
+                await runner.run()
+            except Exception:
+                log.exception("a campaign was interrupted", campaign=runner.campaign.id)
+                await asyncio.sleep(RESTART_SECONDS)
+        del self._running[runner.campaign.id]
+        self._work.forget(runner.campaign.id)
+        log.info("campaign over", campaign=runner.campaign.id, state=str(runner.campaign.state))
+
+    def _wake_all(self) -> None:
+        for runner in self._running.values():
+            runner.wake()
+
+    async def _heard(self, event: DeviceEvent) -> None:
+        """A device woke or came back: campaigns that wait for it look again."""
+        for runner in self._running.values():
+            if event.endpoint in runner.roll.rows:
+                runner.wake()
+
+    async def _profiled(self, event: DeviceProfiled) -> None:
+        """A device tells what it is: campaigns that take joiners may want it."""
+        for runner in tuple(self._running.values()):
+            campaign = runner.campaign
+            if campaign.plan.joiners and self._matches(campaign.selection, event.endpoint):
+                await runner.join(event.endpoint)

@@ -1,0 +1,1 @@
+"""Groups: devices picked by a filter over what is known of them."""
