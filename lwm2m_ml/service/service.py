@@ -245,13 +245,14 @@ class TinyMLService:
 
         It is a campaign of one phase without gates.
         """
+        chosen = self._zoo.get(model)
         if endpoints == ALL:
             selection = self.select()
         elif isinstance(endpoints, str):
             raise UsageError(f'Devices are given as a list or as "{ALL}", not as {endpoints!r}')
         else:
             selection = self.select(endpoints=endpoints)
-        return await self.campaigns.create(self._zoo.get(model), selection, Plan.at_once(), who=who)
+        return await self.campaigns.create(chosen, selection, Plan.at_once(), who=who)
 
     async def preview(self, model: Model, selection: Selection, plan: Plan) -> Preview:
         """Say what a campaign would do, from what is known of its devices; nothing is changed."""
