@@ -252,9 +252,10 @@ class CampaignRunner:
         if found is None:
             return
         state, action = found
-        self.campaign = self._after(state, action, reason)
-        await self._work.records.put(self.campaign)
-        await self._note(who, _sentence(event, self.campaign))
+        after = self._after(state, action, reason)
+        await self._work.records.put(after)
+        await self._note(who, _sentence(event, after))
+        self.campaign = after
         self._log.info("campaign", event_seen=str(event), state=str(state), who=who, reason=reason)
         self._work.bus.publish(CampaignChanged(self.campaign.id, self.campaign.state))
         await self._apply(action)
