@@ -119,7 +119,12 @@ class DeviceEndpoint(CoapEndpoint):
     __slots__ = ("connection_ids", "radio")
 
     def __init__(
-        self, site: DeviceSite, radio: Radio, settings: CoapSettings = DEVICE_SETTINGS, *, connection_ids: bool = False
+        self,
+        site: DeviceSite | None,
+        radio: Radio,
+        settings: CoapSettings = DEVICE_SETTINGS,
+        *,
+        connection_ids: bool = False,
     ) -> None:
         super().__init__(site=site, settings=settings)
         self.radio = radio

@@ -19,7 +19,8 @@ from lwm2m_ml_simulator.device.data_feed import data_instances
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.firmware import Board, Firmware
 from lwm2m_ml_simulator.device.profile import DeviceProfile
-from lwm2m_ml_simulator.inference.inference import InferenceRecord, Sensor
+from lwm2m_ml_simulator.inference.inference import Sensor
+from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.network.radio import Radio
@@ -46,10 +47,11 @@ class SimulatedDevice:
         trust_roots: Sequence[VerificationKey] = (),
         journal: Callable[[FlashRegion], Journal] = Journal,
         pool: EmulationPool | None = None,
+        kept_inferences: int | None = None,
     ) -> None:
         self.profile = profile
         self.flash = flash if flash is not None else _new_flash(profile)
-        self.inferences: list[InferenceRecord] = []
+        self.inferences = InferenceLog(kept_inferences)
         self.boots = 0
         self.firmware: Firmware | None = None
         self.faults = FaultInjector(profile.faults, self.flash)

@@ -27,7 +27,8 @@ from lwm2m_ml_simulator.device.object_ids import (
     SOFTWARE_MANAGEMENT,
 )
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
-from lwm2m_ml_simulator.inference.inference import InferenceEngine, InferenceRecord, Result, Sensor
+from lwm2m_ml_simulator.inference.inference import InferenceEngine, Result, Sensor
+from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.inference.outbox import Outbox
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
@@ -65,7 +66,7 @@ class Board:
     flash: Flash
     sensor: Sensor
     faults: FaultInjector
-    inferences: list[InferenceRecord]
+    inferences: InferenceLog
     radio: Radio
     clock: DeviceClock
     trust_anchors: Sequence[VerificationKey]

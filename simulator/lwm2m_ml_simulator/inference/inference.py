@@ -10,6 +10,7 @@ import structlog
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.errors import MachineFailure
 from lwm2m_ml_simulator.inference.drift import DriftMonitor
+from lwm2m_ml_simulator.inference.log import InferenceRecord
 from lwm2m_ml_simulator.inference.statistics import LatencyStatistics, ResultStatistics
 from lwm2m_ml_simulator.memory.flash import PowerCut
 from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
@@ -36,16 +37,6 @@ class Sensor:
             return None
         index, self._next = self._next, self._next + 1
         return index, numpy.asarray(image, dtype=numpy.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class InferenceRecord:
-    """What a device inferred, exactly: which image of the stream, the raw output tensors, the instructions it took."""
-
-    index: int
-    outputs: tuple[bytes, ...]
-    instructions: int
-    module_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Flash:
         self.geometry = geometry
         self.wear: Counter[int] = Counter()
         self.operations = 0
+        self.bytes_programmed = 0
         self.powered = True
         self.on_power_loss: Callable[[], None] | None = None
         self._blocks: dict[int, bytearray] = {}
@@ -87,6 +88,7 @@ class Flash:
             self._store(offset, self._torn_program(before, data))
             self._lose_power()
         self._store(offset, data)
+        self.bytes_programmed += len(data)
 
     def erase(self, block: int) -> None:
         """Set every bit of erase block number `block` to 1."""

@@ -62,6 +62,7 @@ class KindTable(Table):
     claims: dict[ResourcePath, Scalar] = Field(default_factory=dict)
     object: list[ObjectTable] = Field(default_factory=list)
     join: JoinTable | None = None
+    radio: str | None = None
 
     @property
     def names(self) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.device.plain import PlainProfile
 from lwm2m_ml_simulator.device.profile import DeviceProfile
+from lwm2m_ml_simulator.energy.power import RadioPower, load_radio
 from lwm2m_ml_simulator.errors import InvalidFleet
 from lwm2m_ml_simulator.inputs.stream import Source
 from lwm2m_ml_simulator.scenario.device_table import MAXIMUM_DEVICES, ClientTable, DeviceTable
@@ -44,7 +45,8 @@ class FleetDescription:
     """A fleet, ready to be simulated.
 
     `profiles` are devices with a microcontroller, `plain` those without. `joins` has the seconds after which a device
-    is first switched on, `inputs` where the inputs of its sensor come from and how far they have drifted.
+    is first switched on, `inputs` where the inputs of its sensor come from and how far they have drifted, `radios` what
+    its radio draws.
     """
 
     name: str
@@ -56,6 +58,7 @@ class FleetDescription:
     joins: Mapping[str, float] = field(default_factory=dict)
     inputs: Mapping[str, tuple[Source, float]] = field(default_factory=dict)
     events: tuple[Event, ...] = ()
+    radios: Mapping[str, RadioPower] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -109,6 +112,7 @@ class _Reading:
         plain: list[PlainProfile] = []
         inputs: dict[str, tuple[Source, float]] = {}
         joins: dict[str, float] = {}
+        radios: dict[str, RadioPower] = {}
         tables: list[DeviceTable | ClientTable] = [*file.device, *file.client]
         for number, table in enumerate(tables, start=1):
             first_seed = file.seed + len(self._seen)
@@ -119,6 +123,8 @@ class _Reading:
                     inputs |= dict.fromkeys(table.names, (self._input(table.input), table.input.drift))
                 else:
                     plain += table.profiles(first_seed, self._network)
+                if table.radio is not None:
+                    radios |= dict.fromkeys(table.names, load_radio(table.radio))
             except Lwm2mMlError as error:
                 raise InvalidFleet(f"{self._place(table, number)}: {error.message}", hint=error.hint) from error
             joins |= dict(table.joins(file.seed))
@@ -132,6 +138,7 @@ class _Reading:
             joins,
             inputs,
             tuple(table.event() for table in file.event),
+            radios,
         )
 
     def _input(self, table: InputTable) -> Source:

@@ -31,7 +31,8 @@ class FleetRunner:
 
     `stream_of` gives each device what its sensor will see, in place of what the fleet says. `join_interval` seconds lie
     between two devices' first power-on where the fleet says nothing of that, so that a large fleet does not register in
-    one instant. `workers` threads emulate all CPUs. The fleet's events begin to count with `start`.
+    one instant. `workers` threads emulate all CPUs. Each device remembers its last `kept_inferences`, or all of them.
+    The fleet's events begin to count with `start`.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class FleetRunner:
         join_interval: float = 0.0,
         workers: int | None = None,
         catalogue: Catalogue | None = None,
+        kept_inferences: int | None = None,
     ) -> None:
         self.fleet = fleet
         self.streams: dict[str, SensorStream] = {}
@@ -61,6 +63,7 @@ class FleetRunner:
                 catalogue=catalogue,
                 trust_roots=trust_roots,
                 pool=self.pool,
+                kept_inferences=kept_inferences,
             )
             for profile in fleet.profiles
         }

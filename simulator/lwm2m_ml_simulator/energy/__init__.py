@@ -1,0 +1,1 @@
+"""What devices spend: a model of radio, processor and flash, with its assumptions in data files."""
