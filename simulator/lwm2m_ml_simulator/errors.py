@@ -31,6 +31,10 @@ class NoServer(UsageError):
     """There is no server by this name that could run in this process."""
 
 
+class InvalidTrace(UsageError):
+    """A file is no trace of a device, or none that can be replayed."""
+
+
 class InvalidInputs(UsageError):
     """A file of inputs is not what it should be."""
 

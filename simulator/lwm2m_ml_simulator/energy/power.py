@@ -61,7 +61,7 @@ def radio_names() -> tuple[str, ...]:
 def load_radio(name: str) -> RadioPower:
     """Return a radio; raises InvalidFleet that names those there are."""
     if name not in radio_names():
-        raise InvalidFleet(f"there is no radio {name!r}", hint=f"There are: {', '.join(radio_names())}")
+        raise InvalidFleet(f"There is no radio {name!r}", hint=f"There are: {', '.join(radio_names())}")
     text = (resources.files(__package__) / FOLDER / f"{name}.toml").read_text("utf-8")
     return RadioPower.model_validate(tomllib.loads(text))
 

@@ -14,6 +14,7 @@ from aiocoap import Code, Message
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml_simulator.client.endpoint import DEVICE_SETTINGS, DeviceEndpoint
 from lwm2m_ml_simulator.energy import tcp
 from lwm2m_ml_simulator.errors import SimulatorError
@@ -83,8 +84,10 @@ async def _measure(way: Way, package_bytes: int, conditions: Conditions, block_e
     settings = replace(DEVICE_SETTINGS, block_size_exponent=block_exponent, q_block_requests=way is Way.WINDOWED)
     settings = replace(settings, maximum_response_body=max(settings.maximum_response_body, package_bytes))
     loop = asyncio.get_running_loop()
+    # The server knows a device that was registered, so it does not ask for a proof of its address first.
+    serving = CoapSettings(block_size_exponent=block_exponent, amplification_factor=0)
     device = DeviceEndpoint(None, radio, settings)
-    async with device, await CoapEndpoint.bind(_HOST, 0, fast_handlers=handlers) as server:
+    async with device, await CoapEndpoint.bind(_HOST, 0, fast_handlers=handlers, settings=serving) as server:
         await device.open_udp(_HOST)
         began = loop.time()
         await _fetch(device, server, package_bytes, block_exponent)

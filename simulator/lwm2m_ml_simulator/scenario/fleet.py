@@ -66,22 +66,25 @@ class FleetDescription:
         return len(self.profiles) + len(self.plain)
 
 
-def load_fleet(path: Path | None = None) -> FleetDescription:
+def load_fleet(path: Path | None = None, *, seed: int | None = None) -> FleetDescription:
     """Read a fleet file, the demonstration's without `path`; raises InvalidFleet that names file, device and key."""
     if path is None:
         shipped = resources.files("lwm2m_ml_simulator") / "fleets" / DEMO_FLEET
-        return parse_fleet(shipped.read_text("utf-8"), DEMO_FLEET)
+        return parse_fleet(shipped.read_text("utf-8"), DEMO_FLEET, seed=seed)
     try:
         if path.stat().st_size > MAXIMUM_FILE_BYTES:
             raise InvalidFleet(f"{path} is larger than a fleet file may be ({MAXIMUM_FILE_BYTES:,} B)")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFleet(f"The fleet file {path} cannot be read", hint=str(error)) from error
-    return parse_fleet(text, path.name, folder=path.parent)
+    return parse_fleet(text, path.name, folder=path.parent, seed=seed)
 
 
-def parse_fleet(text: str, source: str, *, folder: Path = Path()) -> FleetDescription:
-    """Read the text of a fleet file; `source` names it in errors, files that it names are looked for in `folder`."""
+def parse_fleet(text: str, source: str, *, folder: Path = Path(), seed: int | None = None) -> FleetDescription:
+    """Read the text of a fleet file; `source` names it in errors, files that it names are looked for in `folder`.
+
+    A `seed` takes the place of the file's own.
+    """
     try:
         document = tomllib.loads(text)
         file = FleetFile.model_validate(document)
@@ -91,6 +94,8 @@ def parse_fleet(text: str, source: str, *, folder: Path = Path()) -> FleetDescri
         raise InvalidFleet(_first_problem(error, document, source)) from error
     if not file.device and not file.client:
         raise InvalidFleet(f"{source}: there are no devices", hint="Add a [[device]] or a [[client]]")
+    if seed is not None:
+        file = file.model_copy(update={"seed": seed})
     return _Reading(file, source, folder).description()
 
 
@@ -114,6 +119,8 @@ class _Reading:
         joins: dict[str, float] = {}
         radios: dict[str, RadioPower] = {}
         tables: list[DeviceTable | ClientTable] = [*file.device, *file.client]
+        if sum(table.count for table in tables) > MAXIMUM_DEVICES:
+            raise InvalidFleet(f"{self._source}: more than {MAXIMUM_DEVICES:,} devices")
         for number, table in enumerate(tables, start=1):
             first_seed = file.seed + len(self._seen)
             self._note_names(table)
@@ -148,8 +155,6 @@ class _Reading:
         return self._sources[table]
 
     def _note_names(self, table: DeviceTable | ClientTable) -> None:
-        if len(self._seen) + table.count > MAXIMUM_DEVICES:
-            raise InvalidFleet(f"{self._source}: more than {MAXIMUM_DEVICES:,} devices")
         for endpoint in table.names:
             if endpoint in self._seen:
                 raise InvalidFleet(f"{self._source}: endpoint {endpoint!r} occurs twice")
@@ -164,12 +169,12 @@ class _Reading:
 def _first_problem(error: ValidationError, document: dict[str, Any], source: str) -> str:
     """Say where the first problem is, in the words of the file."""
     problem = error.errors(include_url=False)[0]
-    location = list(problem["loc"])
-    where = ""
-    if len(location) > 1 and location[0] in (*_KINDS, "event") and isinstance(location[1], int) and location[2:]:
-        kind, number = str(location[0]), location[1]
-        name = "endpoint" if kind in _KINDS else "action"
-        where = f"{kind} {number + 1} ({document[kind][number].get(name, f'without {name}')}): "
+    location, place = list(problem["loc"]), source
+    if len(location) > 1 and isinstance(location[1], int):
+        table = document[str(location[0])][location[1]]
+        name = "endpoint" if location[0] in _KINDS else "action"
+        called = table.get(name, f"without {name}") if isinstance(table, dict) else "no table"
+        place += f": {location[0]} {location[1] + 1} ({called})"
         location = location[2:]
     key = ".".join(str(part) for part in location)
-    return f"{source}: {where}{key}: {problem['msg'].lower()}"
+    return ": ".join(filter(None, (place, key, problem["msg"].lower())))

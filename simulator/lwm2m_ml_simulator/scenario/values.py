@@ -16,9 +16,11 @@ class Table(BaseModel):
 
 
 def _seconds(value: Any) -> Any:
-    """Read `90`, `1.5`, `"90s"` or `"1h30m"`."""
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        return value
+    return read_duration(value) if isinstance(value, int | str) and not isinstance(value, bool) else value
+
+
+def read_duration(value: int | str) -> float:
+    """Read `90`, `"90s"` or `"1h30m"` as seconds; raises ValueError."""
     if isinstance(value, int):
         return float(value)
     found = _DURATION.fullmatch(value)

@@ -105,3 +105,17 @@ def test_a_region_pads_the_last_unit_and_stays_inside() -> None:
     assert region.flash.wear == {1: 1}
     with pytest.raises(FlashMisuse, match="region"):
         region.read(1020, 8)
+
+
+def test_blocks_erased_more_often_than_they_endure_have_bits_that_stay_zero() -> None:
+    flash = Flash(FlashGeometry(8192, 4096, 4), seed=1, endurance=10)
+    for _ in range(10):
+        flash.erase(0)
+    assert flash.read(0, 4096) == bytes([0xFF]) * 4096
+    for _ in range(5):
+        flash.erase(0)
+    zeros = sum(8 - byte.bit_count() for byte in flash.read(0, 4096))
+    assert 1 <= zeros <= 5
+    flash.program(0, bytes([0xFF]) * 4096)
+    assert sum(8 - byte.bit_count() for byte in flash.read(0, 4096)) == zeros
+    assert flash.read(4096, 4096) == bytes([0xFF]) * 4096
