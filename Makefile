@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow sweep test-compiler bench-server bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo test test-slow sweep test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ test-compiler: $(VENV)/test.stamp ## Prove real models on every target against L
 bench-server: $(VENV)/base.stamp ## Load the server, side by side with aiocoap and libcoap.
 	$(BIN)/python -c 'import uvloop' 2>/dev/null || $(PIP) install --constraint constraints.txt --editable '.[fast]'
 	$(BIN)/python benchmarks/server/bench_server.py $(ARGS)
+
+bench-api: $(VENV)/base.stamp ## Page through 10,000 devices by the API; a page may take 100 ms.
+	$(BIN)/python benchmarks/api/bench_pages.py $(ARGS)
 
 bench-soak: $(VENV)/base.stamp ## Load the server for ten minutes; time and memory must stay within limits.
 	$(BIN)/python benchmarks/server/endurance.py $(ARGS)

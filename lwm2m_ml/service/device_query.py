@@ -2,10 +2,12 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable, Iterator
+import operator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
+from fnmatch import translate
 
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.service.profiles import CapabilityProfile
@@ -24,6 +26,15 @@ class DeviceOrder(StrEnum):
     LAST_SEEN = "last_seen"
 
 
+ATTRIBUTES = {
+    DeviceOrder.ENDPOINT: "endpoint",
+    DeviceOrder.REGISTERED_AT: "registered_at",
+    DeviceOrder.LAST_SEEN: "updated_at",
+}
+Condition = Callable[[Registration, CapabilityProfile | None], bool]
+Text = Callable[[Registration, CapabilityProfile | None], str]
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceQuery:
     """Which devices, in which order. Texts are patterns (`sensor-*`); what is empty or None does not matter."""
@@ -40,32 +51,40 @@ class DeviceQuery:
     order: DeviceOrder = DeviceOrder.ENDPOINT
     descending: bool = False
 
-    def place(self, endpoint: str, registered_at: float, last_seen: float) -> Place:
-        """Where a device stands in the order."""
-        if self.order is DeviceOrder.ENDPOINT:
-            return endpoint, endpoint
-        return registered_at if self.order is DeviceOrder.REGISTERED_AT else last_seen, endpoint
+    @property
+    def place_of(self) -> Callable[[Registration], Place]:
+        """What tells where a device stands in the order."""
+        return operator.attrgetter(ATTRIBUTES[self.order], "endpoint")
 
-    def takes(self, registration: Registration, profile: CapabilityProfile | None) -> bool:
-        """Whether a device is meant."""
-        parameters = registration.parameters
-        texts = ((self.endpoint, registration.endpoint), (self.lwm2m_version, parameters.version))
-        return (
-            all(not pattern or fnmatchcase(text, pattern) for pattern, text in texts)
-            and (not self.binding or self.binding in parameters.binding)
-            and (self.object_id is None or any(key[0] == self.object_id for key in parameters.objects))
-            and (self.seen_since is None or registration.updated_at >= self.seen_since)
-            and (self.seen_before is None or registration.updated_at < self.seen_before)
-            and all(not pattern or fnmatchcase(text, pattern) for pattern, text in self._of_profile(profile))
-        )
+    def conditions(self) -> list[Condition]:
+        """What a device has to fulfil; nothing for what does not matter."""
+        texts: list[tuple[str, Text]] = [
+            (self.endpoint, lambda one, _: one.endpoint),
+            (self.lwm2m_version, lambda one, _: one.parameters.version),
+            (self.target, _target),
+            (self.manufacturer, lambda _, profile: profile.identity.manufacturer if profile else ""),
+            (self.model_number, lambda _, profile: profile.identity.model_number if profile else ""),
+        ]
+        conditions = [_fits(pattern, text) for pattern, text in texts if pattern]
+        if self.binding:
+            conditions.append(lambda one, _: self.binding in one.parameters.binding)
+        if self.object_id is not None:
+            conditions.append(lambda one, _: any(key[0] == self.object_id for key in one.parameters.objects))
+        since, before = self.seen_since, self.seen_before
+        if since is not None:
+            conditions.append(lambda one, _: one.updated_at >= since)
+        if before is not None:
+            conditions.append(lambda one, _: one.updated_at < before)
+        return conditions
 
-    def _of_profile(self, profile: CapabilityProfile | None) -> Iterator[tuple[str, str]]:
-        if self.target:
-            yield self.target, "" if profile is None or profile.runtime is None else profile.runtime.target
-        if self.manufacturer:
-            yield self.manufacturer, "" if profile is None else profile.identity.manufacturer
-        if self.model_number:
-            yield self.model_number, "" if profile is None else profile.identity.model_number
+
+def _fits(pattern: str, text: Text) -> Condition:
+    fits = re.compile(translate(pattern)).match
+    return lambda one, profile: fits(text(one, profile)) is not None
+
+
+def _target(_: Registration, profile: CapabilityProfile | None) -> str:
+    return "" if profile is None or profile.runtime is None else profile.runtime.target
 
 
 async def select(
@@ -77,14 +96,16 @@ async def select(
     limit: int,
 ) -> list[Registration]:
     """The first `limit` of the devices that a query means, from after a place on; others get their turn in between."""
+    conditions, place = query.conditions(), query.place_of
+    is_left = operator.lt if query.descending else operator.gt
     found: list[tuple[Place, Registration]] = []
     for start in range(0, len(registrations), DEVICES_PER_TURN):
-        for registration in registrations[start : start + DEVICES_PER_TURN]:
-            place = query.place(registration.endpoint, registration.registered_at, registration.updated_at)
-            if after is not None and (place >= after if query.descending else place <= after):
-                continue
-            if query.takes(registration, profile(registration.endpoint)):
-                found.append((place, registration))
+        part = [(place(one), one) for one in registrations[start : start + DEVICES_PER_TURN]]
+        if after is not None:
+            part = [one for one in part if is_left(one[0], after)]
+        for condition in conditions:
+            part = [one for one in part if condition(one[1], profile(one[1].endpoint))]
+        found.extend(part)
         await asyncio.sleep(0)
     choose = heapq.nlargest if query.descending else heapq.nsmallest
-    return [registration for _, registration in choose(limit, found, key=lambda one: one[0])]
+    return [registration for _, registration in choose(limit, found, key=operator.itemgetter(0))]
