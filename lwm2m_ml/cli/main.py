@@ -12,6 +12,7 @@ from lwm2m_ml.cli import (
     alarms,
     audit,
     backends,
+    backups,
     bootstrap,
     campaigns,
     captures,
@@ -83,6 +84,7 @@ app.add_typer(tokens.app, name="tokens")
 app.add_typer(audit.app, name="audit")
 app.add_typer(server.app, name="server")
 app.add_typer(profiles.app, name="profiles")
+app.add_typer(backups.app, name="backups")
 app.command("doctor")(doctor.doctor)
 
 
