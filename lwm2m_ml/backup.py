@@ -11,6 +11,7 @@ import os
 import tarfile
 import tempfile
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -121,7 +122,7 @@ def _extract(file: Path, directory: Path) -> Backup:
                 if not member.isfile() or name not in backup.files:
                     raise InvalidInputError(f"{file} holds {name!r}, which it does not list")
                 found[name] = _copy(archive, member, directory / name)
-    except (OSError, tarfile.TarError, EOFError, ValueError, KeyError, TypeError) as error:
+    except (OSError, tarfile.TarError, zlib.error, EOFError, ValueError, KeyError, TypeError) as error:
         raise InvalidInputError(f"{file} is no backup, or is damaged ({error})") from error
     if found != backup.files:
         wrong = sorted(name for name in backup.files if found.get(name) != backup.files[name])

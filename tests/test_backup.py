@@ -153,7 +153,9 @@ async def test_an_installation_is_never_overwritten(installation: Path, tmp_path
 async def test_any_damage_is_seen_and_leaves_nothing_behind(installation: Path, tmp_path: Path) -> None:
     file = made(installation, tmp_path)
     whole = file.read_bytes()
-    for content in (b"", b"nonsense", whole[: len(whole) // 2], whole[:-20]):
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes([whole[middle] ^ 0x10]) + whole[middle + 1 :]
+    for content in (b"", b"nonsense", whole[: len(whole) // 2], flipped):
         file.write_bytes(content)
         with pytest.raises(InvalidInputError):
             backup.restore(file, tmp_path / "restored")
