@@ -12,6 +12,8 @@ from lwm2m_ml.compiler.targets.target import Architecture, MemoryBank, Power, Pr
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,47}")
 _FLAG = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,31}")
+# One of the other keys, and in brackets what of it.
+_FIGURE = re.compile(r"[a-z_.]{1,32}( \([a-z0-9 ]{1,32}\))?")
 # A compiler flag is data from a file: only what selects an instruction set, never a path or another option.
 _COMPILER_FLAG = re.compile(r"-(target|mcpu|mfpu|march|mabi|mfloat-abi)(=[A-Za-z0-9_.+-]+)?|[a-z0-9_.+-]+")
 _MAX_BYTES = 1 << 32
@@ -22,7 +24,7 @@ _CORE_KEYS = frozenset(
     {"name", "title", "family", "architecture", "isa", "compiler_flags", "emulator_cpu", "proof", "source"}
 )
 _MCU_KEYS = frozenset(
-    {"name", "title", "family", "core", "flash_bytes", "ram", "clock_hz", "storage", "power", "accelerators", "source"}
+    ["name", "title", "family", "core", "flash_bytes", "ram", "clock_hz", "storage", "power", "accelerators", "source", "from_memory"]
 )
 
 
@@ -147,6 +149,7 @@ def read_mcu(text: str, cores: Mapping[str, Target], *, file: str) -> Target:
         storage=_storage(table),
         power=_power(table),
         accelerators=table.texts("accelerators", _NAME),
+        from_memory=table.texts("from_memory", _FIGURE),
     )
 
 

@@ -57,6 +57,7 @@ class Target:
 
     A figure that is not known for certain is None. `core` is the name of the target that gives the instruction set;
     for a core itself it is its own name. `isa` holds the flags of LwM2M object 42769, resource Instruction Set.
+    `source` names the files that the figures were read in; those of `from_memory` nobody has looked up yet.
     `accelerators` names units beside the processor as their compilers do: `ethos-u55-128`.
     """
 
@@ -77,6 +78,7 @@ class Target:
     storage: Storage | None = None
     power: Power | None = None
     accelerators: tuple[str, ...] = ()
+    from_memory: tuple[str, ...] = ()
 
     @property
     def is_core(self) -> bool:

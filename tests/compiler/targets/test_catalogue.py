@@ -117,3 +117,34 @@ def test_the_host_is_what_the_platform_says(machine: str, architecture: str, mon
 def test_a_host_of_an_unknown_kind_has_no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "s390x")
     assert not shipped_targets.__wrapped__()["host"].can_compile
+
+
+def test_most_microcontrollers_have_figures_that_were_looked_up() -> None:
+    """Those written from memory are told apart; a source names the files in which the others were read."""
+    looked_up = [
+        target
+        for target in shipped_targets().values()
+        if not target.is_core and not {"flash_bytes", "ram", "clock_hz"} & set(target.from_memory)
+    ]
+    assert len(looked_up) >= 30
+    assert all("/" in target.source for target in looked_up)
+    families = {target.core for target in looked_up}
+    assert families >= {
+        "cortex-m0",
+        "cortex-m0plus",
+        "cortex-m3",
+        "cortex-m4f",
+        "cortex-m7",
+        "cortex-m33",
+        "cortex-m55",
+    }
+    assert families >= {"rv32imc", "rv32imac", "rv32imafc"}
+
+
+def test_power_is_unknown_unless_a_source_was_read() -> None:
+    assert all(target.power is None or target.power.source for target in shipped_targets().values())
+
+
+def test_units_beside_the_processor_are_named() -> None:
+    assert load_target("mps3-an547").accelerators == ("ethos-u55-128",)
+    assert load_target("nrf52840").accelerators == ()

@@ -1,0 +1,1 @@
+"""Trees and small perceptrons by emlearn's generators."""
