@@ -1,6 +1,7 @@
 """Chooses the runner that serves a target."""
 
 from lwm2m_ml.compiler.emulator.module_runner import ModuleRunner
+from lwm2m_ml.compiler.emulator.qemu_runner import MACHINE, QemuRunner, qemu_version
 from lwm2m_ml.compiler.emulator.runner import Runner
 from lwm2m_ml.compiler.emulator.wasm_runner import WasmRunner
 from lwm2m_ml.compiler.targets import Architecture, Proof, Target
@@ -9,10 +10,13 @@ from lwm2m_ml.compiler.targets import Architecture, Proof, Target
 def open_runner(payload: bytes, target: Target, *, arena_bytes: int, stack_bytes: int) -> Runner:
     """Load a module for repeated invocation, whatever it is made of.
 
-    Raises `UsageError` for a target that nothing here executes, `MissingExtraError` for one that needs an extra.
+    Raises `UsageError` for a target that nothing here executes, `MissingExtraError` or `MissingToolError` for one that
+    needs what is not installed.
     """
     if target.architecture is Architecture.WASM32:
         return WasmRunner(payload, arena_bytes=arena_bytes, stack_bytes=stack_bytes)
+    if target.proof is Proof.QEMU:
+        return QemuRunner(payload, target, arena_bytes=arena_bytes, stack_bytes=stack_bytes)
     return ModuleRunner(payload, target, arena_bytes=arena_bytes, stack_bytes=stack_bytes)
 
 
@@ -20,6 +24,9 @@ def executor_of(target: Target) -> str | None:
     """What executes native or WebAssembly modules of a target; None when nothing here does."""
     if target.proof is Proof.WASMTIME:
         return "wasmtime"
+    if target.proof is Proof.QEMU:
+        version = qemu_version()
+        return None if version is None else f"QEMU {version}, {MACHINE}"
     if target.proof is Proof.UNICORN and target.emulator_cpu is not None:
         return f"unicorn, {target.core}"
     return None

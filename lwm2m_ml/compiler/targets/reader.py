@@ -23,9 +23,16 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 _CORE_KEYS = frozenset(
     {"name", "title", "family", "architecture", "isa", "compiler_flags", "emulator_cpu", "proof", "source"}
 )
-_MCU_KEYS = frozenset(
-    ["name", "title", "family", "core", "flash_bytes", "ram", "clock_hz", "storage", "power", "accelerators", "source", "from_memory"]
-)
+_MCU_KEYS = _CORE_KEYS - {"architecture", "isa", "compiler_flags", "emulator_cpu", "proof"} | {
+    "core",
+    "flash_bytes",
+    "ram",
+    "clock_hz",
+    "storage",
+    "power",
+    "accelerators",
+    "from_memory",
+}
 
 
 class _Table:

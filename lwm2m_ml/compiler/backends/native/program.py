@@ -28,6 +28,7 @@ class Program:
     _assembly: dict[str, str] = field(default_factory=dict)
     _declarations: dict[str, None] = field(default_factory=dict)
     _calls: list[str] = field(default_factory=list)
+    _headers: dict[str, None] = field(default_factory=dict)
 
     def constant(self, values: Array, *, alignment: int = 0) -> str:
         """The symbol of a constant array."""
@@ -48,13 +49,17 @@ class Program:
             self._declarations[prototype.replace("@NAME@", name)] = None
         return name
 
+    def include(self, header: str) -> None:
+        """Add a header of the compiler."""
+        self._headers[header] = None
+
     def call(self, statement: str) -> None:
         """Add a statement to the module's entry."""
         self._calls.append(statement)
 
     def sources(self) -> dict[str, str]:
         """The source files, by name."""
-        parts = ["#include <stdint.h>\n"]
+        parts = ["".join(f"#include <{header}>\n" for header in ("stdint.h", *self._headers))]
         parts += [f"{declaration}\n" for declaration in self._declarations]
         parts += [f"static const {text.replace('@NAME@', name, 1)}" for text, name in self._constants.items()]
         parts += [text.replace("@NAME@", name) for text, name in self._functions.items()]

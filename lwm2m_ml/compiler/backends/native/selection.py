@@ -24,6 +24,7 @@ from lwm2m_ml.compiler.backends.native.kernels import (
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import convolution as armv7em_convolution
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import depthwise as armv7em_depthwise
 from lwm2m_ml.compiler.backends.native.kernels.armv7em import fully_connected as armv7em_fully_connected
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_helium
 from lwm2m_ml.compiler.backends.native.kernels.scalar import convolution as scalar_convolution
 from lwm2m_ml.compiler.backends.native.kernels.scalar import depthwise as scalar_depthwise
 from lwm2m_ml.compiler.backends.native.layer import Layer
@@ -57,6 +58,9 @@ KERNELS: Sequence[Kernel] = (
 # These look at the element types themselves.
 WIDE_KERNELS: Sequence[Kernel] = (*convolution.KERNELS, *depthwise.KERNELS, *fully_connected.KERNELS)
 
+# Where dot products have sixteen products per instruction, they are what to begin with.
+HELIUM_KERNELS: Sequence[Kernel] = tuple(dict.fromkeys((*scalar_convolution.KERNELS, *KERNELS)))
+
 
 def candidates(layer: Layer) -> Iterator[Kernel]:
     """The kernels that can compute a layer, the preferred ones first."""
@@ -67,7 +71,9 @@ def _offered(layer: Layer) -> Sequence[Kernel]:
     types = (layer.result.dtype, layer.operands[0].dtype)
     if DataType.FLOAT32 in types:
         return floating.KERNELS
-    return WIDE_KERNELS if DataType.INT16 in types and isinstance(layer.kind, WIDE_LAYERS) else KERNELS
+    if DataType.INT16 in types and isinstance(layer.kind, WIDE_LAYERS):
+        return WIDE_KERNELS
+    return HELIUM_KERNELS if has_helium(layer.target) else KERNELS
 
 
 def select(graph: Graph, target: Target, optimize: str) -> tuple[Step, ...]:

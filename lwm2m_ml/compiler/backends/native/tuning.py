@@ -18,10 +18,11 @@ from lwm2m_ml.compiler.backends.native.arena import Step, plan_arena
 from lwm2m_ml.compiler.backends.native.design import Design
 from lwm2m_ml.compiler.backends.native.fusion import fuse_where_it_saves
 from lwm2m_ml.compiler.backends.native.kernel import Kernel
-from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_dsp, has_helium
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.backends.native.selection import candidates, select
 from lwm2m_ml.compiler.emulator import open_runner
+from lwm2m_ml.compiler.emulator.open import executor_of
 from lwm2m_ml.compiler.ir import DataType, Graph, Tensor
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.compiler.toolchain import NotPositionIndependent
@@ -60,7 +61,12 @@ Move = Callable[[Choice], Choice]
 
 
 def best_design(graph: Graph, target: Target, optimize: str) -> Design:
-    """The design with the smallest objective that the search finds; the same for the same arguments, everywhere."""
+    """The design with the smallest objective that the search finds, the same for the same arguments.
+
+    Where nothing runs the target's modules there is nothing to measure, and the preferred kernels are taken.
+    """
+    if executor_of(target) is None:
+        return first_design(graph, target, optimize)
     search = _Search(graph, target, optimize)
     return search.design(search.run(_start(graph, target, optimize)))
 
@@ -80,7 +86,7 @@ def _start(graph: Graph, target: Target, optimize: str) -> Choice:
 
 def _c_optimizations(target: Target, optimize: str) -> tuple[str, ...]:
     """The ways to compile the C; where inner loops are assembly, the C around them had better be small."""
-    if optimize == "balanced" and has_dsp(target):
+    if optimize == "balanced" and has_dsp(target) and not has_helium(target):
         return ("size",)
     return ("size", "speed") if optimize == "size" else ("speed", "size")
 

@@ -3,9 +3,10 @@
 Two columns share the loads of weights; with a single pixel, or few registers, there is one.
 """
 
+from lwm2m_ml.compiler.backends.native.kernels.armv7em import has_helium
 from lwm2m_ml.compiler.backends.native.kernels.assembly import assembly_function, thumb_function
 from lwm2m_ml.compiler.backends.native.kernels.scalar import is_baseline
-from lwm2m_ml.compiler.backends.native.program import Program
+from lwm2m_ml.compiler.backends.native.program import Program, fill
 from lwm2m_ml.compiler.targets import Architecture, Target
 
 FILTERS = 4
@@ -42,6 +43,37 @@ static __attribute__((noinline)) $SIGNATURE
   sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;
 }
 """
+# Sixteen products at a time; what is beyond the length is neither read nor added (tail predication).
+_HELIUM = """
+static __attribute__((noinline)) $SIGNATURE
+{
+  const int8_t *second = weights + length, *third = second + length, *fourth = third + length;$OTHER
+  int32_t a = 0, b = 0, c = 0, d = 0$SUMS;
+  for (int32_t left = length; left > 0; left -= 16) {
+    mve_pred16_t lanes = vctp8q((uint32_t)left);
+    int8x16_t x = vldrbq_z_s8(column, lanes), w = vldrbq_z_s8(weights, lanes);
+    column += 16, weights += 16;$LOAD
+    a = vmladavaq_p_s8(a, x, w, lanes);$FIRST
+    w = vldrbq_z_s8(second, lanes), second += 16;
+    b = vmladavaq_p_s8(b, x, w, lanes);$SECOND
+    w = vldrbq_z_s8(third, lanes), third += 16;
+    c = vmladavaq_p_s8(c, x, w, lanes);$THIRD
+    w = vldrbq_z_s8(fourth, lanes), fourth += 16;
+    d = vmladavaq_p_s8(d, x, w, lanes);$FOURTH
+  }
+  sums[0] = a, sums[1] = b, sums[2] = c, sums[3] = d;$STORE
+}
+"""
+_HELIUM_OTHER = {
+    "OTHER": "\n  const int8_t *other = column + step;",
+    "SUMS": ", e = 0, f = 0, g = 0, h = 0",
+    "LOAD": "\n    int8x16_t y = vldrbq_z_s8(other, lanes);\n    other += 16;",
+    "FIRST": "\n    e = vmladavaq_p_s8(e, y, w, lanes);",
+    "SECOND": "\n    f = vmladavaq_p_s8(f, y, w, lanes);",
+    "THIRD": "\n    g = vmladavaq_p_s8(g, y, w, lanes);",
+    "FOURTH": "\n    h = vmladavaq_p_s8(h, y, w, lanes);",
+    "STORE": "\n  sums[4] = e, sums[5] = f, sums[6] = g, sums[7] = h;",
+}
 # Operand in r6, weight in r7; sums in registers that can do nothing but be added to.
 _BASELINE_STEP = """
     ldrsb   r6, [r0, r2]
@@ -140,4 +172,8 @@ def dot_function(program: Program, target: Target, columns: int, *, unrolled: in
         return program.assembly("dot", thumb_function(_BASELINE), prototype)
     if target.architecture is Architecture.RISCV32:
         return program.assembly("dot", assembly_function(_riscv(columns, unrolled)), prototype)
+    if has_helium(target):
+        program.include("arm_mve.h")
+        parts = dict.fromkeys(_HELIUM_OTHER, "") if columns == 1 else _HELIUM_OTHER
+        return program.function("dot", fill(_HELIUM, SIGNATURE=_SIGNATURE, **parts))
     return program.function("dot", (_C_ONE if columns == 1 else _C_TWO).replace("$SIGNATURE", _SIGNATURE))
