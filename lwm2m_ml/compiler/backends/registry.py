@@ -1,4 +1,4 @@
-"""The installed backends: found through entry points, read without running any code that is not ours."""
+"""The installed backends: ours, and those found through entry points, read without running code that is not ours."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +17,18 @@ from lwm2m_ml.compiler.backends.isolation import DEFAULT_LIMITS, Limits, build_i
 from lwm2m_ml.errors import Lwm2mMlError, UsageError
 
 _OWN_DISTRIBUTION = "lwm2m-ml"
+# Ours are named here: a source tree whose metadata are old has them too.
+_OWN = {
+    name: EntryPoint(name, f"lwm2m_ml.compiler.backends.{place}", ENTRY_POINT_GROUP)
+    for name, place in (
+        ("native", "native.backend:NativeBackend"),
+        ("wasm", "wasm:WasmBackend"),
+        ("tflite", "tflite.backend:TfliteBackend"),
+        ("c", "c.backend:CBackend"),
+        ("vela", "vela:VelaBackend"),
+        ("emlearn", "emlearn.backend:EmlearnBackend"),
+    )
+}
 # What of our own wraps somebody else's compiler, and so runs in a process of its own.
 _FOREIGN_COMPILERS = frozenset({"vela", "emlearn"})
 
@@ -66,25 +78,22 @@ def find_backend(name: str, limits: Limits = DEFAULT_LIMITS) -> InstalledBackend
 
 
 def entries() -> dict[str, EntryPoint]:
-    """Entry points by name. A name that another package takes a second time stays with the first, ours before all."""
-    ordered = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: (not _is_ours(entry), entry.name))
-    found: dict[str, EntryPoint] = {}
-    for entry in ordered:
+    """Entry points by name: ours first, then the others in alphabetical order. A name that is taken stays so."""
+    found = dict(_OWN)
+    for entry in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda entry: entry.name):
         found.setdefault(entry.name, entry)
     return found
 
 
-def _is_ours(entry: EntryPoint) -> bool:
-    return _distribution(entry) == _OWN_DISTRIBUTION
-
-
 def _distribution(entry: EntryPoint) -> str:
+    if entry is _OWN.get(entry.name):
+        return _OWN_DISTRIBUTION
     return entry.dist.name if entry.dist is not None else "unknown"
 
 
 def _open(name: str, limits: Limits) -> InstalledBackend | BrokenBackend:
     entry = entries()[name]
-    if _is_ours(entry) and name not in _FOREIGN_COMPILERS:
+    if name in _OWN and name not in _FOREIGN_COMPILERS:
         backend = _own(entry)
         return InstalledBackend(
             name, _OWN_DISTRIBUTION, backend.declaration, False, lambda request, _: backend.build(request)
