@@ -38,6 +38,7 @@ from lwm2m_ml.cli import (
     run,
     serve,
     server,
+    shrink,
     targets,
     tokens,
 )
@@ -72,6 +73,7 @@ app.command("explain")(explain.explain_model)
 app.command("run")(run.run_module)
 app.command("inspect")(inspect.inspect_model)
 app.command("quantize")(quantize.quantize_model)
+app.command("shrink")(shrink.shrink_model)
 app.add_typer(targets.app, name="targets")
 app.add_typer(module.app, name="module")
 app.add_typer(keys.app, name="keys")

@@ -61,3 +61,7 @@ class ProofFailed(Lwm2mMlError):
 
 class Unproved(Lwm2mMlError):
     """Nothing here can execute the module, so nobody knows whether its answers are right."""
+
+
+class TrainingFailed(Lwm2mMlError):
+    """A smaller model could not be trained."""
