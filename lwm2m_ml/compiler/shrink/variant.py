@@ -8,11 +8,11 @@ from lwm2m_ml.compiler.shrink.pareto import pareto_front
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What a module takes on one target; `packed_bytes` is the module compressed with zstd."""
+    """What a module takes on one target, packed with zstd, too; instructions are None where nothing counts them."""
 
     flash_bytes: int
     ram_bytes: int
-    instructions: int
+    instructions: int | None
     packed_bytes: int
 
 
