@@ -63,20 +63,27 @@ class ModelConfiguration(Road):
         return (self._path.child(ConfigurationResource.ENABLED),)
 
     async def read(self, access: DeliveryAccess, endpoint: str) -> Reading:
-        """Read nothing: everything is in the slot."""
-        return Reading(0, 0, active=False)
+        """Read whether the device has an address, or does not tell; everything else is in the slot."""
+        try:
+            records = await access.read(endpoint, self._path.child(ConfigurationResource.MODEL_URI))
+        except DeviceError:
+            return Reading(1, 0, active=False)
+        return Reading(int(bool(records and records[0].value)), 0, active=False)
 
     def classify(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
         """Turn what the slot says into an event."""
         if slot.state in {ModuleState.EMPTY, ModuleState.FAILED, None}:
-            return self._without_module(slot, memory)
+            return self._without_module(reading, slot, memory)
         if slot.digest != self._digest:
             return Event.OCCUPIED
         return Event.RUNNING if slot.state in {ModuleState.TRIAL, ModuleState.ACTIVE} else Event.INSTALLED
 
-    def _without_module(self, slot: SlotStatus, memory: Memory) -> Event:
-        """A slot that is empty after an offer is being filled; what had failed before the offer does not count."""
-        if not memory.offered:
+    def _without_module(self, reading: Reading, slot: SlotStatus, memory: Memory) -> Event:
+        """A slot that is empty after an offer is being filled; what had failed before the offer does not count.
+
+        An offer may have been lost with the server that made it: then the device has no address.
+        """
+        if not memory.offered or (not reading.state and slot.state is not ModuleState.FAILED):
             return Event.EMPTY
         failed = slot.state is ModuleState.FAILED and slot != memory.stale_slot
         return Event.BROKEN if failed else Event.TRANSFERRING
