@@ -7,6 +7,7 @@ from lwm2m_ml.client import (
     credential_calls,
     device_calls,
     monitoring_calls,
+    zoo_calls,
 )
 from lwm2m_ml.client.methods import listing, method, stream
 
@@ -39,6 +40,13 @@ class Api:
     cancel_request = method(device_calls.cancel_request)
 
     models = method(calls.models)
+    model_versions = method(zoo_calls.model_versions)
+    model = method(zoo_calls.model)
+    store_file = method(zoo_calls.store_file)
+    add_model = method(zoo_calls.add_model)
+    remove_model = method(zoo_calls.remove_model)
+    set_alias = method(zoo_calls.set_alias)
+    remove_alias = method(zoo_calls.remove_alias)
     reference = method(calls.reference)
     modules = listing(calls.modules)
     module = method(calls.module)

@@ -205,6 +205,8 @@ class Variant(Schema):
     weights: int
     macs: int
     accuracy: float | None
+    digest: str = ""
+    metrics: dict[str, float] = Field(default_factory=dict)
 
 
 class Model(Schema):
@@ -216,6 +218,9 @@ class Model(Schema):
     licence: str
     labels: list[str]
     variants: list[Variant]
+    preprocessing: str = ""
+    data: str = ""
+    aliases: list[str] = Field(default_factory=list)
 
 
 class DeploymentRequest(Schema):

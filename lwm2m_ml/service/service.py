@@ -202,6 +202,21 @@ class TinyMLService:
         """Return the newest version of every model."""
         return self._zoo.models()
 
+    @property
+    def zoo(self) -> Zoo:
+        """The models."""
+        return self._zoo
+
+    async def remove_model(self, name: str, version: str) -> None:
+        """Forget a version of a model; raises `ConflictError` when a campaign that is not over needs it."""
+        model = self._zoo.get(name, version)
+        users = self.campaigns.users(model.name, model.version)
+        if users:
+            raise ConflictError(
+                f"{model.name} {model.version} is needed by campaign {', '.join(users)}", hint="Wait, or cancel it"
+            )
+        await self._zoo.remove(name, model.version)
+
     def model(self, name: str, version: str | None = None) -> Model:
         """Return a model, its newest version unless another is named; raises `NotFoundError`."""
         return self._zoo.get(name, version)

@@ -1,8 +1,9 @@
 """Artefacts: bytes under their SHA-256 digest (model files, signed packages)."""
 
 import hashlib
+from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
@@ -22,6 +23,11 @@ class ArtefactRepository:
         row = {"digest": digest, "content": content, "created_at": now()}
         await self._database.writer.submit(self._insert, row)
         return digest
+
+    async def delete_all(self, digests: Iterable[str]) -> None:
+        """Forget artefacts, whoever may still name them."""
+        condition = tables.artefacts.c.digest.in_(list(digests))
+        await self._database.writer.submit(delete(tables.artefacts).where(condition))
 
     async def get(self, digest: str) -> bytes | None:
         """The bytes of a digest, or None."""

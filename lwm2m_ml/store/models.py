@@ -33,6 +33,40 @@ class ModelRecord:
     created_at: float = field(default_factory=now)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelAliasRecord:
+    """A name for one version of a model."""
+
+    model: str
+    alias: str
+    version: str
+
+
+class ModelAliasRepository:
+    """Aliases by model and name."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._put = database.upsert(tables.model_aliases)
+
+    def put(self, record: ModelAliasRecord) -> asyncio.Future[None]:
+        """Store what an alias names, in place of what it named before."""
+        return self._database.writer.submit(self._put, row_of(record))
+
+    async def all(self) -> tuple[ModelAliasRecord, ...]:
+        """Every alias, by model and name."""
+        columns = tables.model_aliases.c
+        rows = await self._database.rows(select(tables.model_aliases).order_by(columns.model, columns.alias))
+        return tuple(ModelAliasRecord(**row._mapping) for row in rows)
+
+    def delete(self, model: str, alias: str) -> asyncio.Future[None]:
+        """Forget an alias."""
+        columns = tables.model_aliases.c
+        return self._database.writer.submit(
+            delete(tables.model_aliases).where(columns.model == model, columns.alias == alias)
+        )
+
+
 class ModelRepository:
     """Models by name and version."""
 
@@ -53,6 +87,16 @@ class ModelRepository:
             for position, variant in enumerate(record.variants)
         ]
         return self._database.writer.submit_all([(self._put_model, model_row), (forget, None), *rows])
+
+    def delete(self, name: str, version: str) -> asyncio.Future[None]:
+        """Forget a version with its variants; files stay."""
+        models, variants = tables.models, tables.model_variants
+        return self._database.writer.submit_all(
+            [
+                (delete(variants).where(variants.c.model == name, variants.c.version == version), None),
+                (delete(models).where(models.c.name == name, models.c.version == version), None),
+            ]
+        )
 
     async def get(self, name: str, version: str) -> ModelRecord | None:
         """One version of a model, or None."""

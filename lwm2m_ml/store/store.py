@@ -22,7 +22,7 @@ from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
 from lwm2m_ml.store.jobs import JobRepository
-from lwm2m_ml.store.models import ModelRepository
+from lwm2m_ml.store.models import ModelAliasRepository, ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
 from lwm2m_ml.store.oscore_contexts import OscoreContextRepository
@@ -42,6 +42,7 @@ class Store:
         self._database = database
         self.registrations = RegistrationRepository(database)
         self.models = ModelRepository(database)
+        self.model_aliases = ModelAliasRepository(database)
         self.artefacts = ArtefactRepository(database)
         self.modules = ModuleRepository(database)
         self.campaigns = CampaignRepository(database)

@@ -33,6 +33,7 @@ class VariantCard(_Part):
     weights: int = Field(gt=0)
     macs: int = Field(ge=0)
     test_accuracy_percent: float | None = Field(default=None, ge=0, le=100)
+    metrics: dict[str, float] = Field(default_factory=dict, max_length=64)
 
 
 class CalibrationCard(_Part):
@@ -41,6 +42,19 @@ class CalibrationCard(_Part):
     file: str = Field(pattern=NAME)
     array: str = Field(max_length=64)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class InputCard(_Part):
+    """What the model is given."""
+
+    preprocessing: str = Field(default="", max_length=500)
+
+
+class DataCard(_Part):
+    """What the model was trained and tested on."""
+
+    name: str = Field(default="", max_length=200)
+    source: str = Field(default="", max_length=500)
 
 
 class Card(_Part):
@@ -53,6 +67,8 @@ class Card(_Part):
     labels: tuple[str, ...] = Field(default=(), max_length=1000)
     variants: tuple[VariantCard, ...] = Field(min_length=1, max_length=32)
     calibration: CalibrationCard | None = None
+    input: InputCard = InputCard()
+    data: DataCard = DataCard()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +107,12 @@ def read_model(folder: Traversable) -> ModelFiles:
         licence=card.licence,
         labels=card.labels,
         variants=tuple(
-            Variant(v.name, v.sha256, weights=v.weights, macs=v.macs, accuracy=v.test_accuracy_percent)
+            Variant(v.name, v.sha256, v.weights, v.macs, accuracy=v.test_accuracy_percent, metrics=v.metrics)
             for v in card.variants
         ),
         calibration=None if card.calibration is None else Calibration(card.calibration.sha256, card.calibration.array),
+        preprocessing=card.input.preprocessing,
+        data=f"{card.data.name}; {card.data.source}".strip("; "),
     )
     return ModelFiles(model, files)
 

@@ -1,7 +1,7 @@
 """What the zoo knows of a model: the facts on its card, and where its files are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lwm2m_ml.errors import NotFoundError
@@ -10,13 +10,17 @@ from lwm2m_ml.store.models import ModelRecord, VariantRecord
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A model at one size. Accuracy in percent as the card states it, None when it was never measured."""
+    """A model at one size. Accuracy in percent as the card states it, None when it was never measured.
+
+    `metrics` are further figures of the card by name, whatever they mean for this model.
+    """
 
     name: str
     digest: str
     weights: int
     macs: int
     accuracy: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Model:
     labels: tuple[str, ...]
     variants: tuple[Variant, ...]
     calibration: Calibration | None = None
+    preprocessing: str = ""
+    data: str = ""
 
     def variant(self, name: str) -> Variant:
         """Return a variant by name; raises `NotFoundError`."""
@@ -48,6 +54,12 @@ class Model:
             f"Model {self.name} {self.version} has no variant {name}",
             hint=f"It has {', '.join(variant.name for variant in self.variants)}",
         )
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """The files that the model is made of."""
+        calibration = () if self.calibration is None else (self.calibration.digest,)
+        return frozenset((*(variant.digest for variant in self.variants), *calibration))
 
     @property
     def smallest(self) -> Variant:
@@ -66,10 +78,16 @@ class Model:
             "description": self.description,
             "licence": self.licence,
             "labels": list(self.labels),
+            "preprocessing": self.preprocessing,
+            "data": self.data,
             "calibration": None if calibration is None else [calibration.digest, calibration.array],
         }
         variants = tuple(
-            VariantRecord(v.name, v.digest, {"weights": v.weights, "macs": v.macs, "accuracy": v.accuracy})
+            VariantRecord(
+                v.name,
+                v.digest,
+                {"weights": v.weights, "macs": v.macs, "accuracy": v.accuracy, "metrics": dict(v.metrics)},
+            )
             for v in self.variants
         )
         return ModelRecord(self.name, self.version, variants, facts)
@@ -92,8 +110,11 @@ class Model:
                     weights=variant.metrics.get("weights", 0),
                     macs=variant.metrics.get("macs", 0),
                     accuracy=variant.metrics.get("accuracy"),
+                    metrics=variant.metrics.get("metrics", {}),
                 )
                 for variant in record.variants
             ),
             calibration=None if calibration is None else Calibration(*calibration),
+            preprocessing=facts.get("preprocessing", ""),
+            data=facts.get("data", ""),
         )

@@ -1,5 +1,6 @@
 """The zoo: shipped models and those that users added, by name and version."""
 
+import dataclasses
 import re
 from collections.abc import Iterable
 from importlib import resources
@@ -11,6 +12,7 @@ from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.tasks import inspect_model
 from lwm2m_ml.service.zoo.card import NAME, ModelFiles, read_model
 from lwm2m_ml.service.zoo.model import Calibration, Model, Variant
+from lwm2m_ml.store.models import ModelAliasRecord
 from lwm2m_ml.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -18,6 +20,8 @@ log = structlog.get_logger(__name__)
 MAXIMUM_MODEL_BYTES = 16 << 20
 MAXIMUM_CALIBRATION_BYTES = 64 << 20
 DEFAULT_CALIBRATION_ARRAY = "images"
+CHAMPION, CANDIDATE = "champion", "candidate"
+"""The aliases that everybody knows: what is meant when no version is named, and what may become it."""
 
 
 class Zoo:
@@ -27,12 +31,18 @@ class Zoo:
         self._store = store
         self._workers = workers
         self._models: dict[tuple[str, str], Model] = {}
+        self._aliases: dict[tuple[str, str], str] = {}
+        self._shipped: frozenset[tuple[str, str]] = frozenset()
 
     async def start(self) -> None:
         """Load what is stored, and store what ships with this release."""
         for record in await self._store.models.all():
             self._models[record.name, record.version] = Model.from_record(record)
-        for shipped in shipped_models():
+        for alias in await self._store.model_aliases.all():
+            self._aliases[alias.model, alias.alias] = alias.version
+        ships = shipped_models()
+        self._shipped = frozenset((one.model.name, one.model.version) for one in ships)
+        for shipped in ships:
             if self._models.get((shipped.model.name, shipped.model.version)) != shipped.model:
                 await self._keep(shipped)
 
@@ -41,8 +51,21 @@ class Zoo:
         newest = {name: model for (name, _version), model in self._models.items()}
         return tuple(newest[name] for name in sorted(newest))
 
+    def versions(self, name: str) -> tuple[Model, ...]:
+        """Return every version of a model, the one added first at first; raises `NotFoundError`."""
+        self.get(name)
+        return tuple(model for (of, _), model in self._models.items() if of == name)
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """Return the versions of a model that have a name of their own, by that name."""
+        return {alias: version for (of, alias), version in sorted(self._aliases.items()) if of == name}
+
     def get(self, name: str, version: str | None = None) -> Model:
-        """Return a model, the version added last unless one is named; raises `NotFoundError`."""
+        """Return a model by version or alias; without one its champion, else the version added last.
+
+        Raises `NotFoundError`.
+        """
+        version = self._aliases.get((name, version or CHAMPION), version)
         versions = [m for (n, v), m in self._models.items() if n == name and version in {None, v}]
         if not versions:
             known = ", ".join(model.name for model in self.models()) or "none"
@@ -91,6 +114,69 @@ class Zoo:
         )
         await self._keep(ModelFiles(model, {}))
         return model
+
+    async def keep_file(self, content: bytes) -> str:
+        """Store a file of a model that is to be added, and return its digest."""
+        if len(content) > MAXIMUM_CALIBRATION_BYTES:
+            raise InvalidInputError(
+                f"The file has {len(content):,} B, at most {MAXIMUM_CALIBRATION_BYTES:,} B are kept"
+            )
+        return await self._store.artefacts.put(content)
+
+    async def add_version(self, model: Model) -> Model:
+        """Add a version whose files are in the store, after the compiler has read every variant.
+
+        Raises `ConflictError` when the version exists, `NotFoundError` for a file that is not in the store.
+        """
+        _check_names(model.name, model.version, *(variant.name for variant in model.variants))
+        if (model.name, model.version) in self._models:
+            raise ConflictError(f"There is {model.name} {model.version} already", hint="Choose another version")
+        if len({variant.name for variant in model.variants}) != len(model.variants):
+            raise InvalidInputError(f"Two variants of {model.name} {model.version} have the same name")
+        if model.calibration is not None:
+            await self.content(model.calibration.digest)
+        variants = [await self._read(variant) for variant in model.variants]
+        added = dataclasses.replace(model, variants=tuple(variants))
+        await self._keep(ModelFiles(added, {}))
+        return added
+
+    async def _read(self, variant: Variant) -> Variant:
+        content = await self.content(variant.digest)
+        _check_sizes(content, None)
+        facts = await self._workers.run(inspect_model, content, what=f"Reading {variant.name}")
+        return dataclasses.replace(variant, weights=facts.weights)
+
+    async def set_alias(self, name: str, alias: str, version: str | None) -> Model | None:
+        """Let an alias name a version, or nothing any more; returns the version that it names now."""
+        _check_names(alias)
+        if version is None:
+            if self._aliases.pop((name, alias), None) is None:
+                raise NotFoundError(f"Model {name} has no alias {alias}")
+            await self._store.model_aliases.delete(name, alias)
+            return None
+        model = self.get(name, version)
+        if any((of, known) == (name, alias) for of, known in self._models):
+            raise ConflictError(f"{alias} is a version of {name} already", hint="Choose another alias")
+        await self._store.model_aliases.put(ModelAliasRecord(name, alias, model.version))
+        self._aliases[name, alias] = model.version
+        return model
+
+    async def remove(self, name: str, version: str) -> None:
+        """Forget a version with its aliases, and files that no other version needs.
+
+        Raises `ConflictError` for a version that ships with the release; whoever calls knows what is in use.
+        """
+        model = self.get(name, version)
+        key = (model.name, model.version)
+        if key in self._shipped:
+            raise ConflictError(f"{name} {model.version} ships with this release and cannot be removed")
+        for alias in [alias for (of, alias), at in self._aliases.items() if (of, at) == key]:
+            await self.set_alias(name, alias, None)
+        await self._store.models.delete(*key)
+        del self._models[key]
+        needed = frozenset().union(*(other.digests for other in self._models.values()))
+        await self._store.artefacts.delete_all(model.digests - needed)
+        log.info("model removed from the zoo", model=model.name, version=model.version)
 
     async def content(self, digest: str) -> bytes:
         """Return a file of a model; raises `NotFoundError` when the store lost it."""
