@@ -92,11 +92,6 @@ class FastRequest:
         return self._block2
 
     @property
-    def etag(self) -> bytes | None:
-        """The first entity tag that the peer has."""
-        return first(self.options, numbers.ETAG)
-
-    @property
     def etags(self) -> tuple[bytes, ...]:
         """All entity tags that the peer has."""
         return tuple([value for number, value in self.options if number == numbers.ETAG])
@@ -200,9 +195,11 @@ def _result(task: asyncio.Future[FastResponse]) -> FastResponse:
     return FastResponse(numbers.INTERNAL_SERVER_ERROR)
 
 
-FastAnswer = FastResponse | PendingResponse | None
+Encoded = tuple[int, bytes]
+"""Code, and what follows the token, as it goes over the wire; code 0 when the peer wants no answer."""
+FastAnswer = FastResponse | Encoded | PendingResponse | None
 FastHandler = Callable[[FastRequest], FastAnswer]
-"""Answers a request, now or later; None leaves it to the slow path."""
+"""Answers a request, now or later; None leaves it to the slow path. What is encoded already is not cut into blocks."""
 
 
 class FastHandlers:

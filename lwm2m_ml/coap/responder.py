@@ -16,7 +16,7 @@ from lwm2m_ml.coap.bert import serve_blocks
 from lwm2m_ml.coap.blocks import needs_blocks, serve_block
 from lwm2m_ml.coap.bodies import ResponseBodies
 from lwm2m_ml.coap.errors import UnusableOption
-from lwm2m_ml.coap.fast import RETRY_AFTER, FastHandlers, FastRequest, FastResponse, PendingResponse
+from lwm2m_ml.coap.fast import RETRY_AFTER, Encoded, FastHandlers, FastRequest, FastResponse, PendingResponse
 from lwm2m_ml.coap.options import BERT, Block, Options, encode_uint, first, first_block, first_uint
 from lwm2m_ml.coap.responses import Response, suppressed
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger(__name__)
 
-Finished = tuple[int, bytes]
-"""Code, and what follows the token; code 0 when the peer wants no answer."""
 SlowPath = Callable[["FastRequest", "Incoming"], None]
-Answer = Finished | PendingResponse | None
+Answer = Encoded | PendingResponse | None
 
 LARGEST_COMMON_OPTION = numbers.ACCEPT
 """Options of an ordinary request are not above this number; block, echo and proxy options are."""
@@ -89,7 +87,7 @@ class Responder:
             response = FastResponse(numbers.INTERNAL_SERVER_ERROR)
         if isinstance(response, FastResponse):
             return self.finish(request, response, size)
-        return response
+        return self._sendable(request, response, size) if type(response) is tuple else response
 
     def _refused_protection(self, request: FastRequest, size: int) -> Answer:
         """A protected request is opened where its answer can wait; without contexts the option is not understood."""
@@ -147,7 +145,7 @@ class Responder:
 
     def finish(
         self, request: FastRequest, response: FastResponse | Response, size: int, *, again: bool = True
-    ) -> Finished:
+    ) -> Encoded:
         """Cut the answer into blocks where needed, and encode it.
 
         `again`: the handler can be asked for each block; otherwise a body that is cut is kept for its other blocks.
@@ -168,6 +166,18 @@ class Responder:
                 sent = self._reduced(guard, request, self._whole(request, response, again), size)
             tail = sent.tail()
         return sent.code, tail
+
+    def _sendable(self, request: FastRequest, encoded: Encoded, size: int) -> Encoded:
+        """What a handler has encoded itself, unless the peer does not want it or may not have it."""
+        options = request.options
+        if options and options[-1][0] >= numbers.NO_RESPONSE:
+            if suppressed(first_uint(options, numbers.NO_RESPONSE), encoded[0]):
+                return numbers.EMPTY, b""
+        guard = self._guard
+        if guard is None or request.remote.proven or guard.allows(len(encoded[1]), size):
+            return encoded
+        demand = guard.demand_proof(request.remote, self._loop.time())
+        return demand.code, demand.tail()
 
     def _reduced(self, guard: AmplificationGuard, request: FastRequest, whole: Response, size: int) -> Response:
         if first(whole.options, numbers.BLOCK2) is not None:

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap import numbers
+from lwm2m_ml.coap.codec import encode_ordered
+from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import GET
-from lwm2m_ml.coap.options import Block
+from lwm2m_ml.coap.options import Block, encode_uint
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
@@ -26,6 +28,8 @@ SEGMENT = "packages"
 LARGEST_BLOCK_EXPONENT = 6
 COAP_HEADER_BYTES = 4
 ETAG_BYTES = 8
+BLOCK2_AFTER_FORMAT = numbers.BLOCK2 - numbers.CONTENT_FORMAT << 4
+"""The first byte of a Block2 option that follows a Content-Format, but for its length."""
 WHOLE = Block(0, False, LARGEST_BLOCK_EXPONENT)
 """What is asked for when no block is named."""
 
@@ -64,31 +68,48 @@ class Download:
     stored: asyncio.Future[None] | None = field(default=None, repr=False)
     _ahead: dict[int, int] = field(default_factory=dict)
     _served_upto: int = 0
+    _options: bytes = field(init=False, repr=False)
+    """The options of every block, as far as they come before Block2."""
+
+    def __post_init__(self) -> None:
+        content_format = encode_uint(ContentFormat.OPAQUE)
+        self._options = encode_ordered([(numbers.ETAG, self.etag), (numbers.CONTENT_FORMAT, content_format)])
 
     @property
     def finished(self) -> bool:
         """Whether every byte has been served at least once."""
         return self._served_upto >= len(self.content)
 
-    def serve(self, asked: Block | None) -> FastResponse:
+    def serve(self, asked: Block | None) -> FastResponse | Encoded:
         """The answer that holds the block asked for (RFC 7959 §2.4), or 4.00 when there is no such block."""
-        number, _, exponent = block = (asked or WHOLE).resized(LARGEST_BLOCK_EXPONENT)
+        block = (asked or WHOLE).resized(LARGEST_BLOCK_EXPONENT)
+        if block.number:
+            return self._later_block(block)
         self.block_bytes = block.size if asked else self.block_bytes
-        start = block.start
-        if start >= len(self.content) and number:
-            return FastResponse(ResponseCode.BAD_REQUEST, b"there is no such block")
-        end = start + block.size
-        more = end < len(self.content)
+        more = block.size < len(self.content)
         response = FastResponse(
             ResponseCode.CONTENT,
-            self.content[start:end],
+            self.content[: block.size],
             content_format=ContentFormat.OPAQUE,
             etag=self.etag,
-            block2=Block(number, more, exponent) if asked or more else None,
-            size2=len(self.content) if number == 0 else None,
+            block2=Block(0, more, block.size_exponent) if asked or more else None,
+            size2=len(self.content),
         )
-        self.count(COAP_HEADER_BYTES + len(response.tail()), start, min(end, len(self.content)))
+        self.count(COAP_HEADER_BYTES + len(response.tail()), 0, min(block.size, len(self.content)))
         return response
+
+    def _later_block(self, block: Block) -> FastResponse | Encoded:
+        """Any block but the first, put together from its bytes: most of what a server of modules sends."""
+        start, size = block.start, block.size
+        if start >= len(self.content):
+            return FastResponse(ResponseCode.BAD_REQUEST, b"there is no such block")
+        end = start + size
+        value = encode_uint(block.number << 4 | (end < len(self.content)) << 3 | block.size_exponent)
+        head = BLOCK2_AFTER_FORMAT | len(value)
+        tail = b"%b%c%b\xff%b" % (self._options, head, value, self.content[start:end])
+        self.block_bytes = size
+        self.count(COAP_HEADER_BYTES + len(tail), start, min(end, len(self.content)))
+        return ResponseCode.CONTENT, tail
 
     def count(self, message_bytes: int, start: int, end: int) -> None:
         """Remember that a message of this size brought the content from `start` to `end`."""
@@ -207,7 +228,7 @@ class Downloads:
             del self._users[download.etag], self._contents[download.etag]
         self._forget(token)
 
-    def _get(self, request: FastRequest) -> FastResponse:
+    def _get(self, request: FastRequest) -> FastAnswer:
         try:
             download = self.get("/".join(request.path[1:]))
         except NotFoundError:
@@ -216,12 +237,14 @@ class Downloads:
         # Only the device was told the token, so its sender is no victim of a forged address (RFC 9175 §2.4), and small
         # clients, which know no Echo option, get their blocks from whatever port they ask.
         request.remote.proven = True
-        if request.accept not in {None, ContentFormat.OPAQUE}:
-            return FastResponse(ResponseCode.NOT_ACCEPTABLE)
-        if request.etag is not None and download.etag in request.etags and request.block2 in {None, WHOLE}:
-            return FastResponse(ResponseCode.VALID, etag=download.etag)
+        asked = request.block2
+        if len(request.options) - len(request.path) > (asked is not None):  # there are others than these
+            if request.accept not in {None, ContentFormat.OPAQUE}:
+                return FastResponse(ResponseCode.NOT_ACCEPTABLE)
+            if download.etag in request.etags and asked in {None, WHOLE}:
+                return FastResponse(ResponseCode.VALID, etag=download.etag)
         was_finished = download.finished
-        response = download.serve(request.block2)
+        response = download.serve(asked)
         if download.finished and not was_finished:
             log.info(
                 "download served",

@@ -11,7 +11,7 @@ import pytest
 from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.codec import RawMessage, encode
 from lwm2m_ml.coap.echo import LIFETIME, EchoChallenges
-from lwm2m_ml.coap.numbers import ACK, CON, CONTENT, GET, POST, RST
+from lwm2m_ml.coap.numbers import ACK, CON, CONTENT, EMPTY, GET, NO_RESPONSE, POST, RST, UNAUTHORIZED
 
 if TYPE_CHECKING:
     from tests.coap.conftest import Bind, RawPeer
@@ -33,6 +33,7 @@ async def server(bind: Bind) -> CoapEndpoint:
     handlers = FastHandlers()
     handlers.add(GET, "packages", serve)
     handlers.add(POST, "packages", serve)
+    handlers.add(GET, "encoded", lambda _: (CONTENT, b"\xff" + BODY[:500]))
     return await bind(fast_handlers=handlers)
 
 
@@ -63,6 +64,16 @@ async def test_the_challenge_of_one_address_proves_nothing_for_another(
     challenge = dict((await peer.ask(server.local_address, get(1))).options)[ECHO]
     answer = await other_peer.ask(server.local_address, get(2, (ECHO, challenge)))
     assert len(answer.payload) < 1024
+
+
+async def test_what_a_handler_encoded_itself_waits_for_the_proof(server: CoapEndpoint, peer: RawPeer) -> None:
+    ask = RawMessage(CON, GET, 1, b"t", [(11, b"encoded")])
+    demand = await peer.ask(server.local_address, ask)
+    assert demand.code == UNAUTHORIZED
+    proof = [(11, b"encoded"), (ECHO, dict(demand.options)[ECHO])]
+    assert (await peer.ask(server.local_address, RawMessage(CON, GET, 2, b"t", proof))).payload == BODY[:500]
+    unwanted = RawMessage(CON, GET, 3, b"t", [(11, b"encoded"), (NO_RESPONSE, b"\x02")])
+    assert (await peer.ask(server.local_address, unwanted)).code == EMPTY
 
 
 @pytest.mark.parametrize("value", [b"\x00", bytes(12), b"\xff" * 40])

@@ -7,9 +7,16 @@ import aiocoap
 import pytest
 from aiocoap.numbers.codes import Code
 from aiocoap.optiontypes import BlockOption
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lwm2m_ml.coap.blocks import serve_block
+from lwm2m_ml.coap.codec import parse_options
+from lwm2m_ml.coap.numbers import BAD_REQUEST, CONTENT_FORMAT, ETAG
+from lwm2m_ml.coap.numbers import CONTENT as CONTENT_CODE
+from lwm2m_ml.coap.options import Block, encode_uint
 from lwm2m_ml.errors import NotFoundError
-from lwm2m_ml.server.downloads import Downloads, Route
+from lwm2m_ml.server.downloads import Download, Downloads, Route
 
 CONTENT = bytes(range(256)) * 37 + b"end"
 
@@ -46,6 +53,21 @@ async def test_a_transfer_goes_on_from_another_port_at_the_block_it_needs(
     assert {one.opt.etag for one in [*first, *rest]} == {download.etag}
     assert [one.opt.block2.more for one in rest] == [True] * (len(rest) - 1) + [False]
     assert download.finished
+
+
+@given(st.binary(min_size=17, max_size=3000), st.integers(0, 200), st.integers(0, 6))
+def test_blocks_are_encoded_as_the_endpoint_encodes_them(content: bytes, number: int, exponent: int) -> None:
+    """The general way to cut a body into blocks is the oracle."""
+    download = Download("dev", content, "coap://h/packages/t", "t", 0.0, b"12345678")
+    served = download.serve(Block(number, False, exponent))
+    code, tail = served if isinstance(served, tuple) else (served.code, served.tail())
+    options = [(ETAG, b"12345678"), (CONTENT_FORMAT, encode_uint(42))]
+    cut = serve_block(CONTENT_CODE, options, content, Block(number, False, exponent), 6)
+    if number << exponent + 4 >= len(content):
+        assert (code, cut.code) == (BAD_REQUEST, BAD_REQUEST)
+    else:
+        assert code == cut.code
+        assert parse_options(tail, 0) == parse_options(cut.tail(), 0)
 
 
 async def test_it_is_finished_only_when_no_block_is_missing(running: Any, device: Any) -> None:
