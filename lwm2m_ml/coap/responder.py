@@ -170,9 +170,9 @@ class Responder:
     def _sendable(self, request: FastRequest, encoded: Encoded, size: int) -> Encoded:
         """What a handler has encoded itself, unless the peer does not want it or may not have it."""
         options = request.options
-        if options and options[-1][0] >= numbers.NO_RESPONSE:
-            if suppressed(first_uint(options, numbers.NO_RESPONSE), encoded[0]):
-                return numbers.EMPTY, b""
+        last = options[-1][0] if options else 0
+        if last >= numbers.NO_RESPONSE and suppressed(first_uint(options, numbers.NO_RESPONSE), encoded[0]):
+            return numbers.EMPTY, b""
         guard = self._guard
         if guard is None or request.remote.proven or guard.allows(len(encoded[1]), size):
             return encoded
