@@ -209,13 +209,14 @@ def observe(
 def read_composite(
     endpoint: EndpointArgument,
     paths: PathsArgument,
+    behind: BehindOption = "",
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Read several paths at once, whatever of them is readable."""
     with connect(server, token) as client:
-        values = client.read_composite(endpoint, paths)
+        values = client.read_composite(endpoint, paths, behind=behind)
     _print_values(values, as_json)
 
 
@@ -223,6 +224,7 @@ def read_composite(
 def write_composite(
     endpoint: EndpointArgument,
     values: Annotated[list[str], typer.Argument(metavar="PATH=VALUE...", help="Such as /1/0/1=300 /3/0/15=UTC.")],
+    behind: BehindOption = "",
     dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -230,7 +232,7 @@ def write_composite(
 ) -> None:
     """Write several resources at once, all or nothing."""
     with connect(server, token, dry_run=dry_run) as client:
-        client.write_composite(endpoint, dict(_assignments(values)))
+        client.write_composite(endpoint, dict(_assignments(values)), behind=behind)
     print_done(as_json)
 
 

@@ -134,16 +134,17 @@ def write_attributes(
     return _operation("PATCH", endpoint, f"{path.rstrip('/')}/attributes", NOTHING, body, behind=behind)
 
 
-def read_composite(endpoint: str, paths: Sequence[str]) -> Call[list[schemas.ResourceValue]]:
+def read_composite(endpoint: str, paths: Sequence[str], *, behind: str = "") -> Call[list[schemas.ResourceValue]]:
     """LwM2M Read-Composite."""
     body = schemas.PathsToRead(paths=list(paths))
     answer = TypeAdapter(list[schemas.ResourceValue])
-    return _operation("POST", endpoint, "/read", answer, body, only_reads=True)
+    return _operation("POST", endpoint, "/read", answer, body, only_reads=True, behind=behind)
 
 
-def write_composite(endpoint: str, values: Mapping[str, Plain]) -> Call[None]:
+def write_composite(endpoint: str, values: Mapping[str, Plain], *, behind: str = "") -> Call[None]:
     """LwM2M Write-Composite."""
-    return _operation("POST", endpoint, "/write", NOTHING, schemas.ValuesToWrite(values=dict(values)))
+    body = schemas.ValuesToWrite(values=dict(values))
+    return _operation("POST", endpoint, "/write", NOTHING, body, behind=behind)
 
 
 def observe(endpoint: str, *paths: str, behind: str = "") -> Call[list[schemas.ResourceValue]]:
@@ -151,7 +152,8 @@ def observe(endpoint: str, *paths: str, behind: str = "") -> Call[list[schemas.R
     answer = TypeAdapter(list[schemas.ResourceValue])
     if len(paths) == 1:
         return _operation("GET", endpoint, f"{paths[0].rstrip('/')}/events", answer, behind=behind)
-    return _operation("GET", endpoint, "/events", answer, query=tuple(("path", path) for path in paths))
+    query = tuple(("path", path) for path in paths)
+    return _operation("GET", endpoint, "/events", answer, query=query, behind=behind)
 
 
 def queue(

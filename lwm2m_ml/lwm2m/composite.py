@@ -30,10 +30,14 @@ class CompositeError(InvalidInputError):
     """A composite request is malformed or contradicts itself."""
 
 
-def read_request(paths: Sequence[ObjectPath], content_format: int) -> bytes:
-    """Return the body of a FETCH for these paths, of any level but the root."""
+def read_request(paths: Sequence[ObjectPath], content_format: int, *, prefix: str = "") -> bytes:
+    """Return the body of a FETCH for these paths, of any level but the root.
+
+    `prefix` is that of a device behind a gateway: the request goes to the gateway, the names say whose paths they are.
+    """
     _check(paths)
-    return encode([Record(path, None) for path in paths], _format(content_format), ROOT, _NO_DEFINITIONS)
+    records = [Record(path, None) for path in paths]
+    return encode(records, _format(content_format), ROOT, _NO_DEFINITIONS, prefix=prefix)
 
 
 def parse_read_request(payload: bytes, content_format: int) -> tuple[ObjectPath, ...]:
@@ -43,13 +47,13 @@ def parse_read_request(payload: bytes, content_format: int) -> tuple[ObjectPath,
     return paths
 
 
-def write_request(records: Sequence[Record], content_format: int, catalogue: Catalogue) -> bytes:
+def write_request(records: Sequence[Record], content_format: int, catalogue: Catalogue, *, prefix: str = "") -> bytes:
     """Return the body of an iPATCH that writes these values; the client takes all or none.
 
     A record without a value asks for the removal of a resource instance.
     """
     _check_values(records)
-    return encode(records, _format(content_format), ROOT, catalogue)
+    return encode(records, _format(content_format), ROOT, catalogue, prefix=prefix)
 
 
 def parse_write_request(payload: bytes, content_format: int, catalogue: Catalogue) -> tuple[Record, ...]:

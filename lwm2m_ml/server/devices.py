@@ -180,12 +180,11 @@ class DeviceOperations:
         self, endpoint: str, paths: Sequence[ObjectPath], *, within: float | None = None
     ) -> tuple[Record, ...]:
         """Read several paths at once, whatever of them is readable (§6.3.8); needs a device of 1.1."""
-        self._check_no_prefix()
         async with self._exchange.turn(endpoint) as registration:
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.SENML_CBOR)
-                payload = read_request(paths, chosen)
+                payload = read_request(paths, chosen, prefix=self._prefix)
                 outgoing = Outgoing(
                     "Read-Composite",
                     Code.FETCH,
@@ -203,13 +202,12 @@ class DeviceOperations:
 
     async def write_composite(self, endpoint: str, records: Sequence[Record], *, within: float | None = None) -> None:
         """Write several resources at once, all or nothing (§6.3.9); needs a device of 1.1."""
-        self._check_no_prefix()
         async with self._exchange.turn(endpoint) as registration:
             catalogue = self._catalogues.of(registration.parameters)
 
             async def attempt(content_format: int | None, limit: float) -> aiocoap.Message:
                 chosen = int(content_format or ContentFormat.SENML_CBOR)
-                payload = write_request(records, chosen, catalogue)
+                payload = write_request(records, chosen, catalogue, prefix=self._prefix)
                 outgoing = Outgoing("Write-Composite", Code.iPATCH, payload=payload, content_format=chosen)
                 return await self._exchange.send(registration, outgoing, limit)
 
@@ -247,8 +245,7 @@ class DeviceOperations:
         within: float | None = None,
     ) -> Observed:
         """Observe several paths at once (§6.4.3), otherwise like `observe`; needs a device of 1.1."""
-        self._check_no_prefix()
-        target = Target(tuple(paths), composite=True)
+        target = Target(tuple(paths), composite=True, prefix=self._prefix)
         return await self._observations.observe(endpoint, target, callback, lasting=lasting, within=within)
 
     async def cancel_observation(self, endpoint: str, path: ObjectPath) -> None:
@@ -257,7 +254,7 @@ class DeviceOperations:
 
     async def cancel_composite_observation(self, endpoint: str, paths: Sequence[ObjectPath]) -> None:
         """End the observation of several paths (§6.4.4); nothing happens when there is none."""
-        await self._observations.cancel(endpoint, Target(tuple(paths), composite=True))
+        await self._observations.cancel(endpoint, Target(tuple(paths), composite=True, prefix=self._prefix))
 
     def observed(self, endpoint: str) -> tuple[Observed, ...]:
         """What is observed of a device, oldest first."""
@@ -265,10 +262,6 @@ class DeviceOperations:
 
     def _ordered(self, candidates: Sequence[int | None]) -> Sequence[int | None]:
         return without_names(candidates) if self._prefix else candidates
-
-    def _check_no_prefix(self) -> None:
-        if self._prefix:
-            raise UsageError("Composite operations do not reach behind a gateway", hint="Use one operation per path")
 
     async def _send(self, endpoint: str, outgoing: Outgoing, within: float | None) -> aiocoap.Message:
         async with self._exchange.turn(endpoint) as registration:
@@ -300,7 +293,7 @@ class DeviceOperations:
             )
 
     def _decode(self, registration: Registration, response: aiocoap.Message, path: ObjectPath) -> tuple[Record, ...]:
-        return decode_answer(registration, response, path, self._catalogues)
+        return decode_answer(registration, response, path, self._catalogues, prefix=self._prefix)
 
 
 def _records(path: ObjectPath, value: Value | Sequence[Record]) -> Sequence[Record]:

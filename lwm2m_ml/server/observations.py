@@ -172,7 +172,7 @@ class Observations:
             formats = self._formats.of(registration.parameters)
             catalogue = self._catalogues.of(registration.parameters)
             candidates = formats.composite() if target.composite else formats.to_read(target.path, catalogue)
-            if target.prefix:
+            if target.prefix and not target.composite:
                 candidates = without_names(candidates)
 
             async def attempt(content_format: int | None, limit: float) -> Observation:
@@ -184,7 +184,10 @@ class Observations:
             if not observation.active:
                 raise UnusableAnswer(f"{endpoint} does not let {target} be observed", endpoint=endpoint)
             observed.observation = observation
-            self._accept(observed, decode_answer(registration, observation.response, target.path, self._catalogues))
+            records = decode_answer(
+                registration, observation.response, target.path, self._catalogues, prefix=target.prefix
+            )
+            self._accept(observed, records)
 
     async def _ask(
         self, registration: Registration, observed: Observed, outgoing: Outgoing, limit: float
@@ -218,6 +221,7 @@ class Observations:
                 notification.content_format,
                 observed.target.path,
                 self._catalogues,
+                prefix=observed.target.prefix,
             )
         except UnusableAnswer as error:
             path, reason = str(observed.target), str(error)
@@ -259,7 +263,7 @@ def _outgoing(target: Target, content_format: int | None) -> Outgoing:
     return Outgoing(
         "Observe-Composite",
         Code.FETCH,
-        payload=read_request(target.paths, chosen),
+        payload=read_request(target.paths, chosen, prefix=target.prefix),
         content_format=chosen,
         accept=answer_format(chosen),
     )

@@ -23,10 +23,8 @@ class Target:
     @classmethod
     def parse(cls, text: str, *, composite: bool) -> "Target":
         """Read paths separated by spaces."""
-        if composite:
-            return cls(tuple(ObjectPath.parse(path) for path in text.split()), composite)
-        prefix, path = split_uri_path(text.strip("/").split("/"))
-        return cls((path,), prefix=prefix)
+        found = [split_uri_path(path.strip("/").split("/")) for path in (text.split() if composite else [text])]
+        return cls(tuple(path for _, path in found), composite, prefix=found[0][0])
 
     @property
     def path(self) -> ObjectPath:

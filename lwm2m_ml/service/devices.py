@@ -116,16 +116,16 @@ class Devices:
         async with _patience(endpoint):
             await self._at(behind).write_attributes(endpoint, ObjectPath.parse(path), parse_attributes(change))
 
-    async def read_composite(self, endpoint: str, paths: Sequence[str]) -> tuple[Record, ...]:
+    async def read_composite(self, endpoint: str, paths: Sequence[str], *, behind: str = "") -> tuple[Record, ...]:
         """Read several paths at once, whatever of them is readable."""
         async with _patience(endpoint):
-            return await self._server.devices.read_composite(endpoint, [ObjectPath.parse(path) for path in paths])
+            return await self._at(behind).read_composite(endpoint, [ObjectPath.parse(path) for path in paths])
 
-    async def write_composite(self, endpoint: str, values: Mapping[str, Plain]) -> None:
+    async def write_composite(self, endpoint: str, values: Mapping[str, Plain], *, behind: str = "") -> None:
         """Write several resources at once, all or nothing."""
         records = _to_write(values, self._catalogue_of(endpoint))
         async with _patience(endpoint):
-            await self._server.devices.write_composite(endpoint, records)
+            await self._at(behind).write_composite(endpoint, records)
 
     def _at(self, behind: str) -> DeviceOperations:
         """Operations on devices, or on those behind a gateway with this prefix (object 25)."""

@@ -1,6 +1,5 @@
 """Devices behind a gateway are addressed by their prefix."""
 
-import asyncio
 from typing import Any
 
 import cbor2
@@ -8,8 +7,9 @@ import pytest
 from aiocoap import Message
 from aiocoap.numbers.codes import Code
 
-from lwm2m_ml.errors import UsageError
-from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.codecs import decode
+from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.errors import UnusableAnswer
 from lwm2m_ml.server.events import Notified
@@ -77,13 +77,53 @@ async def test_an_observation_behind_a_gateway_is_its_own(running: Any, device: 
         Target((FREE,), prefix="d01"),
         Target((FREE, ObjectPath(1)), composite=True),
         Target((FREE,), composite=True),
+        Target((FREE, ObjectPath(1)), composite=True, prefix="d01"),
     ],
 )
 def test_targets_survive_being_written_down(target: Target) -> None:
     assert Target.parse(str(target), composite=target.composite) == target
 
 
-async def test_composites_do_not_reach_behind(running: Any, device: Any) -> None:
+SEVERAL = [FREE, ObjectPath(3303, 0, 5700)]
+ANSWER = cbor2.dumps([{-2: "/d01/3", 0: "/0/10", 2: 42}, {-2: "/d01/3303/0/", 0: "5700", 2: 21.5}])
+VALUES = (Record(FREE, 42), Record(ObjectPath(3303, 0, 5700), 21.5))
+
+
+async def test_composites_name_the_device_in_their_payload(running: Any, device: Any) -> None:
     await device.register(objects=b"</25/0>")
-    with pytest.raises(UsageError, match="gateway"):
-        await asyncio.wait_for(running.server.devices.behind("d01").read_composite("dev", [FREE]), 1)
+    behind = running.server.devices.behind("d01")
+    device.answers(ANSWER, 112)
+    assert await behind.read_composite("dev", SEVERAL) == VALUES
+    asked = device.last_request
+    assert (asked.code, asked.opt.uri_path) == (Code.FETCH, ())
+    assert [entry[0] for entry in cbor2.loads(asked.payload)] == ["/d01/3/0/10", "/d01/3303/0/5700"]
+    device.answers(code=Code.CHANGED)
+    await behind.write_composite("dev", VALUES)
+    asked = device.last_request
+    assert (asked.code, asked.opt.uri_path) == (Code.iPATCH, ())
+    assert decode(asked.payload, 112, ROOT, Catalogue(), prefix="d01") == VALUES
+    assert all(name.startswith("/d01/") for entry in cbor2.loads(asked.payload) if (name := entry.get(-2, entry[0])))
+
+
+async def test_a_composite_observation_behind_a_gateway_is_its_own(running: Any, device: Any) -> None:
+    async def script(_request: Message) -> Message:
+        response = Message(code=Code.CONTENT, payload=ANSWER, content_format=112)
+        response.opt.observe = 1
+        return response
+
+    await device.register(objects=b"</25/0>")
+    device.site.script = script
+    behind = running.server.devices.behind("d01")
+    await behind.observe_composite("dev", SEVERAL, lasting=True)
+    device.notify(ANSWER, 112)
+    events = await running.events.wait(Notified, 2)
+    assert [(event.prefix, event.records) for event in events] == [("d01", VALUES)] * 2
+    assert [record.paths for record in await running.store.observations.all()] == ["/d01/3/0/10 /d01/3303/0/5700"]
+    await behind.cancel_composite_observation("dev", SEVERAL)
+    assert running.server.devices.observed("dev") == ()
+
+
+async def test_a_gateway_may_put_the_prefix_into_the_names_of_any_answer(running: Any, device: Any) -> None:
+    await device.register(objects=b"</25/0>")
+    device.answers(cbor2.dumps([{-2: "/d01/3/0/", 0: "10", 2: 42}]), 112)
+    assert await running.server.devices.behind("d01").read("dev", ObjectPath(3, 0)) == (Record(FREE, 42),)

@@ -28,25 +28,30 @@ NOTHING = HTTPStatus.NO_CONTENT
 
 @router.post("/read", dependencies=[VIEWER])
 async def read_composite(
-    service: Service, endpoint: Endpoint, body: schemas.PathsToRead
+    service: Service, endpoint: Endpoint, body: schemas.PathsToRead, behind: Behind = ""
 ) -> list[schemas.ResourceValue]:
     """Read-Composite: several paths at once, whatever of them is readable."""
-    records = await service.operations.read_composite(endpoint, body.paths)
+    records = await service.operations.read_composite(endpoint, body.paths, behind=behind)
     return views.resource_values(records, service.catalogue)
 
 
 @router.post("/write", dependencies=[OPERATOR], status_code=NOTHING)
-async def write_composite(service: Service, endpoint: Endpoint, body: schemas.ValuesToWrite) -> None:
+async def write_composite(
+    service: Service, endpoint: Endpoint, body: schemas.ValuesToWrite, behind: Behind = ""
+) -> None:
     """Write-Composite: several resources at once, all or nothing."""
-    await service.operations.write_composite(endpoint, body.values)
+    await service.operations.write_composite(endpoint, body.values, behind=behind)
 
 
 @router.get("/events", dependencies=[VIEWER], response_class=StreamingResponse, responses=EVENT_STREAM)
 async def observe_composite(
-    service: Service, endpoint: Endpoint, path: Annotated[list[str], Query(min_length=1, max_length=1024)]
+    service: Service,
+    endpoint: Endpoint,
+    path: Annotated[list[str], Query(min_length=1, max_length=1024)],
+    behind: Behind = "",
 ) -> StreamingResponse:
     """Observe-Composite, or Observe for one path, as server-sent events; the device is told when the stream ends."""
-    return events_of(await service.watch(endpoint, path), service.catalogue)
+    return events_of(await service.watch(endpoint, path, behind=behind), service.catalogue)
 
 
 @router.get("/{path:path}/events", dependencies=[VIEWER], response_class=StreamingResponse, responses=EVENT_STREAM)

@@ -40,6 +40,8 @@ class _PrefixCodec(Protocol):
         self, payload: bytes, base: ObjectPath, catalogue: Catalogue, prefix: str = ""
     ) -> tuple[Record, ...]: ...
 
+    def encode(self, records: Sequence[Record], base: ObjectPath, catalogue: Catalogue, prefix: str = "") -> bytes: ...
+
 
 _CODECS: dict[ContentFormat, _Codec] = {
     ContentFormat.TEXT: text,
@@ -85,11 +87,18 @@ def decode(
     return codec.decode(payload, base, catalogue)
 
 
-def encode(records: Sequence[Record], content_format: int, base: ObjectPath, catalogue: Catalogue) -> bytes:
-    """Return the payload that says what the records say, for a request to `base`."""
+def encode(
+    records: Sequence[Record], content_format: int, base: ObjectPath, catalogue: Catalogue, *, prefix: str = ""
+) -> bytes:
+    """Return the payload that says what the records say, for a request to `base`.
+
+    `prefix` is that of a device behind a gateway; formats without whole names have no place for it.
+    """
     codec = _BY_NUMBER.get(content_format)
     if codec is None:
         raise _unsupported(content_format)
+    if prefix and (known := ContentFormat.of(content_format)) in _WITH_PREFIXES:
+        return _WITH_PREFIXES[known].encode(records, base, catalogue, prefix)
     return codec.encode(records, base, catalogue)
 
 

@@ -234,27 +234,32 @@ def _read_object_link(item: object) -> ObjectLink:
         raise CodecError(error.message, hint=error.hint) from error
 
 
-def build_pack(records: Sequence[Record], notation: Notation, base: ObjectPath, catalogue: Catalogue) -> list[object]:
-    """Return the pack that says what the records say.
+def build_pack(
+    records: Sequence[Record], notation: Notation, base: ObjectPath, catalogue: Catalogue, prefix: str = ""
+) -> list[object]:
+    """Return the pack that says what the records say; names begin with the prefix of a device behind a gateway.
 
     The first record carries the longest common base name, unless the pack only names paths; base times keep every
     timestamp exact. A timestamp of 0 means "now" and reads back as None.
     """
-    prefix = "" if all(record.value is None for record in records) else _common_prefix(records)
+    lead = f"/{prefix}" if prefix else ""
+    common = "" if all(record.value is None for record in records) else _common_prefix(records)
     base_time = 0.0
     pack: list[object] = []
     for record in records:
         if not base.contains(record.path):
             raise CodecError(f"{record.path} is not part of {base}", hint="Write it in a request of its own")
         entry: dict[Label, object] = {}
-        if prefix and not pack:
-            entry[notation.base_name] = prefix
+        if common and not pack:
+            entry[notation.base_name] = lead + common
         timestamp = record.timestamp or 0.0
         offset = timestamp - base_time
         if base_time + offset != timestamp or (not timestamp and offset) or (timestamp and not base_time):
             entry[notation.base_time] = _compact(timestamp, notation)
             base_time, offset = timestamp, 0.0
-        name = str(record.path)[len(prefix) :]
+        name = str(record.path)[len(common) :]
+        if not common:
+            name = lead + name
         if name:
             entry[notation.name] = name
         if offset:

@@ -57,6 +57,6 @@ def decode(payload: bytes, base: ObjectPath, catalogue: Catalogue, prefix: str =
     return _READER.records(load_json(payload), base, catalogue, prefix)
 
 
-def encode(records: Sequence[Record], base: ObjectPath, catalogue: Catalogue) -> bytes:
-    """Write a pack."""
-    return dump_json(build_pack(records, _NOTATION, base, catalogue))
+def encode(records: Sequence[Record], base: ObjectPath, catalogue: Catalogue, prefix: str = "") -> bytes:
+    """Write a pack; names begin with the prefix of a device behind a gateway."""
+    return dump_json(build_pack(records, _NOTATION, base, catalogue, prefix))
