@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
@@ -36,10 +36,14 @@ def list_alarms(
 
 @app.command("acknowledge")
 def acknowledge(
-    alarm_id: AlarmArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+    alarm_id: AlarmArgument,
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Tell the others that you have seen an alarm; it stays open until what it tells of is over."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         alarm = client.acknowledge_alarm(alarm_id)
     if as_json:
         print_json(alarm.model_dump(mode="json"))

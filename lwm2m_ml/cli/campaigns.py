@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, print_json, print_json_line, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
@@ -145,26 +145,44 @@ def story(
 
 @app.command("approve")
 def approve(
-    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+    campaign_id: IdArgument,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Let the next phase open."""
-    _command(server, token, campaign_id, command="approve", reason=reason)
+    with connect(server, token, dry_run=dry_run) as client:
+        _command(client, campaign_id, as_json, command="approve", reason=reason)
 
 
 @app.command("pause")
 def pause(
-    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+    campaign_id: IdArgument,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Begin no further device until `resume`; devices under way go on."""
-    _command(server, token, campaign_id, command="pause", reason=reason)
+    with connect(server, token, dry_run=dry_run) as client:
+        _command(client, campaign_id, as_json, command="pause", reason=reason)
 
 
 @app.command("resume")
 def resume(
-    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+    campaign_id: IdArgument,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Go on after a pause; failures up to now count no more."""
-    _command(server, token, campaign_id, command="resume", reason=reason)
+    with connect(server, token, dry_run=dry_run) as client:
+        _command(client, campaign_id, as_json, command="resume", reason=reason)
 
 
 @app.command("cancel")
@@ -172,26 +190,34 @@ def cancel(
     campaign_id: IdArgument,
     hard: Annotated[bool, typer.Option("--hard", help="Stop and roll back devices that are under way too.")] = False,
     reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """End a campaign: no further device begins, and those under way go on to their end, unless --hard."""
-    _command(server, token, campaign_id, command="cancel", hard=hard, reason=reason)
+    with connect(server, token, dry_run=dry_run) as client:
+        _command(client, campaign_id, as_json, command="cancel", hard=hard, reason=reason)
 
 
 @app.command("roll-back")
 def roll_back(
-    campaign_id: IdArgument, reason: ReasonOption = "", server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
+    campaign_id: IdArgument,
+    reason: ReasonOption = "",
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Take the model back from every device of a running campaign."""
-    _command(server, token, campaign_id, command="roll-back", reason=reason)
+    with connect(server, token, dry_run=dry_run) as client:
+        _command(client, campaign_id, as_json, command="roll-back", reason=reason)
 
 
-def _command(server: str, token: str, campaign_id: str, **members: Any) -> None:
+def _command(client: "Client", campaign_id: str, as_json: bool, **members: Any) -> None:
     from lwm2m_ml.client.campaign_schemas import CampaignCommand
 
-    with connect(server, token) as client:
-        _print(client.command_campaign(campaign_id, CampaignCommand(**members)), as_json=False)
+    _print(client.command_campaign(campaign_id, CampaignCommand(**members)), as_json)
 
 
 def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -20,12 +20,13 @@ EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Endpo
 def allow(
     endpoint: EndpointArgument,
     per_day: Annotated[int, typer.Option(min=1, max=1_000, help="Inputs within 24 hours, at most.")] = 50,
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Let a device be asked for inputs: raw data leaves it from now on."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         consent = client.allow_captures(endpoint, per_day)
     if as_json:
         print_json(consent.model_dump(mode="json"))
@@ -34,10 +35,17 @@ def allow(
 
 
 @app.command("forbid")
-def forbid(endpoint: EndpointArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "") -> None:
+def forbid(
+    endpoint: EndpointArgument,
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
     """Ask a device for no more inputs, and forget those it gave."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.forbid_captures(endpoint)
+    print_done(as_json)
 
 
 @app.command("list")
@@ -58,12 +66,13 @@ def list_consents(server: ServerOption = DEFAULT_SERVER, token: TokenOption = ""
 @app.command("take")
 def take(
     endpoint: EndpointArgument,
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Have a device keep its next input and fetch it; prints the job that does it."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         job = client.capture(endpoint)
     if as_json:
         print_json(job.model_dump(mode="json"))
@@ -78,6 +87,7 @@ def export(
     since: Annotated[datetime.datetime | None, typer.Option(help="Only those captured since.")] = None,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Write the captured inputs of a model, with the classes that feedback told, as a data set."""
     with connect(server, token) as client:
@@ -86,4 +96,7 @@ def export(
         output.write_bytes(content)
     except OSError as error:
         raise UsageError(f"{output} cannot be written ({error.strerror or error})") from error
-    typer.echo(f"{output}: {len(content):,} B")
+    if as_json:
+        print_json({"file": str(output), "bytes": len(content)})
+    else:
+        typer.echo(f"{output}: {len(content):,} B")

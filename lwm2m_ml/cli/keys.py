@@ -35,13 +35,14 @@ def new(
     algorithm: AlgorithmOption = "eddsa",
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a key; refused while there is an active one, which `rotate` replaces."""
     from lwm2m_ml.module.key_index import Purpose
 
     store = open_store(data_directory, passphrase_file)
     record = store.new(Purpose.ROOT if root else Purpose.MODULES, _algorithm(algorithm))
-    _tell(store, record)
+    _tell(store, record, as_json)
 
 
 @app.command("list")
@@ -51,7 +52,7 @@ def list_keys(
     """List the keys, oldest first."""
     records = open_store(data_directory, passphrase_file).list()
     if as_json:
-        print_json([{name: getattr(record, name) for name in record.__dataclass_fields__} for record in records])
+        print_json([_document(record) for record in records])
         return
     rows = [
         (one.key_id[:16], str(one.purpose), one.algorithm, str(one.state), _day(one.created), _day(one.valid_until))
@@ -66,11 +67,12 @@ def rotate(
     algorithm: Annotated[str | None, typer.Option(help="Of the new key [as the old one]")] = None,
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Replace the key that signs modules."""
     store = open_store(data_directory, passphrase_file)
     chosen = _algorithm(algorithm) if algorithm is not None else None
-    _tell(store, store.rotate(int(overlap * SECONDS_PER_DAY), chosen))
+    _tell(store, store.rotate(int(overlap * SECONDS_PER_DAY), chosen), as_json)
 
 
 @app.command("revoke")
@@ -78,10 +80,11 @@ def revoke(
     key: Annotated[str, typer.Argument(metavar="KEY", help="The key's identifier, or six digits or more of it.")],
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Refuse for ever what a key signed, on every device that gets the new trust list."""
     store = open_store(data_directory, passphrase_file)
-    _tell(store, store.revoke(key))
+    _tell(store, store.revoke(key), as_json)
 
 
 @app.command("trust-list")
@@ -92,6 +95,7 @@ def trust_list(
     ] = None,
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Sign a trust list with the root key, or publish one that was signed elsewhere, for devices to get."""
     from lwm2m_ml.errors import UsageError
@@ -104,7 +108,10 @@ def trust_list(
             output.write_bytes(signed)
         except OSError as error:
             raise UsageError(f"{output} cannot be written ({error.strerror})") from error
-    typer.echo(f"Published, {len(signed):,} B; a running server sends it to every device that has an older one")
+    if as_json:
+        print_json({"published": True, "bytes": len(signed)})
+    else:
+        typer.echo(f"Published, {len(signed):,} B; a running server sends it to every device that has an older one")
 
 
 def open_store(data_directory: Path | None, passphrase_file: Path | None = None) -> "KeyStore":
@@ -115,15 +122,22 @@ def open_store(data_directory: Path | None, passphrase_file: Path | None = None)
     return open_key_store(data_directory or Settings().data_directory, passphrase_file)
 
 
-def _tell(store: "KeyStore", record: "KeyRecord") -> None:
+def _tell(store: "KeyStore", record: "KeyRecord", as_json: bool) -> None:
     """Show the key; let devices know by a new trust list where the root key is at hand."""
-    typer.echo(f"{record.key_id}  {record.purpose}  {record.state}")
+    if as_json:
+        print_json(_document(record))
+    else:
+        typer.echo(f"{record.key_id}  {record.purpose}  {record.state}")
     if store.publish_trust_list() is not None:
         typer.echo("A new trust list is published; a running server sends it to its devices", err=True)
     else:
         typer.echo(
             "No root key here: sign a trust list where it is, then `lwm2m-ml keys trust-list --publish FILE`", err=True
         )
+
+
+def _document(record: "KeyRecord") -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def _algorithm(name: str) -> "Algorithm":

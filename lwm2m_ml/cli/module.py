@@ -52,6 +52,7 @@ def verify(
     image: Annotated[Path | None, typer.Option(help="Write the verified image there.")] = None,
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a package as a device does; exit code 1, and the device's result, when it refuses."""
     from lwm2m_ml.module.inspection import inspect_package
@@ -76,8 +77,12 @@ def verify(
     )
     if image is not None:
         _write(image, verified.payload)
-    name = f"{verified.descriptor.model_name} {verified.descriptor.model_version}"
-    typer.echo(f"Good: {name}, sequence number {verified.sequence_number}, signed by {verified.key_id.hex()}")
+    model, version, signer = verified.descriptor.model_name, verified.descriptor.model_version, verified.key_id.hex()
+    if as_json:
+        facts = {"model": model, "version": version, "sequence_number": verified.sequence_number, "key": signer}
+        print_json({"good": True, **facts})
+    else:
+        typer.echo(f"Good: {model} {version}, sequence number {verified.sequence_number}, signed by {signer}")
 
 
 @app.command("sign")
@@ -94,6 +99,7 @@ def sign(
     key: Annotated[Path | None, typer.Option(help="Private key in PEM [the active one of the data directory]")] = None,
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Sign a package anew, with another sequence number, or package and sign what was compiled."""
     from lwm2m_ml.cli.compiled_files import descriptor_and_payload
@@ -118,7 +124,10 @@ def sign(
             sequence_number=sequence,
         )
     _write(output, signed)
-    typer.echo(f"{output}: {len(signed):,} B, signed by {signer.key_id.hex()}")
+    if as_json:
+        print_json({"file": str(output), "bytes": len(signed), "key": signer.key_id.hex()})
+    else:
+        typer.echo(f"{output}: {len(signed):,} B, signed by {signer.key_id.hex()}")
 
 
 @app.command("diff")
