@@ -58,7 +58,8 @@ def add_file(folder: Path, file: Path, *, replace: bool = False, keep: bool = Tr
         )
     if not keep:
         return definitions
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # the data directory, which holds secrets, too
+    folder.mkdir(exist_ok=True, mode=0o700)
     part = target.with_suffix(".part")
     part.write_bytes(content)
     part.rename(target)
