@@ -33,6 +33,7 @@ from lwm2m_ml.api.routes import (
     objects,
     packages,
     requests,
+    results,
     tokens,
     trust,
 )
@@ -57,6 +58,7 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         deployments,
         campaigns,
         groups,
+        results,
         alarms,
         captures,
         jobs,

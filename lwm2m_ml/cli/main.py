@@ -35,6 +35,7 @@ from lwm2m_ml.cli import (
     profiles,
     quantize,
     requests,
+    results,
     run,
     serve,
     server,
@@ -60,6 +61,8 @@ app.add_typer(devices.app, name="devices")
 app.add_typer(requests.app, name="requests")
 app.add_typer(objects.app, name="objects")
 app.add_typer(models.app, name="models")
+app.command("results")(results.results)
+app.command("feedback")(results.feedback)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(captures.app, name="captures")
 app.add_typer(credentials.app, name="credentials")

@@ -90,6 +90,9 @@ class Api:
     audit = listing(administration_calls.audit)
     events = stream(administration_calls.events)
 
+    result_hours = method(monitoring_calls.result_hours)
+    give_feedback = method(monitoring_calls.give_feedback)
+    accuracy = method(monitoring_calls.accuracy)
     alarms = listing(monitoring_calls.alarms)
     alarm = method(monitoring_calls.alarm)
     acknowledge_alarm = method(monitoring_calls.acknowledge_alarm)

@@ -1,4 +1,4 @@
-"""The calls about models in the field: alarms and captured inputs."""
+"""The calls about models in the field: results by hour, feedback, alarms and captured inputs."""
 
 from pydantic import TypeAdapter
 
@@ -49,3 +49,23 @@ def capture(endpoint: str) -> Call[Job]:
 def captured_inputs(model: str, *, since: float = 0.0) -> Call[bytes]:
     """The inputs of a model as an `.npz` file: inputs, labels, endpoints and captured_at."""
     return Call("GET", f"/models/{segment(model)}/captures", CONTENT, query=query_of(since=since), timeout=300.0)
+
+
+def result_hours(
+    *, model: str = "", version: str = "", endpoint: str = "", since: float | None = None
+) -> Call[list[schemas.ClassHour]]:
+    """Results by hour and class, of a model or a device when asked; of the last day if no time is given."""
+    query = query_of(model=model, version=version, endpoint=endpoint, since=since)
+    return Call("GET", "/results/hours", TypeAdapter(list[schemas.ClassHour]), query=query)
+
+
+def give_feedback(endpoint: str, number: int, true_class: int | str) -> Call[schemas.Feedback]:
+    """Tell what a result should have been."""
+    body = schemas.FeedbackRequest(number=number, true_class=true_class).model_dump()
+    return Call("POST", f"/devices/{segment(endpoint)}/feedback", TypeAdapter(schemas.Feedback), json=body)
+
+
+def accuracy(*, model: str = "", endpoint: str = "", since: float = 0.0) -> Call[list[schemas.ModelAccuracy]]:
+    """How often models were right, as far as feedback tells."""
+    query = query_of(model=model, endpoint=endpoint, since=since)
+    return Call("GET", "/results/accuracy", TypeAdapter(list[schemas.ModelAccuracy]), query=query)

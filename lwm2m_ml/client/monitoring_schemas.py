@@ -48,3 +48,53 @@ class CapturedInput(Schema):
     number: int | None = Field(description="Number of the result that the input led to")
     bytes: int
     captured_at: float
+
+
+class ClassHour(Schema):
+    """The results of one class (-1: no decision) in one hour, over all devices that were asked for.
+
+    Means: confidence in percent, latency in milliseconds, energy in joules.
+    """
+
+    hour: int = Field(description="When the hour began, Unix seconds")
+    model: str
+    version: str
+    class_index: int
+    results: int
+    lost: int = Field(description="Results whose numbers are missing")
+    confidence: float | None
+    latency: float | None
+    largest_latency: float | None
+    energy: float | None
+
+
+class FeedbackRequest(Schema):
+    """What a result should have been: the true class, by its number or its label."""
+
+    number: int = Field(ge=0, le=2**63 - 1, description="Number of the result")
+    true_class: int | str
+
+
+class Feedback(Schema):
+    """Feedback as it is counted; `decided` is the class of the model, -1 for no decision."""
+
+    endpoint: str
+    model: str
+    version: str
+    number: int
+    decided: int
+    true_class: int
+    given_by: str
+    given_at: float
+
+
+class ModelAccuracy(Schema):
+    """How often a version of a model was right in the field, with the 95 % confidence interval; shares 0 to 1."""
+
+    model: str
+    version: str
+    judged: int
+    right: int
+    share: float
+    low: float
+    high: float

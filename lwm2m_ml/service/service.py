@@ -52,6 +52,7 @@ from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import ReferenceAnswers
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.service.zoo.zoo import Zoo
+from lwm2m_ml.store.feedback import FeedbackRecord
 from lwm2m_ml.store.store import Store
 
 ALL = "all"
@@ -289,6 +290,11 @@ class TinyMLService:
         if not members:
             raise ConflictError(f"No registered device belongs to {text}", hint="See what is known: devices list")
         return Selection(text, members)
+
+    async def give_feedback(self, endpoint: str, number: int, true_class: int | str, who: str) -> FeedbackRecord:
+        """Tell what a result of a device should have been: a class by its number, or by a label of the model."""
+        labels = {model.name: model.labels for model in self._zoo.models()}
+        return await self.monitoring.feedback.give(endpoint, number, true_class, who, labels=labels)
 
     async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
         """Return the results of a device with numbers above `since`, oldest first."""

@@ -1,5 +1,6 @@
 """Alarms and captures through the API."""
 
+import dataclasses
 import io
 from collections.abc import Awaitable, Callable
 
@@ -14,6 +15,7 @@ from lwm2m_ml.service.access import Scope
 from lwm2m_ml.service.monitoring.alarms import DRIFT, Alarms, Subject
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.store.captures import CaptureRecord
+from lwm2m_ml.store.results import ResultRecord
 
 TENSOR = {"name": "x", "shape": [1, 2], "dtype": "int8", "scale": 1.0, "zero_point": 0, "bytes": 2}
 
@@ -84,3 +86,32 @@ async def test_raw_data_needs_more_than_a_viewer(where: Running, issue: Callable
             with pytest.raises(ApiError) as caught:
                 await attempt
             assert caught.value.status == 403
+
+
+RESULT = ResultRecord("device", "digits", 7, 3, confidence=90.0, latency=1.5, version="1.0.0", slot=0)
+
+
+async def test_results_come_by_hour_and_accuracy_by_version(client: AsyncClient, service: TinyMLService) -> None:
+    await service._store.results.add(RESULT)
+    await service._store.results.add(dataclasses.replace(RESULT, number=9, lost=1))
+    (hour,) = await client.result_hours(model="digits")
+    assert (hour.class_index, hour.results, hour.lost, hour.latency) == (3, 2, 1, 1.5)
+    assert await client.result_hours(endpoint="other") == []
+    assert (await client.give_feedback("device", 7, "3")).true_class == 3
+    await client.give_feedback("device", 9, 8)
+    (accuracy,) = await client.accuracy(model="digits")
+    assert (accuracy.right, accuracy.judged, accuracy.share) == (1, 2, 0.5)
+    assert accuracy.low < 0.2 < 0.8 < accuracy.high
+
+
+async def test_feedback_on_what_is_not_known_is_refused(client: AsyncClient, service: TinyMLService) -> None:
+    with pytest.raises(ApiError, match="has sent no result with the number 7"):
+        await client.give_feedback("device", 7, 3)
+    await service._store.results.add(RESULT)
+    with pytest.raises(ApiError, match="'ten' is no class"):
+        await client.give_feedback("device", 7, "ten")
+
+
+async def test_years_of_results_are_not_answered_at_once(client: AsyncClient) -> None:
+    with pytest.raises(ApiError, match="More than 92 days"):
+        await client.result_hours(since=0.0)

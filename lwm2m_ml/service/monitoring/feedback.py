@@ -1,7 +1,7 @@
 """Feedback: people, or other sensors, tell what a result should have been; the service and the device count it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -53,12 +53,12 @@ class Feedback:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def give(
-        self, endpoint: str, number: int, true_class: int | str, who: str, *, labels: Sequence[str] = ()
+        self, endpoint: str, number: int, true_class: int | str, who: str, *, labels: Mapping[str, Sequence[str]]
     ) -> FeedbackRecord:
         """Store the true class of a device's newest result with this number, and tell the device.
 
-        A class is a number, or one of `labels`. Raises `NotFoundError` for a result that is not known and `UsageError`
-        for a class that is none.
+        A class is a number, or one of the `labels` of its model. Raises `NotFoundError` for a result that is not known
+        and `UsageError` for a class that is none.
         """
         result = await self._results.newest(endpoint, number=number)
         if result is None:
@@ -71,7 +71,7 @@ class Feedback:
             version=result.version,
             number=number,
             decided=result.class_index,
-            true_class=_class_index(true_class, labels),
+            true_class=_class_index(true_class, labels.get(result.model, ())),
             given_by=who,
         )
         await self._repository.put(record)

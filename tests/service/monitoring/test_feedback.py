@@ -28,7 +28,7 @@ async def test_feedback_is_stored_and_told_to_the_device(
     feedback: Feedback, device: CountingDevice, store: Store
 ) -> None:
     await store.results.add(RECORD)
-    record = await feedback.give("device", 7, "wave", "anna", labels=LABELS)
+    record = await feedback.give("device", 7, "wave", "anna", labels={"motion": LABELS})
     assert (record.model, record.decided, record.true_class, record.given_by) == ("motion", 2, 1, "anna")
     await asyncio.sleep(0)
     assert device.executed == [(f"/{RESULT}/1/10", "0='7',1='1'")]
@@ -37,8 +37,8 @@ async def test_feedback_is_stored_and_told_to_the_device(
 async def test_accuracy_is_per_version_and_the_last_word_counts(feedback: Feedback, store: Store) -> None:
     for number in range(10):
         await store.results.add(dataclasses.replace(RECORD, number=number, version="1.0.0" if number < 6 else "1.1.0"))
-        await feedback.give("device", number, 2 if number % 2 else 0, "anna")
-    await feedback.give("device", 0, 2, "ben")
+        await feedback.give("device", number, 2 if number % 2 else 0, "anna", labels={})
+    await feedback.give("device", 0, 2, "ben", labels={})
     found = await feedback.accuracy(model="motion")
     assert [(one.version, one.accuracy) for one in found] == [
         ("1.0.0", FieldAccuracy(4, 6)),
@@ -50,15 +50,15 @@ async def test_accuracy_is_per_version_and_the_last_word_counts(feedback: Feedba
 async def test_the_newest_result_with_a_number_is_meant(feedback: Feedback, store: Store) -> None:
     await store.results.add(dataclasses.replace(RECORD, class_index=0))
     await store.results.add(RECORD)
-    assert (await feedback.give("device", 7, 2, "anna")).decided == 2
+    assert (await feedback.give("device", 7, 2, "anna", labels={})).decided == 2
 
 
 async def test_a_result_that_is_not_known_is_told(feedback: Feedback, store: Store) -> None:
     with pytest.raises(NotFoundError, match="device has sent no result with the number 7"):
-        await feedback.give("device", 7, 1, "anna")
+        await feedback.give("device", 7, 1, "anna", labels={})
     await store.results.add(dataclasses.replace(RECORD, model="", version=""))
     with pytest.raises(NotFoundError, match="not known which model made result 7"):
-        await feedback.give("device", 7, 1, "anna")
+        await feedback.give("device", 7, 1, "anna", labels={})
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ async def test_a_class_that_is_none_is_refused(
 ) -> None:
     await store.results.add(RECORD)
     with pytest.raises(UsageError, match="is no class"):
-        await feedback.give("device", 7, true_class, "anna", labels=labels)
+        await feedback.give("device", 7, true_class, "anna", labels={"motion": labels})
