@@ -50,7 +50,7 @@ READING = {
     *("list", "show", "read", "read-composite", "discover", "observe", "follow", "status", "wait", "story", "devices"),
     *("validate", "check", "inspect", "verify", "diff", "server-certificate"),
 }
-READING_VERBS = {"explain", "run", "inspect", "quantize", "doctor"}
+READING_VERBS = {"explain", "run", "inspect", "quantize", "doctor", "results"}
 
 add_installed_commands()
 
@@ -225,6 +225,7 @@ class Values(dict[str, str]):
             "CREDENTIAL": lambda: self._client.credentials("sensor-1")[-1].id,
             "TOKEN": lambda: max(self._client.tokens(), key=lambda one: one.created_at).id,
             "ALARM": self._alarm,
+            "RESULT": lambda: self._client.results("mcu")[-1].number,
             "KEY": lambda: json.loads(run("keys list --data-directory signing --json"))[0]["key_id"],
         }
         return str(look[name]())
