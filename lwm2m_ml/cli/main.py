@@ -22,8 +22,10 @@ from lwm2m_ml.cli import (
     device_operations,
     devices,
     doctor,
+    encryption_keys,
     events,
     explain,
+    firmware,
     groups,
     inspect,
     jobs,
@@ -80,6 +82,8 @@ app.command("shrink")(shrink.shrink_model)
 app.add_typer(targets.app, name="targets")
 app.add_typer(module.app, name="module")
 app.add_typer(keys.app, name="keys")
+app.add_typer(encryption_keys.app, name="encryption-keys")
+app.add_typer(firmware.app, name="firmware")
 app.add_typer(backends.app, name="backends")
 app.add_typer(modules.app, name="modules")
 app.add_typer(modules.compilations, name="compilations")

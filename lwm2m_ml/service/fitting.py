@@ -80,7 +80,7 @@ class DeviceFitting:
         return Fitting(
             endpoint,
             model,
-            runtime,
+            self._packages.as_module_sees(runtime),
             room,
             build=build,
             measure=lambda made: self._signer.package_bytes(made, runtime, number),

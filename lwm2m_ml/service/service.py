@@ -12,6 +12,7 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.downloads import Downloads
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.audit import AuditLog
+from lwm2m_ml.service.base_images import BaseImages
 from lwm2m_ml.service.builds import Builder
 from lwm2m_ml.service.campaigns.campaign import CampaignSnapshot
 from lwm2m_ml.service.campaigns.campaigns import Campaigns, Selection
@@ -29,6 +30,7 @@ from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.delivery.transfer import Severity, Urgency
 from lwm2m_ml.service.device_access import ServerDeviceAccess
 from lwm2m_ml.service.devices import Device, Devices
+from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.event_feed import EventFeed
 from lwm2m_ml.service.figures import Counts, Figures
 from lwm2m_ml.service.fit import Fit
@@ -94,7 +96,9 @@ class TinyMLService:
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
-        packages = Packages(store, self._signer)
+        self.base_images = BaseImages(store.base_images, store.artefacts)
+        self.encryption_keys = EncryptionKeys(store.encryption_keys)
+        self._packages = packages = Packages(store, self._signer, self.base_images, self.encryption_keys)
         self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
@@ -119,6 +123,8 @@ class TinyMLService:
         await self._zoo.start()
         await self._keeper.start()
         await self._experiences.start()
+        await self.base_images.start()
+        await self.encryption_keys.start()
         self._trust.start(self._keeper.refresh, lambda: [one.endpoint for one in self._server.registry.all()])
         self._watches.start()
         await self.monitoring.start()
@@ -299,6 +305,10 @@ class TinyMLService:
     async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
         """Return the results of a device with numbers above `since`, oldest first."""
         return await self.monitoring.results.results(endpoint, since)
+
+    async def package(self, digest: str) -> bytes:
+        """Return a signed module as devices get it; raises `NotFoundError`."""
+        return (await self._packages.get(digest)).content
 
     async def reference(self, model: str, variant: str, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
         """Answer inputs (one flat list of numbers each) with the integer reference of a variant."""

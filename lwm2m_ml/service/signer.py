@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lwm2m_ml.module.descriptor import ModuleFormat
 from lwm2m_ml.module.encryption import EncryptedPayload, WrappingKey
 from lwm2m_ml.module.inspection import inspect_package, sever
 from lwm2m_ml.module.key_folder import open_key_store
@@ -87,19 +88,24 @@ class Signer:
         sequence_number: int,
         packing: Packing = Packing(),  # noqa: B008 - frozen
         *,
+        image: bytes | None = None,
         base: bytes | None = None,
         recipients: Sequence[WrappingKey] = (),
         encrypted: EncryptedPayload | None = None,
     ) -> SignedModule:
         """Package a build for the vendor and class of a device, packed as it can unpack it.
 
-        `base` is the image whose digest `packing` names. With `recipients` the payload is encrypted for their keys;
-        `encrypted` is the payload that was packed and encrypted before.
+        `image` is firmware with the module built in, for devices that take nothing else. `base` is the image whose
+        digest `packing` names. With `recipients` the payload is encrypted for their keys; `encrypted` is the payload
+        that was packed and encrypted before.
         """
         key, provenance = self.key, provenance_of(build).encode()
+        descriptor, content = descriptor_of(build), build.payload
+        if image is not None:
+            descriptor, content = replace(descriptor, format=ModuleFormat.BARE_METAL_IMAGE), image
         package = build_package(
-            build.payload,
-            descriptor_of(build),
+            content,
+            descriptor,
             key=key,
             vendor_id=runtime.vendor_id,
             class_id=runtime.class_id,
@@ -113,7 +119,7 @@ class Signer:
             provenance=provenance,
         )
         form = inspect_package(package).manifest.payload
-        digest = hashlib.sha256(build.payload).digest()
+        digest = hashlib.sha256(content).digest()
         return SignedModule(digest, sever(package), sequence_number, key.key_id, form, provenance)
 
     def package_bytes(self, build: Build, runtime: MlRuntime, sequence_number: int) -> int:

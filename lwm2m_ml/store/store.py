@@ -6,6 +6,7 @@ from lwm2m_ml.store import migrate
 from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
 from lwm2m_ml.store.audit_entries import AuditRepository
+from lwm2m_ml.store.base_images import BaseImageRepository
 from lwm2m_ml.store.bootstrap_configurations import BootstrapConfigurationRepository
 from lwm2m_ml.store.campaign_devices import CampaignDeviceRepository
 from lwm2m_ml.store.campaigns import CampaignRepository
@@ -19,6 +20,7 @@ from lwm2m_ml.store.device_requests import DeviceRequestRepository
 from lwm2m_ml.store.device_types import DeviceTypeRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
 from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
+from lwm2m_ml.store.encryption_keys import EncryptionKeyRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
 from lwm2m_ml.store.jobs import JobRepository
@@ -60,6 +62,8 @@ class Store:
         self.bootstrap_configurations = BootstrapConfigurationRepository(database)
         self.credentials = CredentialRepository(database)
         self.download_offers = DownloadOfferRepository(database)
+        self.base_images = BaseImageRepository(database)
+        self.encryption_keys = EncryptionKeyRepository(database)
         self.delivery_experience = DeliveryExperienceRepository(database)
         self.dtls_sessions = DtlsSessionRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)

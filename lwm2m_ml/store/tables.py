@@ -419,3 +419,24 @@ captures = Table(
     Column("content", LargeBinary, nullable=False),
     Column("captured_at", Float, nullable=False),
 )
+
+base_images = Table(
+    "base_images",
+    metadata,
+    Column("vendor_id", String(32), primary_key=True),
+    Column("class_id", String(32), primary_key=True),
+    Column("name", String, nullable=False),
+    Column("version", String, nullable=False),
+    Column("rtos", String, nullable=False),
+    Column("slot_address", BigInteger, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("created_at", Float, nullable=False),
+)
+
+encryption_keys = Table(
+    "encryption_keys",
+    metadata,
+    Column("endpoint", String, primary_key=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False),
+)

@@ -4,16 +4,20 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
+from lwm2m_ml.module.encryption import DevicePrivateKey
+from lwm2m_ml.module.inspection import inspect_package
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.campaigns.campaign import CampaignSnapshot
@@ -24,6 +28,7 @@ from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.faults import Faults, PackageBitFlip
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
+from lwm2m_ml_simulator.modules.decoders import DecoderLimits
 
 Join = Callable[..., Awaitable[SimulatedDevice]]
 
@@ -195,3 +200,63 @@ async def test_what_cannot_be_done_is_said(service: TinyMLService) -> None:
         await service.modules.get("0" * 64)
     with pytest.raises(NotFoundError):
         await service.campaigns.get("unknown")
+
+
+async def test_devices_that_take_whole_images_get_firmware_with_the_module_in_it(
+    service: TinyMLService, join: Join
+) -> None:
+    address = 32_768
+    device = await join(
+        "whole",
+        delivery=DeliveryObject.FIRMWARE_UPDATE,
+        module_address=address,
+        slot_bytes=131_072,
+        decoders=DecoderLimits(memory_bytes=4_160, staging_bytes=131_072),
+    )
+    refused = await finished(service, await service.deploy("digits", "all"))
+    assert "does not take modules" in refused.devices[0].reason
+    firmware = bytes(range(256)) * 100
+    await service.base_images.add(
+        firmware,
+        vendor_id=device.profile.vendor_id,
+        class_id=device.profile.class_id,
+        name="app",
+        version="1",
+        rtos="zephyr",
+        slot_address=address,
+    )
+    (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
+    assert (row.state, row.variant) == (DeviceState.ACTIVE, "digits-large")
+    assert device.firmware is not None
+    running = device.firmware.modules.in_use
+    assert running is not None
+    image = device.firmware.modules.image(running)
+    assert image.startswith(firmware)
+    assert image[address:] == device.firmware.modules.payload(running)
+    assert len(image) == running.payload_bytes + address
+    (again,) = (await finished(service, await service.deploy("digits", "all"))).devices
+    assert (again.state, (again.module_bytes or 0) < (row.module_bytes or 0) / 4) == (DeviceState.ACTIVE, True)
+
+
+async def test_a_device_with_a_key_gets_its_module_encrypted_and_nobody_else_can_read_it(
+    service: TinyMLService, join: Join
+) -> None:
+    key = DevicePrivateKey(X25519PrivateKey.generate())
+    await join("secret", decryption_key=key, decoders=DecoderLimits(memory_bytes=4_160, staging_bytes=65_536))
+    await service.encryption_keys.add("secret", key.public.public_key.public_bytes_raw())
+    (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
+    assert row.state is DeviceState.ACTIVE
+    contents = inspect_package(await service.package(row.module_digest or ""))
+    assert contents.manifest.encryption is not None
+    assert contents.head_size <= 640
+    assert sha256(contents.payload).digest() != contents.manifest.image_digest
+
+
+async def test_a_device_that_cannot_decrypt_gets_nothing_once_a_key_is_known(
+    service: TinyMLService, join: Join
+) -> None:
+    await join("open")
+    await service.encryption_keys.add("open", bytes(range(32)))
+    (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
+    assert row.state is DeviceState.FAILED
+    assert "is to get encrypted modules" in row.reason

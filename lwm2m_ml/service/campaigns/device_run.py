@@ -118,7 +118,9 @@ class DeviceRun:
         if chosen.build is None or chosen.runtime is None:
             await self._set(DeviceState.FAILED if fit.broken else DeviceState.REFUSED, fit.reason)
             return None
-        package = await self._workshop.packages.make(self._campaign_id, chosen.build, chosen.runtime, chosen.running)
+        package = await self._workshop.packages.make(
+            self._campaign_id, chosen.build, chosen.runtime, chosen.running, endpoint=self._row.endpoint
+        )
         self._row = dataclasses.replace(
             self._row,
             variant=package.variant,

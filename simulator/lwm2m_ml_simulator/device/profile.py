@@ -10,6 +10,7 @@ from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.lwm2m.firmware_update import DeliveryMethod
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.value import Value
+from lwm2m_ml.module.descriptor import ModuleFormat
 from lwm2m_ml.module.encryption import DecryptionKey
 from lwm2m_ml_simulator.client.endpoint import DEVICE_SETTINGS
 from lwm2m_ml_simulator.device.device_security import DeviceSecurity
@@ -72,6 +73,8 @@ class DeviceProfile:
     security: DeviceSecurity = field(default_factory=DeviceSecurity)
     decoders: DecoderLimits = field(default_factory=DecoderLimits)
     decryption_key: DecryptionKey | None = None
+    module_address: int = 0
+    """Where in a whole image the firmware looks for its module; 0 on a device that takes modules by themselves."""
     active_power_watts: float | None = None
     clock_skew: float = 0.0
     claims: Mapping[ObjectPath, Value] = field(default_factory=dict)
@@ -91,6 +94,11 @@ class DeviceProfile:
                 f"{self.endpoint}: working_memory_bytes leaves no room for a delivery: manifest, block and decoders "
                 f"take {self.delivery_memory_bytes} B of the {self.ram_bytes} B of RAM"
             )
+
+    @property
+    def module_format(self) -> ModuleFormat:
+        """What the device takes: modules by themselves, or whole images with a module in them."""
+        return ModuleFormat.BARE_METAL_IMAGE if self.module_address else ModuleFormat.NATIVE
 
     @property
     def radio(self) -> RadioSettings:

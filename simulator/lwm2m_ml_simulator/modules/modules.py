@@ -25,7 +25,10 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LoadedModule:
-    """A module whose package was verified since the last boot; its code stays in flash, at `payload_offset`."""
+    """A module whose package was verified since the last boot; its code stays in flash, at `payload_offset`.
+
+    The code is the image, or on devices that take whole images the end of it, behind `firmware_bytes` of firmware.
+    """
 
     slot: int
     descriptor: Descriptor
@@ -33,6 +36,7 @@ class LoadedModule:
     payload_bytes: int
     digest: bytes
     sequence_number: int
+    firmware_bytes: int = 0
 
 
 class ModuleManager:
@@ -84,6 +88,11 @@ class ModuleManager:
         """Read a module's machine code as it lies in flash at this moment."""
         return self._regions[module.slot].read(module.payload_offset, module.payload_bytes)
 
+    def image(self, module: LoadedModule) -> bytes:
+        """Read a module's image: its code, and the firmware around it where there is any."""
+        start, length = module.payload_offset - module.firmware_bytes, module.payload_bytes + module.firmware_bytes
+        return self._regions[module.slot].read(start, length)
+
     def payload_address(self, module: LoadedModule) -> int:
         """Where in the device's flash the machine code lies."""
         return self._regions[module.slot].start + module.payload_offset
@@ -102,7 +111,7 @@ class ModuleManager:
     def stage(self, number: int, staged: StagedModule, descriptor: Descriptor) -> None:
         """Take over a verified package that lies in a slot."""
         self.bank.stage(number, staged)
-        self._loaded[number] = _loaded(number, staged, descriptor)
+        self._loaded[number] = self._load(number, staged, descriptor)
         self._changed(number)
 
     def reject(self, number: int, result: ModuleResult) -> None:
@@ -187,10 +196,10 @@ class ModuleManager:
         """Verify what lies in a slot once more; raises ModuleRejected."""
         verifier = self._verifier(staged.sequence_number - 1, self._trust.keys_of_installed)
         if staged.is_unpacked:
-            return _loaded(number, staged, verify_unpacked(verifier, self._regions[number], staged))
+            return self._load(number, staged, verify_unpacked(verifier, self._regions[number], staged))
         verifier.feed(self._regions[number].read(staged.package_start, staged.package_bytes))
         verifier.finish()
-        return _loaded(number, staged, verifier.verified.descriptor)
+        return self._load(number, staged, verifier.verified.descriptor)
 
     def _verifier(self, sequence_floor: int, keys: Sequence[VerificationKey]) -> StreamingVerifier:
         profile = self.profile
@@ -202,9 +211,10 @@ class ModuleManager:
             working_memory_bytes=profile.working_memory_bytes,
             sequence_floor=sequence_floor,
             abi=RUNTIME_VERSION,
+            formats=(profile.module_format,),
             isa=profile.target.isa,
             encodings=profile.decoders.encodings,
-            base=self.payload(self.in_use) if self.in_use is not None else None,
+            base=self.image(self.in_use) if self.in_use is not None else None,
             decryption_key=profile.decryption_key,
         )
         return StreamingVerifier(recipient, early=True)
@@ -212,8 +222,14 @@ class ModuleManager:
     def _changed(self, number: int) -> None:
         self.on_change(number)
 
-
-def _loaded(number: int, staged: StagedModule, descriptor: Descriptor) -> LoadedModule:
-    return LoadedModule(
-        number, descriptor, staged.payload_offset, staged.payload_bytes, staged.digest, staged.sequence_number
-    )
+    def _load(self, number: int, staged: StagedModule, descriptor: Descriptor) -> LoadedModule:
+        firmware = self.profile.module_address
+        return LoadedModule(
+            number,
+            descriptor,
+            staged.payload_offset + firmware,
+            max(0, staged.payload_bytes - firmware),
+            staged.digest,
+            staged.sequence_number,
+            firmware,
+        )

@@ -95,7 +95,7 @@ class MlCapabilities(ObjectInstance):
     @readable(11)
     def module_formats(self) -> dict[int, int]:
         """Supported Module Formats."""
-        return {0: NATIVE_MODULE}
+        return {0: int(self._profile.module_format)}
 
     @readable(12)
     def operator_set(self) -> str:

@@ -1,0 +1,98 @@
+"""`/firmware`: base firmware of device classes. `/encryption-keys`: devices that get their modules encrypted."""
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Path, Query
+
+from lwm2m_ml.api.authentication import ADMIN, VIEWER
+from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
+from lwm2m_ml.api.running import Service
+from lwm2m_ml.client import delivery_schemas as schemas
+from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.module.encryption import DevicePublicKey
+from lwm2m_ml.service.base_images import BaseImage
+
+router = APIRouter(tags=["delivery"])
+
+Text = Annotated[str, Query(min_length=1, max_length=128)]
+Endpoint = Annotated[str, Path(min_length=1, max_length=255)]
+
+
+@router.get("/firmware", dependencies=[VIEWER])
+async def list_firmware(service: Service, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = "") -> Page[schemas.Firmware]:
+    """The base firmware of every class of devices that has one."""
+    return page_of_all(
+        service.base_images.all(), limit, cursor, lambda one: (one.vendor_id + one.class_id).hex(), _firmware
+    )
+
+
+@router.put("/firmware/{vendor}/{class_id}", dependencies=[ADMIN])
+async def add_firmware(
+    service: Service,
+    vendor: UUID,
+    class_id: UUID,
+    content: Annotated[bytes, Body(media_type="application/octet-stream")],
+    *,
+    name: Text,
+    version: Text,
+    rtos: Text,
+    slot_address: Annotated[int, Query(ge=0, description="Where in the image the module begins")],
+) -> schemas.Firmware:
+    """Keep the base firmware of a class, for devices that take nothing but whole images."""
+    image = await service.base_images.add(
+        content,
+        vendor_id=vendor.bytes,
+        class_id=class_id.bytes,
+        name=name,
+        version=version,
+        rtos=rtos,
+        slot_address=slot_address,
+    )
+    return _firmware(image)
+
+
+@router.delete("/firmware/{vendor}/{class_id}", dependencies=[ADMIN], status_code=HTTPStatus.NO_CONTENT)
+async def remove_firmware(service: Service, vendor: UUID, class_id: UUID) -> None:
+    """Forget the base firmware of a class."""
+    await service.base_images.remove(vendor.bytes, class_id.bytes)
+
+
+@router.get("/encryption-keys", dependencies=[VIEWER])
+async def list_encryption_keys(
+    service: Service, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+) -> Page[schemas.EncryptionKey]:
+    """The devices that get their modules encrypted, with their public keys."""
+    found = service.encryption_keys.all().items()
+    return page_of_all(found, limit, cursor, lambda one: one[0], lambda one: _key(*one))
+
+
+@router.put("/encryption-keys/{endpoint}", dependencies=[ADMIN])
+async def add_encryption_key(service: Service, endpoint: Endpoint, body: schemas.PublicKey) -> schemas.EncryptionKey:
+    """Encrypt every module for a device from now on."""
+    return _key(endpoint, await service.encryption_keys.add(endpoint, bytes.fromhex(body.public_key)))
+
+
+@router.delete("/encryption-keys/{endpoint}", dependencies=[ADMIN], status_code=HTTPStatus.NO_CONTENT)
+async def remove_encryption_key(service: Service, endpoint: Endpoint) -> None:
+    """Send a device its modules in plain again."""
+    await service.encryption_keys.remove(endpoint)
+
+
+def _firmware(image: BaseImage) -> schemas.Firmware:
+    return schemas.Firmware(
+        vendor=str(UUID(bytes=image.vendor_id)),
+        class_id=str(UUID(bytes=image.class_id)),
+        name=image.name,
+        version=image.version,
+        rtos=image.rtos,
+        slot_address=image.slot_address,
+        digest=image.digest,
+        created_at=image.created_at,
+    )
+
+
+def _key(endpoint: str, key: DevicePublicKey) -> schemas.EncryptionKey:
+    public_key = key.public_key.public_bytes_raw().hex()
+    return schemas.EncryptionKey(endpoint=endpoint, public_key=public_key, key_id=key.key_id.hex())
