@@ -347,8 +347,8 @@ class FakeDevice:
             return slot.delivery_state
         if (slot.road, resource) == (5, 9):
             return self.method
-        if (slot.road, resource) == (513, 5):
-            return slot.integrity
+        if slot.road == 513:
+            return {4: slot.uri, 5: slot.integrity}.get(resource or 0)
         if (slot.road, resource) in {(9, 9), (5, 5)}:
             return slot.delivery_result
         return slot.active if (slot.road, resource) == (9, 12) else None

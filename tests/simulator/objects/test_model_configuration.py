@@ -10,6 +10,7 @@ from aiocoap import Code
 from lwm2m_ml.lwm2m.ni import format_ni
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.device.device import SimulatedDevice
+from lwm2m_ml_simulator.device.faults import Faults
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 
 MakeDevice = Callable[..., SimulatedDevice]
@@ -86,3 +87,17 @@ async def test_what_was_written_outlives_a_reboot(server: Any, make_device: Make
         device.reboot()
         await server.until(lambda: len(server.registrations) == 2)
         assert await server.value("/513/1/14") == "mean(input) > 0.5"
+
+
+async def test_a_power_cut_in_the_transfer_costs_nothing_that_had_arrived(
+    server: Any, make_device: MakeDevice, modules: Any, with_profile: Callable[..., DeviceProfile]
+) -> None:
+    faults = Faults(power_cut_after_blocks=3)
+    profile = with_profile(delivery=DeliveryObject.MODEL_CONFIGURATION, faults=faults, outage=0.05)
+    server.packages["m"] = package = modules.package(profile, 1)
+    async with make_device(profile):
+        await server.until_registered()
+        await server.write("/513/0/5", name_of(package))
+        await server.write("/513/0/4", server.package_uri("m"))
+        await server.until_registered(2)
+        await server.poll("/42770/0/11", ModuleState.STAGED)
