@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import tarfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ import pytest
 
 from lwm2m_ml import backup
 from lwm2m_ml.app import Running, running
+from lwm2m_ml.client.campaign_schemas import Campaign, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
@@ -62,28 +63,32 @@ async def command(*arguments: str) -> dict[str, object]:
 
 
 @pytest.mark.timeout(3 * PATIENCE)
-async def test_a_restored_backup_goes_on_with_a_deployment_that_was_under_way(tmp_path: Path) -> None:
+async def test_a_restored_backup_goes_on_with_a_campaign_that_was_under_way(tmp_path: Path) -> None:
     data, restored, file = tmp_path / "data", tmp_path / "restored", tmp_path / "backup.tar.gz"
     images = itertools.cycle(load_digits_split().test.images)
-    async with served(data) as first, AsyncClient(first.api, first.first_token or "") as client:
-        anchor = VerificationKey.from_pem((await client.trust_anchor()).pem.encode())
-        mcu = SimulatedDevice(profile(), first.uris["coap"], images, [anchor])
-        await mcu.__aenter__()
-        await until_known(client)
-        deployment = await client.deploy("digits", ["mcu"])
-        assert not deployment.finished
-        await command("backups", "create", str(file), "--data-directory", str(data))
-    await asyncio.to_thread(shutil.rmtree, data)
-    await command("backups", "restore", str(file), "--data-directory", str(restored))
-    async with served(restored, first) as again, AsyncClient(again.api, first.first_token or "") as client:
-        assert again.first_token is None
-        async with asyncio.timeout(2 * PATIENCE):
-            while not (found := await client.deployment(deployment.id)).finished:  # noqa: ASYNC110 - as users look
-                await asyncio.sleep(0.2)
-        assert [(row.state, row.reason) for row in found.devices] == [("active", "")]
-        acts = [act.action for act in await client.audit()]
-        assert "POST /deployments" in acts
-        await mcu.__aexit__(None, None, None)
+    async with AsyncExitStack() as outlasting:
+        async with served(data) as first, AsyncClient(first.api, first.first_token or "") as client:
+            anchor = VerificationKey.from_pem((await client.trust_anchor()).pem.encode())
+            await outlasting.enter_async_context(SimulatedDevice(profile(), first.uris["coap"], images, [anchor]))
+            await until_known(client)
+            campaign = await client.start_campaign(CampaignRequest(model="digits", endpoints=["mcu"]))
+            await command("backups", "create", str(file), "--data-directory", str(data))
+            assert not (await client.campaign(campaign.id)).finished
+        await asyncio.to_thread(shutil.rmtree, data)
+        await command("backups", "restore", str(file), "--data-directory", str(restored))
+        async with served(restored, first) as again, AsyncClient(again.api, first.first_token or "") as client:
+            assert again.first_token is None
+            found = await ended(client, campaign.id)
+            devices = await client.campaign_devices(campaign.id)
+            assert (found.state, [(one.state, one.reason) for one in devices]) == ("finished", [("active", "")])
+            assert "POST /campaigns" in [act.action for act in await client.audit()]
+
+
+async def ended(client: AsyncClient, campaign_id: str) -> Campaign:
+    async with asyncio.timeout(2 * PATIENCE):
+        while not (found := await client.campaign(campaign_id)).finished:  # noqa: ASYNC110 - as users look
+            await asyncio.sleep(0.2)
+    return found
 
 
 def profile() -> DeviceProfile:

@@ -171,12 +171,12 @@ _D = DeviceState
 _STOPPED = frozenset({_D.FAILED, _D.RETRYING, _D.CANCELLED, _D.ROLLING_BACK})
 
 # Which state may follow which. `refused` is an honest no before anything was sent, `failed` everything that went wrong.
-# A device in trial goes back to `delivering` when the module turns out not to be there any more; an active one fails
-# when it falls back by itself.
+# A device that was building when the server stopped is fitted anew; one in trial goes back to `delivering` when the
+# module turns out not to be there any more; an active one fails when it falls back by itself.
 NEXT_STATES: Mapping[DeviceState, frozenset[DeviceState]] = {
     _D.PENDING: frozenset({_D.FITTING, _D.FAILED, _D.CANCELLED}),
     _D.FITTING: frozenset({_D.BUILDING, _D.REFUSED}) | _STOPPED,
-    _D.BUILDING: frozenset({_D.DELIVERING, _D.REFUSED}) | _STOPPED,
+    _D.BUILDING: frozenset({_D.FITTING, _D.DELIVERING, _D.REFUSED}) | _STOPPED,
     _D.DELIVERING: frozenset({_D.TRIAL, _D.ACTIVE}) | _STOPPED,
     _D.TRIAL: frozenset({_D.ACTIVE, _D.DELIVERING}) | _STOPPED,
     _D.RETRYING: frozenset({_D.FITTING, _D.DELIVERING, _D.TRIAL}) | _STOPPED,
