@@ -11,7 +11,7 @@ from lwm2m_ml.coap.numbers import EMPTY
 from lwm2m_ml.coap.options import Option, Options
 
 if TYPE_CHECKING:
-    from lwm2m_ml.coap.notification import Receipt
+    from lwm2m_ml.coap.receipt import Receipt
 
 MAXIMUM_OPTIONS = 64
 MAXIMUM_OPTION_NUMBER = 65535

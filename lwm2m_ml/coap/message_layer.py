@@ -27,9 +27,9 @@ from lwm2m_ml.coap.errors import CoapError, MalformedMessage, PeerBusy, PeerRese
 from lwm2m_ml.coap.exchange import Exchange
 from lwm2m_ml.coap.fast import FastRequest
 from lwm2m_ml.coap.incoming import DatagramRequest
-from lwm2m_ml.coap.notification import Receipt
 from lwm2m_ml.coap.numbers import ACK, BAD_OPTION, CON, EMPTY, NON, REQUEST_ENTITY_TOO_LARGE, RST, SIZE1
 from lwm2m_ml.coap.options import encode_uint, usable
+from lwm2m_ml.coap.receipt import Receipt
 from lwm2m_ml.coap.round_trip import RoundTrip
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""A notification as the observer gets it, and when its sender hears that it has been received (RFC 7641 §4.5)."""
+"""A notification as the observer gets it, and may keep its acknowledgement back."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
 
     from lwm2m_ml.coap.codec import RawMessage
     from lwm2m_ml.coap.observation import Observation
-
-
-class Receipt:
-    """The acknowledgement of a confirmable response: it leaves at once, unless somebody keeps it back."""
-
-    __slots__ = ("_settle", "kept_back")
-
-    def __init__(self, settle: Callable[[bool], None]) -> None:
-        self._settle = settle
-        self.kept_back = False
-
-    def release(self, accepted: bool) -> None:
-        """Acknowledge what was kept back; or do not, and hear it again when its sender repeats it."""
-        self._settle(accepted)
 
 
 class Notification:
