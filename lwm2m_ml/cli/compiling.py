@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lwm2m_ml.compiler.ir import Array, Tensor
     from lwm2m_ml.compiler.targets import Target
 
-ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX or TFLite file.")]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX, TFLite or Keras file, or a SavedModel.")]
 TargetOption = Annotated[
     str, typer.Option("--target", "-t", help="A name of `lwm2m-ml targets list`, or a target's TOML file.")
 ]
@@ -50,7 +50,7 @@ def read_model_file(path: Path) -> bytes:
     """The content of a model's file."""
     from lwm2m_ml.compiler.frontends.load import read_model
 
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"There is no file {path}")
     return read_model(path)
 

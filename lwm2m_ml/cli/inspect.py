@@ -48,6 +48,7 @@ def _as_json(found: "Inspection") -> dict[str, Any]:
         "operators": dict(found.operators),
         "unsupported": dict(found.unsupported),
         "reason": found.reason,
+        "advice": dict(found.advice),
     }
 
 
@@ -75,3 +76,5 @@ def _print(found: "Inspection") -> None:
     if found.unsupported:
         names = ", ".join(f"{name} ({count})" for name, count in found.unsupported.items())
         typer.echo(f"Cannot be compiled: {names}. {found.reason}", err=True)
+        for name, advice in found.advice.items():
+            typer.echo(f"{name}: {advice}.", err=True)

@@ -80,7 +80,7 @@ def shrink_model(
     write_results(variants, folder)
     _write_pictures(variants, plan, search.whole, folder)
     _write_card(variants, plan, model.stem, folder, samples.classes)
-    _print(variants, plan, folder, as_json=as_json)
+    _print(variants, plan, folder, model.stem, as_json=as_json)
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -113,7 +113,7 @@ def _write_card(
     write_card(folder, name, [variant for variant in variants if variant.name in best], classes)
 
 
-def _print(variants: "list[Variant]", plan: "ShrinkPlan", folder: Path, *, as_json: bool) -> None:
+def _print(variants: "list[Variant]", plan: "ShrinkPlan", folder: Path, model_name: str, *, as_json: bool) -> None:
     from lwm2m_ml.compiler.shrink.variant import front
 
     best = {target: {variant.name for variant in front(variants, target)} for target in plan.targets}
@@ -121,8 +121,9 @@ def _print(variants: "list[Variant]", plan: "ShrinkPlan", folder: Path, *, as_js
     if as_json:
         print_json({"folder": str(folder), "variants": rows})
         return
-    columns = ("TARGET", "VARIANT", "ACCURACY %", "FLASH B", "RAM B", "INSTRUCTIONS", "PACKED B", "FRONT")
-    print_table(columns, [tuple(row.values()) for row in rows])
+    columns = ("TARGET", "VARIANT", "ACC. %", "FLASH B", "RAM B", "INSTR.", "PACKED B", "FRONT")
+    prefix = len(model_name) + 1
+    print_table(columns, [(row["target"], row["variant"][prefix:], *tuple(row.values())[2:]) for row in rows])
     typer.echo(f"Written to {folder}: card.toml and models of the front, results.json, pareto.png, pareto.svg.")
 
 

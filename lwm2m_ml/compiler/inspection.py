@@ -1,13 +1,15 @@
 """Looks into a model without compiling it: its operators, their work, and those that cannot be compiled."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.compilation import simplified
 from lwm2m_ml.compiler.errors import UnsupportedOperator
-from lwm2m_ml.compiler.frontends.load import is_tflite
+from lwm2m_ml.compiler.frontends.advice import advice_for
+from lwm2m_ml.compiler.frontends.load import is_tflite, without_tensorflow
+from lwm2m_ml.compiler.frontends.model_format import format_of
 from lwm2m_ml.compiler.ir import Graph, Operation, Tensor
 from lwm2m_ml.compiler.targets import load_target
 
@@ -27,7 +29,10 @@ class InspectedOperation:
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a model holds. `operations` are empty when one of its operators is unsupported."""
+    """What a model holds. `operations` are empty when one of its operators is unsupported.
+
+    `advice` tells for each unsupported operator what helps.
+    """
 
     format: str
     inputs: tuple[Tensor, ...]
@@ -36,17 +41,21 @@ class Inspection:
     operators: Mapping[str, int]
     unsupported: Mapping[str, int]
     reason: str = ""
+    advice: Mapping[str, str] = field(default_factory=dict)
 
 
 def inspect(content: bytes) -> Inspection:
     """The facts of a model; raises a subclass of InvalidInputError when it cannot be read at all."""
+    form = format_of(content).value
+    content = without_tensorflow(content)
     counts, known = _tflite_operators(content) if is_tflite(content) else _onnx_operators(content)
     unsupported = {name: count for name, count in counts.items() if name not in known}
-    form = "TFLite" if is_tflite(content) else "ONNX"
     try:
         graph = simplified(content)
     except UnsupportedOperator as error:
-        return Inspection(form, (), (), (), counts, unsupported or {error.operator: 1}, reason=str(error))
+        unsupported = unsupported or {error.operator: 1}
+        advice = {name: advice_for(name) for name in unsupported}
+        return Inspection(form, (), (), (), counts, unsupported, reason=str(error), advice=advice)
     return Inspection(
         form,
         tuple(map(graph.tensor, graph.inputs)),
@@ -78,10 +87,9 @@ def _tflite_operators(content: bytes) -> tuple[dict[str, int], Mapping[str, Any]
 
 
 def _onnx_operators(content: bytes) -> tuple[dict[str, int], Mapping[str, Any]]:
-    from lwm2m_ml.compiler.frontends.onnx import operator_names  # noqa: PLC0415 - onnx takes half a second
-    from lwm2m_ml.compiler.frontends.onnx_operators import IMPORTERS  # noqa: PLC0415
+    from lwm2m_ml.compiler.frontends.onnx import known_operators, operator_names  # noqa: PLC0415 - takes half a second
 
-    return _counted(operator_names(content)), IMPORTERS
+    return _counted(operator_names(content)), known_operators()
 
 
 def _counted(names: Any) -> dict[str, int]:

@@ -6,8 +6,13 @@ from pathlib import Path
 import pytest
 
 from lwm2m_ml.compiler.compilation import compile as compile_model
-from lwm2m_ml.compiler.compilation import integer_graph
+from lwm2m_ml.compiler.compilation import float_graph, integer_graph
 from lwm2m_ml.compiler.facts import CompiledModule
+from lwm2m_ml.compiler.interpreter import run
+from lwm2m_ml.compiler.ir import Array, Graph
+from lwm2m_ml.compiler.quantize.encoding import encoded
+from lwm2m_ml.compiler.quantize.post_training import quantize
+from lwm2m_ml.compiler.quantize.quality import noise_share, real_values
 from lwm2m_ml.compiler.samples import read_samples
 from lwm2m_ml.compiler.targets import load_target
 
@@ -74,3 +79,29 @@ def test_modules_with_tflm_rounding_equal_the_interpreter(name: str, target: str
     module = compile_model(tiny_models / f"{name}_int8.tflite", load_target(target), reference="tflm")
     assert module.exact
     assert module.compared_with == ("integer interpreter",)
+
+
+# By how much the answers of float models, quantised here, may differ from those of LiteRT's own int8 conversion of the
+# same models: the root of the mean square, as a share of the answers'. Both rest on other calibration data.
+CONVERSION_TOLERANCE = {"ic": 0.1, "vww": 0.05, "ad": 0.03}
+
+
+@pytest.mark.parametrize("name", CONVERSION_TOLERANCE)
+def test_float_models_quantised_here_agree_with_litert_conversion(name: str, tiny_models: Path) -> None:
+    theirs, _ = integer_graph(tiny_models / f"{name}_int8.tflite", None, "litert")
+    files = sorted((tiny_models.parents[1] / "data" / "mlperf-tiny-inputs" / name).glob("*.bin"))
+    if not files:
+        pytest.skip("the recorded inputs are not here")
+    real = read_samples(files, [theirs.tensor(theirs.inputs[0])])[theirs.inputs[0]]
+    plain = float_graph(tiny_models / f"{name}_float32.tflite")
+    ours = quantize(plain, real)
+    answers, converted, wanted = (_real_answers(graph, real) for graph in (ours, theirs, plain))
+    assert noise_share(converted, answers) ** 0.5 < CONVERSION_TOLERANCE[name]
+    # No further from the float model than LiteRT's is.
+    assert noise_share(wanted, answers) < 1.1 * noise_share(wanted, converted)
+
+
+def _real_answers(graph: Graph, samples: Array) -> Array:
+    given = encoded(graph.tensor(graph.inputs[0]), samples)
+    output = graph.tensor(graph.outputs[0])
+    return real_values(output, run(graph, {graph.inputs[0]: given})[output.name])

@@ -1,6 +1,6 @@
 """Reads ONNX models: float models in channels-first order become channels-last graphs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy
 import onnx
@@ -16,6 +16,7 @@ from lwm2m_ml.compiler.frontends.layout import (
 from lwm2m_ml.compiler.frontends.onnx_answers import answers, needed
 from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
 from lwm2m_ml.compiler.frontends.onnx_operators import CLASSICAL, CONTRIBUTED, IMPORTERS, Importer
+from lwm2m_ml.compiler.frontends.onnx_shapes import OPERATORS as SHAPE_OPERATORS
 from lwm2m_ml.compiler.frontends.onnx_shapes import fold
 from lwm2m_ml.compiler.ir import DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_elements
@@ -50,12 +51,17 @@ def read_onnx(content: bytes) -> Graph:
 
 
 def operator_names(content: bytes) -> list[str]:
-    """The names of a model's operators as the file has them, those of other domains with the domain."""
-    return [node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}" for node in _nodes(content)]
+    """The names of the operators that a model's answers need, those of other domains with the domain."""
+    graph = _parse(content).graph
+    nodes = needed(graph.node, answers(graph))
+    return [node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}" for node in nodes]
 
 
-def _nodes(content: bytes) -> list[NodeProto]:
-    return list(_parse(content).graph.node)
+def known_operators() -> Mapping[str, Importer | None]:
+    """What can be read, under the names of `operator_names`; shape arithmetic is worked out while reading."""
+    classical = {f"{_CLASSICAL}.{name}": read for name, read in CLASSICAL.items()}
+    contributed = {f"{_CONTRIBUTED}.{name}": IMPORTERS[name] for name in CONTRIBUTED}
+    return {**dict.fromkeys(SHAPE_OPERATORS), **IMPORTERS, **classical, **contributed}
 
 
 def _parse(content: bytes) -> ModelProto:

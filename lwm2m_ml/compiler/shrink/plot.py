@@ -56,20 +56,22 @@ def _draw(panel: Any, variants: list[Variant], target: str, whole: str) -> None:
     for number, variant in enumerate(best):
         _name(panel, variant, target, above=bool(number % 2))
     given = next(variant for variant in variants if variant.name == whole)
+    if given not in best:
+        _name(panel, given, target, above=True)
     panel.axvline(_flash(given, target) / 2, color="#cccccc", linestyle=":", label="half the flash", zorder=1)
     panel.set(title=target, xlabel="flash, KiB", ylabel="accuracy on unseen samples, %")
-    panel.margins(0.12, 0.18)
+    panel.margins(0.2, 0.18)
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8, loc="lower right")
 
 
 def _name(panel: Any, variant: Variant, target: str, *, above: bool) -> None:
     panel.annotate(
-        f"{variant.width} {variant.precision}",
+        f"{variant.width} % {variant.precision}" if variant.width.isdigit() else f"{variant.width} {variant.precision}",
         (_flash(variant, target), variant.accuracy),
-        xytext=(0, 8 if above else -14),
+        xytext=(7, 5 if above else -11),
         textcoords="offset points",
-        ha="center",
+        ha="left",
         fontsize=8,
     )
 
