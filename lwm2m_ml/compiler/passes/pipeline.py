@@ -11,10 +11,12 @@ from lwm2m_ml.compiler.passes.manager import run_passes, run_until_stable
 from lwm2m_ml.compiler.passes.pad_elimination import EliminatePad
 from lwm2m_ml.compiler.passes.reshape_elimination import EliminateReshape
 from lwm2m_ml.compiler.passes.transpose_elimination import EliminateTranspose
+from lwm2m_ml.compiler.passes.transpose_sinking import SinkTranspose
 
 SIMPLIFY = (
     ConstantFolding(),
     EliminatePad(),
+    SinkTranspose(),
     EliminateTranspose(),
     EliminateReshape(),
     FoldBatchNormalization(),

@@ -8,6 +8,7 @@ import pytest
 from onnx import helper
 
 from lwm2m_ml.compiler.frontends.load import load_model
+from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.ir.kinds import Activation, Convolution, DepthwiseConvolution
 from lwm2m_ml.compiler.passes.activation_fusion import FuseActivation
@@ -76,7 +77,7 @@ def test_flattening_of_many_channels_moves_into_the_weights(make_model: MakeMode
         node("Gemm", ["f", "w"], ["y"]),
     ]
     graph = simplify(load_model(make_model(nodes, {"w": _weights(48, 5)}, (1, 3, 4, 4))))
-    assert _kinds(graph) == ["Transpose", "Unary", "Reshape", "FullyConnected"]
+    assert _kinds(graph) == ["Unary", "Reshape", "FullyConnected"]
 
 
 def test_opposite_transpositions_disappear(make_model: MakeModel) -> None:
@@ -87,7 +88,7 @@ def test_opposite_transpositions_disappear(make_model: MakeModel) -> None:
         node("Relu", ["c"], ["y"]),
     ]
     graph = simplify(load_model(make_model(nodes, {}, (1, 3, 4, 4))))
-    assert _kinds(graph).count("Transpose") == 2  # only the layout of input and output remains
+    assert "Transpose" not in _kinds(graph)
 
 
 def test_padding_before_a_convolution_goes_into_it(make_model: MakeModel) -> None:
@@ -123,3 +124,34 @@ def test_unused_results_are_removed(make_model: MakeModel) -> None:
 def test_passes_are_values(step: Any) -> None:
     assert step == type(step)()
     assert step.name
+
+
+def test_transpositions_of_channels_last_files_vanish_and_biases_join_their_layer(make_model: MakeModel) -> None:
+    nodes = [
+        node("Conv", ["x", "w"], ["1"]),
+        node("Transpose", ["1"], ["2"], perm=[0, 2, 3, 1]),
+        node("Add", ["2", "b"], ["3"]),
+        node("Relu", ["3"], ["4"]),
+        node("Transpose", ["4"], ["y"], perm=[0, 3, 1, 2]),
+    ]
+    constants = {"w": numpy.ones((5, 3, 2, 2), numpy.float32), "b": numpy.arange(5, dtype=numpy.float32)}
+    graph = simplify(load_model(make_model(nodes, constants, (1, 3, 4, 4))))
+    layers = [operation for operation in graph.operations if operation.kind_name not in ("Transpose", "Reshape")]
+    assert [operation.kind_name for operation in layers] == ["Convolution"]
+    assert graph.operands(layers[0])[2].values.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_transposition_of_two_added_branches_is_done_once(make_model: MakeModel) -> None:
+    turn = {"perm": [0, 2, 3, 1]}
+    nodes = [
+        node("Sigmoid", ["x"], ["1"]),
+        node("Tanh", ["x"], ["2"]),
+        node("Transpose", ["1"], ["3"], **turn),
+        node("Transpose", ["2"], ["4"], **turn),
+        node("Add", ["3", "4"], ["y"]),
+    ]
+    content = make_model(nodes, {}, (1, 3, 4, 5))
+    graph, plain = simplify(load_model(content)), load_model(content)
+    samples = {graph.inputs[0]: numpy.random.default_rng(1).random((2, 1, 3, 4, 5), dtype=numpy.float32)}
+    assert run(graph, samples)[graph.outputs[0]] == pytest.approx(run(plain, samples)[plain.outputs[0]])
+    assert sum(operation.kind_name == "Transpose" for operation in graph.operations) <= 2
