@@ -7,14 +7,16 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from lwm2m_ml import __version__
 from lwm2m_ml.compiler.targets import Target, load_target
+from lwm2m_ml.service.profiles import MlRuntime
 from lwm2m_ml.service.workers.executor import WorkerPool
-from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ReferenceAnswers
-from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference, measure_baseline
+from lwm2m_ml.service.workers.facts import BackendFacts, BuildAnswer, BuildFacts, ReferenceAnswers
+from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference, measure_baseline, rank_backends
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store.modules import ModuleRecord
@@ -22,8 +24,13 @@ from lwm2m_ml.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-BACKEND = "native"
 DEFAULT_PLAN = "balanced"
+
+
+_ALL_FORMATS = (0, 1, 2)
+_ALL_TYPES = (0, 2, 3, 4)
+# Without a version: what the compiler of this service makes by itself.
+NATIVE = BackendFacts("native", "", 0, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +45,16 @@ class Build:
 
 
 def build_target(target: Target) -> Target:
-    """Return what is compiled for: the core. Microcontrollers around one core share their builds."""
-    return target if target.is_core else load_target(target.core)
+    """Return what is compiled for: the core. Microcontrollers around one core share their builds.
+
+    One with a unit beside the processor has its own: what is compiled for it may use the unit.
+    """
+    return target if target.is_core or target.accelerators else load_target(target.core)
 
 
-def build_key(model: Model, variant: Variant, target: Target, plan: str = DEFAULT_PLAN) -> str:
+def build_key(
+    model: Model, variant: Variant, target: Target, plan: str = DEFAULT_PLAN, backend: BackendFacts = NATIVE
+) -> str:
     """Return the digest of everything that goes into a build."""
     calibration = model.calibration
     ingredients = {
@@ -50,7 +62,7 @@ def build_key(model: Model, variant: Variant, target: Target, plan: str = DEFAUL
         "calibration": None if calibration is None else [calibration.digest, calibration.array],
         "target": {name: repr(value) for name, value in dataclasses.asdict(target).items()},
         "plan": plan,
-        "backend": BACKEND,
+        "backend": [backend.name, backend.version],
         "compiler": __version__,
     }
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
@@ -64,16 +76,40 @@ class Builder:
         self._zoo = zoo
         self._workers = workers
         self._running: dict[str, asyncio.Task[Build]] = {}
+        self._ranks: dict[tuple[Any, ...], tuple[BackendFacts, ...]] = {}
         self.compilations = 0
         self.compilation_seconds = 0.0
 
-    async def build(self, model: Model, variant: Variant, target: Target) -> Build:
-        """Return the module of a variant for a target: from the store, from a build under way, or a new one."""
+    async def rank(self, target: Target, runtime: MlRuntime) -> tuple[BackendFacts, ...]:
+        """Rank the installed backends for a device; the answer is remembered for its kind."""
+        return await self._ranked(target, runtime.formats, runtime.data_types, runtime.operators)
+
+    async def _usual(self, target: Target) -> BackendFacts:
+        """Return the backend for a target of which nothing is known but itself."""
+        ranked = await self._ranked(target, _ALL_FORMATS, _ALL_TYPES, ())
+        return next((backend for backend in ranked if not backend.against), NATIVE)
+
+    async def _ranked(
+        self, target: Target, formats: tuple[int, ...], data_types: tuple[int, ...], operators: tuple[str, ...]
+    ) -> tuple[BackendFacts, ...]:
+        kind = (target.name, formats, data_types, operators)
+        if kind not in self._ranks:
+            what = f"Ranking the backends for {target.name}"
+            self._ranks[kind] = await self._workers.run(rank_backends, *kind, what=what)
+        return self._ranks[kind]
+
+    async def build(self, model: Model, variant: Variant, target: Target, backend: BackendFacts | None = None) -> Build:
+        """Return the module of a variant for a target: from the store, from a build under way, or a new one.
+
+        Without a backend the first of those that serve the target is taken.
+        """
+        if backend is None:
+            backend = await self._usual(target)
         target = build_target(target)
-        key = build_key(model, variant, target)
+        key = build_key(model, variant, target, backend=backend)
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._find_or_make(key, model, variant, target))
+            task = asyncio.create_task(self._find_or_make(key, model, variant, target, backend))
             self._running[key] = task
             task.add_done_callback(lambda _done: self._running.pop(key, None))
         # One of many that wait may be cancelled; the build goes on for the others.
@@ -95,7 +131,9 @@ class Builder:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _find_or_make(self, key: str, model: Model, variant: Variant, target: Target) -> Build:
+    async def _find_or_make(
+        self, key: str, model: Model, variant: Variant, target: Target, backend: BackendFacts
+    ) -> Build:
         found = await self._find(key, model, variant)
         if found is not None:
             return found
@@ -106,7 +144,9 @@ class Builder:
         started = time.monotonic()
         self.compilations += 1
         try:
-            answer = await self._workers.run(build_module, content, samples, target.name, DEFAULT_PLAN, what=what)
+            answer = await self._workers.run(
+                build_module, content, samples, target.name, DEFAULT_PLAN, backend.name, what=what
+            )
         finally:
             self.compilation_seconds += time.monotonic() - started
         baseline = await self._workers.run(

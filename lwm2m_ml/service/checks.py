@@ -52,17 +52,20 @@ class Shortfall:
         return self.needed is not None
 
 
-def check_before_build(variant: Variant, target: Target, runtime: MlRuntime, room: Room) -> tuple[Shortfall, ...]:
+def check_before_build(variant: Variant, runtime: MlRuntime, room: Room) -> tuple[Shortfall, ...]:
     """Check what needs no build: what the device can do, and the least a variant can need, a byte per weight."""
     shortfalls = [
-        shortfall
-        for check in (_slot, _format, _data_type, _encoding, _algorithm, _trust)
-        if (shortfall := check(runtime, room)) is not None
+        shortfall for check in (_slot, _encoding, _algorithm, _trust) if (shortfall := check(runtime, room)) is not None
     ]
+    return (*shortfalls, *_sizes(variant.weights, runtime, room, bound=True))
+
+
+def check_native(target: Target, runtime: MlRuntime) -> tuple[Shortfall, ...]:
+    """Check what machine code for a target asks of a device, where nobody ranks the backends."""
+    shortfalls = [shortfall for shortfall in (_format(runtime), _data_type(runtime)) if shortfall is not None]
     if not target.can_compile:
         shortfalls.append(Shortfall(f"no backend generates code for {target.name}"))
-    shortfalls.extend(_instruction_set(target.isa, runtime))
-    return (*shortfalls, *_sizes(variant.weights, runtime, room, bound=True))
+    return (*shortfalls, *_instruction_set(target.isa, runtime))
 
 
 def check_build(facts: BuildFacts, package_bytes: int, runtime: MlRuntime, room: Room) -> tuple[Shortfall, ...]:
@@ -70,6 +73,7 @@ def check_build(facts: BuildFacts, package_bytes: int, runtime: MlRuntime, room:
     shortfalls: list[Shortfall] = []
     if facts.format not in runtime.formats:
         shortfalls.append(_format_missing(facts.format))
+    shortfalls.extend(_operators(facts.operators, runtime))
     shortfalls.extend(_abi(facts.abi, runtime))
     shortfalls.extend(_instruction_set(facts.isa, runtime))
     shortfalls.extend(_sizes(package_bytes, runtime, room, bound=False))
@@ -88,7 +92,7 @@ def _slot(_runtime: MlRuntime, room: Room) -> Shortfall | None:
     return None if room.has_slot else Shortfall(room.why_no_slot)
 
 
-def _format(runtime: MlRuntime, _room: Room) -> Shortfall | None:
+def _format(runtime: MlRuntime) -> Shortfall | None:
     return None if NATIVE_FORMAT in runtime.formats else _format_missing(NATIVE_FORMAT)
 
 
@@ -96,7 +100,7 @@ def _format_missing(number: int) -> Shortfall:
     return Shortfall(f"the runtime does not take modules of format {FORMAT_NAMES.get(number, number)}")
 
 
-def _data_type(runtime: MlRuntime, _room: Room) -> Shortfall | None:
+def _data_type(runtime: MlRuntime) -> Shortfall | None:
     if INT8_PER_CHANNEL in runtime.data_types:
         return None
     there = ", ".join(DATA_TYPE_NAMES.get(number, str(number)) for number in runtime.data_types) or "none"
@@ -131,6 +135,12 @@ def _instruction_set(isa: tuple[str, ...], runtime: MlRuntime) -> tuple[Shortfal
     if not missing or not runtime.instruction_set:
         return ()
     return (Shortfall(f"the processor lacks {', '.join(sorted(missing))}"),)
+
+
+def _operators(operators: tuple[str, ...], runtime: MlRuntime) -> tuple[Shortfall, ...]:
+    """A device that lists no operators does not tell."""
+    missing = sorted(set(operators) - set(runtime.operators)) if runtime.operators else []
+    return (Shortfall(f"the interpreter lacks {', '.join(missing)}"),) if missing else ()
 
 
 def _abi(abi: str, runtime: MlRuntime) -> tuple[Shortfall, ...]:

@@ -1,7 +1,8 @@
 """Does it fit? All variants of a model against one device: the most accurate that fits, and why the others do not."""
 
+import math
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lwm2m_ml.compiler.targets import (
     Target,
@@ -11,12 +12,14 @@ from lwm2m_ml.compiler.targets import (
     target_for_instruction_set,
 )
 from lwm2m_ml.errors import Lwm2mMlError
-from lwm2m_ml.service.builds import Build
-from lwm2m_ml.service.checks import Room, Shortfall, check_before_build, check_build
+from lwm2m_ml.service.builds import NATIVE, Build
+from lwm2m_ml.service.checks import Room, Shortfall, check_before_build, check_build, check_native
 from lwm2m_ml.service.profiles import MlRuntime
+from lwm2m_ml.service.workers.facts import BackendFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
 
-BuildVariant = Callable[[Model, Variant, Target], Awaitable[Build]]
+BuildVariant = Callable[[Model, Variant, Target, BackendFacts], Awaitable[Build]]
+RankBackends = Callable[[Target, MlRuntime], Awaitable[tuple[BackendFacts, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class Candidate:
     ram_bytes: int | None = None
     instructions: int | None = None
     latency: float | None = None
+    backend: str = ""
+    why_backend: str = ""
 
     @property
     def fits(self) -> bool:
@@ -92,6 +97,7 @@ class Fitting:
         *,
         build: BuildVariant,
         measure: Callable[[Build], int],
+        rank: RankBackends | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._model = model
@@ -99,6 +105,7 @@ class Fitting:
         self._room = room
         self._build = build
         self._measure = measure
+        self._rank = rank
         self._builds: dict[str, Build] = {}
 
     async def run(self, *, exhaustive: bool = False) -> Chosen:
@@ -119,22 +126,42 @@ class Fitting:
         if chosen is None:
             candidates = await self._exactly(candidates, target)
         fit = self._answer(target.name, tuple(candidates), chosen, self._reason(candidates, chosen))
-        return Chosen(fit, self._builds.get(chosen.variant) if chosen else None)
+        return Chosen(fit, self._builds.get(chosen.build_key or "") if chosen else None)
 
     async def _try(self, variant: Variant, target: Target, *, bounds: bool = True) -> Candidate:
-        shortfalls = check_before_build(variant, target, self._runtime, self._room)
+        shortfalls = check_before_build(variant, self._runtime, self._room)
         if not bounds:
             shortfalls = tuple(shortfall for shortfall in shortfalls if not shortfall.bound)
-        if shortfalls:
-            return Candidate(variant.name, variant.accuracy, shortfalls)
+        classes, against = await self._backends(target)
+        if shortfalls or not classes:
+            return Candidate(variant.name, variant.accuracy, (*against, *shortfalls))
+        tried: list[Candidate] = []
+        for backends in classes:
+            made = [await self._built(variant, target, backend) for backend in backends]
+            tried += made
+            fitting = [candidate for candidate in made if candidate.fits]
+            if fitting:
+                return _explained(min(fitting, key=_cost), tried)
+        return tried[0]
+
+    async def _backends(self, target: Target) -> tuple[list[list[BackendFacts]], tuple[Shortfall, ...]]:
+        """The backends that can serve the device, class by class, or the reasons why there is none."""
+        if self._rank is None:
+            against = check_native(target, self._runtime)
+            return ([] if against else [[NATIVE]]), against
+        ranked = await self._rank(target, self._runtime)
+        able = [backend for backend in ranked if not backend.against]
+        classes = [[each for each in able if each.place == place] for place in dict.fromkeys(b.place for b in able)]
+        return classes, () if able else (Shortfall(_nobody(target, ranked)),)
+
+    async def _built(self, variant: Variant, target: Target, backend: BackendFacts) -> Candidate:
         try:
-            build = await self._build(self._model, variant, target)
+            build = await self._build(self._model, variant, target, backend)
         except Lwm2mMlError as error:
-            return Candidate(variant.name, variant.accuracy, error=error.message)
-        self._builds[variant.name] = build
+            return Candidate(variant.name, variant.accuracy, error=error.message, backend=backend.name)
         package_bytes = self._measure(build)
         facts, clock = build.facts, self._runtime.clock_hz
-        return Candidate(
+        candidate = Candidate(
             variant.name,
             variant.accuracy,
             check_build(facts, package_bytes, self._runtime, self._room),
@@ -143,7 +170,11 @@ class Fitting:
             ram_bytes=facts.ram_bytes,
             instructions=facts.instructions,
             latency=None if clock is None or facts.instructions is None else facts.instructions / clock * 1000,
+            backend=backend.name,
+            why_backend=backend.why,
         )
+        self._builds[build.key] = build
+        return candidate
 
     async def _exactly(self, candidates: list[Candidate], target: Target) -> list[Candidate]:
         """When nothing fits, build the smallest variant after all: a refusal names exact figures, not bounds."""
@@ -168,10 +199,35 @@ class Fitting:
     def _reason(self, candidates: list[Candidate], chosen: Candidate | None) -> str:
         if chosen is not None:
             rejected = "".join(f"; {c.variant}: {c.why_not}" for c in candidates if not c.fits)
-            return f"{chosen.variant} is the most accurate variant that fits{rejected}"
+            backend = f"; {chosen.backend}: {chosen.why_backend}" if chosen.why_backend else ""
+            return f"{chosen.variant} is the most accurate variant that fits{rejected}{backend}"
         broken = [candidate for candidate in candidates if candidate.error]
         if broken:
             return f"{broken[-1].variant}: {broken[-1].error}"
         smallest = next(c for c in candidates if c.variant == self._model.smallest.name)
         about_size = any(shortfall.about_size for shortfall in smallest.shortfalls)
         return smallest.why_not + (f"; smallest variant {smallest.variant}" if about_size else "")
+
+
+_UNKNOWN = 1 << 62
+
+
+def _cost(candidate: Candidate) -> tuple[int, str]:
+    """A per cent of storage, of memory and of time are worth the same; what nobody counted is the most."""
+    figures = (candidate.package_bytes, candidate.ram_bytes, candidate.instructions)
+    return math.prod(_UNKNOWN if figure is None else figure for figure in figures), candidate.backend
+
+
+def _explained(best: Candidate, tried: list[Candidate]) -> Candidate:
+    """The best candidate, which says what became of the backends that were tried with it."""
+    others = [
+        f"{candidate.backend}: {candidate.why_not or 'its module costs more'}"
+        for candidate in tried
+        if candidate != best
+    ]
+    return replace(best, why_backend="; ".join([best.why_backend, *others]))
+
+
+def _nobody(target: Target, ranked: tuple[BackendFacts, ...]) -> str:
+    reasons = "; ".join(f"{backend.name}: {backend.against}" for backend in ranked)
+    return f"no backend makes modules for {target.name} that the device takes ({reasons})"

@@ -6,7 +6,7 @@ from lwm2m_ml.service.builds import Build
 from lwm2m_ml.service.checks import Room
 from lwm2m_ml.service.delivery.slots import NoSlotError, Slot, choose_slot, read_slots
 from lwm2m_ml.service.device_access import DeviceAccess
-from lwm2m_ml.service.fit import BuildVariant, Fit, Fitting
+from lwm2m_ml.service.fit import BuildVariant, Fit, Fitting, RankBackends
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import MlRuntime
@@ -32,8 +32,16 @@ class DeviceFitting:
     """Answers "what fits this device?" with figures that were read a moment ago."""
 
     def __init__(
-        self, access: DeviceAccess, keeper: ProfileKeeper, signer: Signer, packages: Packages, *, model_object: int
+        self,
+        access: DeviceAccess,
+        keeper: ProfileKeeper,
+        signer: Signer,
+        packages: Packages,
+        *,
+        model_object: int,
+        rank: RankBackends | None = None,
     ) -> None:
+        self._rank = rank
         self._access = access
         self._keeper = keeper
         self._signer = signer
@@ -84,6 +92,7 @@ class DeviceFitting:
             room,
             build=build,
             measure=lambda made: self._signer.package_bytes(made, runtime, number),
+            rank=self._rank,
         )
 
     def _room(self, slots: tuple[Slot, ...]) -> Room:

@@ -59,6 +59,7 @@ class MlRuntime:
     decoder_window: int | None = None
     encryption_algorithms: tuple[int, ...] = ()
     trust_list_version: int | None = None
+    operators: tuple[str, ...] = ()
 
     def with_free(self, resource: int, value: int) -> "MlRuntime":
         """Return this runtime with a new figure of a free resource, as a notification told it."""
@@ -185,6 +186,7 @@ def runtime_from_records(instance: int, records: Iterable[Record]) -> MlRuntime:
         decoder_window=values.optional_size(CapabilityResource.DECODER_WINDOW),
         encryption_algorithms=values.optional_integers(CapabilityResource.ENCRYPTION_ALGORITHMS),
         trust_list_version=values.optional_size(CapabilityResource.TRUST_LIST_VERSION),
+        operators=values.optional_texts(CapabilityResource.SUPPORTED_OPERATORS),
     )
 
 
@@ -212,6 +214,9 @@ class _Values:
         if len(values) != len(self._all(resource)):
             raise self._wrong(resource, "holds something that is not a short text")
         return values
+
+    def optional_texts(self, resource: CapabilityResource) -> tuple[str, ...]:
+        return self.texts(resource) if resource in self._values else ()
 
     def size(self, resource: CapabilityResource) -> int:
         value = self._single(resource)

@@ -99,7 +99,9 @@ class TinyMLService:
         self.base_images = BaseImages(store.base_images, store.artefacts)
         self.encryption_keys = EncryptionKeys(store.encryption_keys)
         self._packages = packages = Packages(store, self._signer, self.base_images, self.encryption_keys)
-        self._fitting = DeviceFitting(access, self._keeper, self._signer, packages, model_object=objects.model)
+        self._fitting = DeviceFitting(
+            access, self._keeper, self._signer, packages, model_object=objects.model, rank=self._builder.rank
+        )
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)

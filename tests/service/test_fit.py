@@ -8,11 +8,11 @@ import pytest
 
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.errors import InvalidInputError
-from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.builds import NATIVE, Build
 from lwm2m_ml.service.checks import Room
 from lwm2m_ml.service.fit import Chosen, Fitting, resolve_target
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
-from lwm2m_ml.service.workers.facts import BuildFacts
+from lwm2m_ml.service.workers.facts import BackendFacts, BuildFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
 
 KEY = b"k" * 32
@@ -66,7 +66,7 @@ class Shop:
         self.broken: set[str] = set()
         self.facts = dataclasses.replace(FACTS, **facts)
 
-    async def build(self, model: Model, variant: Variant, _target: Target) -> Build:
+    async def build(self, model: Model, variant: Variant, _target: Target, backend: BackendFacts = NATIVE) -> Build:
         self.built.append(variant.name)
         if variant.name in self.broken:
             raise InvalidInputError("Operator Sin is not known")
@@ -200,3 +200,72 @@ async def test_a_device_nobody_can_compile_for_is_refused(runtime: MlRuntime) ->
     unknown = dataclasses.replace(runtime, target="acme-9000", instruction_set=("z80",))
     chosen = await Shop().fit(unknown)
     assert chosen.fit.reason == "neither the target 'acme-9000' nor its instruction set is known to the compiler"
+
+
+class RankedShop(Shop):
+    """Has several backends, whose modules differ in what they take, and says which were asked."""
+
+    def __init__(self, *backends: BackendFacts, sizes: dict[str, int], **facts: Any) -> None:
+        super().__init__(**facts)
+        self.backends = backends
+        self.sizes = sizes
+        self.asked: list[str] = []
+
+    async def rank(self, _target: Target, _runtime: MlRuntime) -> tuple[BackendFacts, ...]:
+        return self.backends
+
+    async def build(self, model: Model, variant: Variant, target: Target, backend: BackendFacts = NATIVE) -> Build:
+        self.asked.append(backend.name)
+        if backend.name not in self.sizes:
+            raise InvalidInputError(f"The backend {backend.name} crashed (SIGSEGV)")
+        facts = dataclasses.replace(self.facts, backend=backend.name)
+        return Build(f"{variant.name}/{backend.name}", model, variant, bytes(self.sizes[backend.name]), facts)
+
+    async def ranked_fit(self, runtime: MlRuntime) -> Chosen:
+        fitting = Fitting(
+            "device", MODEL, runtime, ROOM, build=self.build, measure=lambda made: len(made.payload), rank=self.rank
+        )
+        return await fitting.run()
+
+
+async def test_the_cheapest_of_a_class_is_taken_and_the_others_named(runtime: MlRuntime) -> None:
+    backends = (BackendFacts("ours", "1", 0, "machine code"), BackendFacts("theirs", "1", 0, "machine code"))
+    shop = RankedShop(*backends, BackendFacts("graph", "1", 2, "a graph"), sizes={"ours": 4_000, "theirs": 3_000})
+    chosen = await shop.ranked_fit(runtime)
+    assert chosen.build is not None
+    assert (chosen.build.facts.backend, shop.asked) == ("theirs", ["ours", "theirs"])
+    assert "theirs: machine code; ours: its module costs more" in chosen.fit.reason
+
+
+async def test_backend_that_fails_is_named_and_the_next_one_asked(runtime: MlRuntime) -> None:
+    shop = RankedShop(
+        BackendFacts("vendor", "1", -1, "it uses the NPU"),
+        BackendFacts("ours", "1", 0, "machine code"),
+        sizes={"ours": 4_000},
+    )
+    chosen = await shop.ranked_fit(runtime)
+    assert chosen.build is not None
+    assert chosen.build.facts.backend == "ours"
+    assert "vendor: The backend vendor crashed (SIGSEGV)" in chosen.fit.reason
+
+
+async def test_no_backend_for_a_device_says_what_speaks_against_each(runtime: MlRuntime) -> None:
+    shop = RankedShop(BackendFacts("ours", "1", 0, "", "it makes nothing for xtensa"), sizes={})
+    chosen = await shop.ranked_fit(runtime)
+    assert chosen.build is None
+    assert "ours: it makes nothing for xtensa" in chosen.fit.reason
+    assert not shop.asked
+
+
+async def test_interpreter_without_an_operator_is_not_sent_the_graph(runtime: MlRuntime) -> None:
+    runtime = dataclasses.replace(runtime, formats=(0,), operators=("CONV_2D",))
+    shop = RankedShop(
+        BackendFacts("graph", "1", 2, "a graph"),
+        sizes={"graph": 100},
+        format=0,
+        isa=(),
+        operators=("CONV_2D", "SOFTMAX"),
+    )
+    chosen = await shop.ranked_fit(runtime)
+    assert chosen.build is None
+    assert "the interpreter lacks SOFTMAX" in chosen.fit.reason

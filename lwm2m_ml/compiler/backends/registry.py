@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 
 from lwm2m_ml.compiler.backends.interface import (
@@ -93,22 +93,27 @@ def _distribution(entry: EntryPoint) -> str:
 
 def _open(name: str, limits: Limits) -> InstalledBackend | BrokenBackend:
     entry = entries()[name]
-    if name in _OWN and name not in _FOREIGN_COMPILERS:
-        backend = _own(entry)
-        return InstalledBackend(
-            name, _OWN_DISTRIBUTION, backend.declaration, False, lambda request, _: backend.build(request)
-        )
     distribution = _distribution(entry)
     try:
-        declaration = _declared(name, f"{entry.value} {entry.dist.version if entry.dist else ''}", limits)
+        declaration = _declaration(entry, limits)
     except Lwm2mMlError as error:
-        return BrokenBackend(name, distribution, error.message)
+        return BrokenBackend(name, distribution, str(error).rstrip("."))
     problem = _problem(name, declaration)
     if problem:
         return BrokenBackend(name, distribution, problem)
-    return InstalledBackend(
-        name, distribution, declaration, True, lambda request, limits: build_isolated(name, request, limits)
-    )
+    isolated = name not in _OWN or name in _FOREIGN_COMPILERS
+    make = partial(build_isolated, name) if isolated else _here(_own(entry))
+    return InstalledBackend(name, distribution, declaration, isolated, make)
+
+
+def _declaration(entry: EntryPoint, limits: Limits) -> Declaration:
+    if entry.name in _OWN:
+        return _own(entry).declaration
+    return _declared(entry.name, f"{entry.value} {entry.dist.version if entry.dist else ''}", limits)
+
+
+def _here(backend: Backend) -> Callable[[Request, Limits], Payload]:
+    return lambda request, _: backend.build(request)
 
 
 @cache

@@ -24,6 +24,7 @@ from lwm2m_ml.service.delivery.trial import Trial
 from lwm2m_ml.service.fitting import DeviceFitting
 from lwm2m_ml.service.packages import Package, Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
+from lwm2m_ml.service.workers.facts import BackendFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
 
 log = structlog.get_logger(__name__)
@@ -132,11 +133,11 @@ class DeviceRun:
         await self._set(DeviceState.DELIVERING, fit.reason)
         return package
 
-    async def _build(self, model: Model, variant: Variant, target: Target) -> Build:
+    async def _build(self, model: Model, variant: Variant, target: Target, backend: BackendFacts) -> Build:
         """Build a candidate, and let the row say so."""
         if self._row.state is DeviceState.FITTING:
             await self._set(DeviceState.BUILDING)
-        return await self._workshop.builder.build(model, variant, target)
+        return await self._workshop.builder.build(model, variant, target, backend)
 
     async def _deliver(self, slots: tuple[Slot, ...], package: Package, *, offered_before: bool) -> Carried:
         if self._row.state is not DeviceState.DELIVERING:

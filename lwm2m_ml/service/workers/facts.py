@@ -29,6 +29,17 @@ class TensorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendFacts:
+    """A compiler's backend for a device: the class that it stands in, why there, and what speaks against it."""
+
+    name: str
+    version: str
+    place: int
+    why: str
+    against: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BuildFacts:
     """What was measured of a module on the emulated MCU.
 
@@ -56,6 +67,7 @@ class BuildFacts:
     outputs: tuple[TensorFacts, ...]
     vectors: tuple[tuple[bytes, bytes], ...]
     drift: DriftBaseline | None = None
+    operators: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Turn the facts into what the store keeps."""

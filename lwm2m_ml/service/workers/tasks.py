@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.service.monitoring.baseline import DriftBaseline
-from lwm2m_ml.service.workers.facts import BuildAnswer, BuildFacts, ModelFacts, ReferenceAnswers, TensorFacts
+from lwm2m_ml.service.workers.facts import (
+    BackendFacts,
+    BuildAnswer,
+    BuildFacts,
+    ModelFacts,
+    ReferenceAnswers,
+    TensorFacts,
+)
 
 if TYPE_CHECKING:
     import numpy
@@ -20,6 +27,10 @@ if TYPE_CHECKING:
 
 BASELINE_INPUTS = 512
 """Inputs that a drift baseline is measured on, at most: more of them change little, and each has to be inferred."""
+
+
+DATA_TYPES = {0: "float32", 2: "int8", 3: "int8", 4: "int16x8"}
+"""What backends call the data types of ML Device Capabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +50,39 @@ def inspect_model(model: bytes) -> ModelFacts:
     return ModelFacts(weights=weights)
 
 
-def build_module(model: bytes, samples: Samples | None, target: str, plan: str) -> BuildAnswer:
+def rank_backends(
+    target: str, formats: Sequence[int], data_types: Sequence[int], operators: Sequence[str]
+) -> tuple[BackendFacts, ...]:
+    """Rank all installed backends for a device; the numbers are those of ML Device Capabilities."""
+    from lwm2m_ml.compiler.backends.interface import Capabilities, Format  # noqa: PLC0415
+    from lwm2m_ml.compiler.backends.registry import installed_backends  # noqa: PLC0415
+    from lwm2m_ml.compiler.ranking import rank  # noqa: PLC0415
+    from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
+
+    capabilities = Capabilities(
+        formats=tuple(kind for kind in Format if kind.number in formats),
+        operators=tuple(operators) or None,
+        data_types=tuple(dict.fromkeys(DATA_TYPES[number] for number in data_types if number in DATA_TYPES)),
+    )
+    ranked = rank(installed_backends(), load_target(target), capabilities)
+    return tuple(BackendFacts(each.name, each.version, each.place, each.why, each.against) for each in ranked)
+
+
+def build_module(
+    model: bytes, samples: Samples | None, target: str, plan: str, backend: str | None = None
+) -> BuildAnswer:
     """Compile a model for a target and measure the result on the emulated MCU."""
     from lwm2m_ml.compiler import compile as compile_model  # noqa: PLC0415
     from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
 
-    module = compile_model(model, load_target(target), calibration=_load(samples), optimize=plan)
+    module = compile_model(model, load_target(target), calibration=_load(samples), optimize=plan, backend=backend)
     return BuildAnswer(
         payload=module.payload,
         facts=BuildFacts(
             target=target,
             isa=tuple(module.isa),
             backend=module.backend,
+            operators=tuple(module.operators),
             format=_format_number(module),
             abi=module.abi,
             flash_bytes=module.flash_bytes,
