@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow sweep test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo test test-slow sweep chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -61,6 +61,12 @@ sweep: $(VENV)/test.stamp ## Cut the power at every flash write and message of a
 fuzz-dtls: $(VENV)/test.stamp ## Fuzz DTLS with connection ids, guided by coverage (a million mutations; minutes).
 	$(PIP) install --constraint constraints.txt --editable '.[fuzz]'
 	$(BIN)/python tests/coap/dtls12/fuzz_dtls.py -runs=1000000 -max_len=600 -timeout=5 -rss_limit_mb=600 $(ARGS)
+
+chaos: $(VENV)/base.stamp ## Bring a new version to 500 devices while everything goes wrong (minutes).
+	$(BIN)/python benchmarks/chaos/chaos.py $(ARGS)
+
+bench-simulator: $(VENV)/base.stamp ## Register 10,000 simulated devices in one process, and update 1,000 of them at once.
+	$(BIN)/python benchmarks/simulator/bench_simulator.py $(ARGS)
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .

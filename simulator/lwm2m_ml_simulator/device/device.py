@@ -11,6 +11,7 @@ import structlog
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
@@ -106,6 +107,10 @@ class SimulatedDevice:
     def claims(self) -> dict[ObjectPath, Value]:
         """What the firmware says of resources in place of the truth; it goes on lying after a reboot."""
         return self._board.claims
+
+    def on_acknowledged(self, told: Callable[[Sequence[Record]], None]) -> None:
+        """Tell of each message of results that the server has acknowledged."""
+        self._board.on_acknowledged = told
 
     async def start(self) -> None:
         """Switch the device on."""

@@ -75,6 +75,7 @@ class Board:
     pool: EmulationPool | None = None
     data: tuple[DataInstance, ...] = ()
     claims: dict[ObjectPath, Value] = field(default_factory=dict)
+    on_acknowledged: Callable[[Sequence[Record]], None] = lambda records: None
 
 
 class Firmware:
@@ -146,7 +147,7 @@ class Firmware:
             coap_settings=profile.coap_settings,
         )
         self.client.tree.claims = board.claims
-        self._outbox = Outbox(self.client.send)
+        self._outbox = Outbox(self._send)
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed
         self.engine.on_result = self._result_made
@@ -185,6 +186,12 @@ class Firmware:
                 await task
         self._tasks = []
         await self.client.stop(deregister=deregister)
+
+    async def _send(self, records: Sequence[Record]) -> bool:
+        acknowledged = await self.client.send(records)
+        if acknowledged:
+            self._board.on_acknowledged(records)
+        return acknowledged
 
     def _watch(self, task: asyncio.Task[None]) -> None:
         """The watchdog: firmware whose main loop broke restarts."""

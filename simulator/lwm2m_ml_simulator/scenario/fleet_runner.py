@@ -1,6 +1,7 @@
 """Runs a fleet in this process: devices join one after the other, and share one pool of emulated CPUs."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -17,6 +18,7 @@ from lwm2m_ml_simulator.inputs.stream import SensorStream
 from lwm2m_ml_simulator.processor.emulation import EmulationPool
 from lwm2m_ml_simulator.processor.machine import FloatArray
 from lwm2m_ml_simulator.scenario.director import Director
+from lwm2m_ml_simulator.scenario.events import Event
 from lwm2m_ml_simulator.scenario.fleet import FleetDescription
 from lwm2m_ml_simulator.scenario.participant import Participant
 
@@ -115,6 +117,12 @@ class FleetRunner:
                     await asyncio.get_running_loop().create_future()
         except TimeoutError:
             return
+
+    def direct(self, events: Sequence[Event]) -> asyncio.Task[None]:
+        """Let further events happen, counted from now on; the task ends with the last one."""
+        director = Director(dataclasses.replace(self.fleet, events=tuple(events)), self._participants, self.streams)
+        director.tally = self.director.tally
+        return asyncio.create_task(director.run(), name=f"{self.fleet.name} further events")
 
     async def stop(self) -> None:
         """Switch all devices off in good order: each tells the server that it leaves."""
