@@ -18,6 +18,7 @@ from lwm2m_ml.compiler.frontends.onnx_importer import Node, OnnxImporter
 from lwm2m_ml.compiler.frontends.onnx_operators import CLASSICAL, CONTRIBUTED, IMPORTERS, Importer
 from lwm2m_ml.compiler.frontends.onnx_shapes import OPERATORS as SHAPE_OPERATORS
 from lwm2m_ml.compiler.frontends.onnx_shapes import fold
+from lwm2m_ml.compiler.frontends.preprocessing import METADATA_KEY, with_preprocessing
 from lwm2m_ml.compiler.ir import DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_elements
 from lwm2m_ml.compiler.ir.tensor import Array
@@ -47,7 +48,9 @@ def read_onnx(content: bytes) -> Graph:
     outputs = [_add_output(importer, name) for name in wanted]
     if not inputs or not outputs:
         raise UnreadableModel("The ONNX model has no input or no output")
-    return importer.builder.finish(inputs, outputs)
+    read = importer.builder.finish(inputs, outputs)
+    declared = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
+    return read if declared is None else with_preprocessing(read, declared)
 
 
 def operator_names(content: bytes) -> list[str]:

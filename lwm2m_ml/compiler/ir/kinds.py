@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
+from lwm2m_ml.compiler.ir.signals import Spectrogram
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 
 
@@ -152,11 +153,12 @@ class UnaryFunction(Enum):
     HARD_SWISH = "hard_swish"
     HARD_SIGMOID = "hard_sigmoid"
     ELU = "elu"
+    LOG = "log"
 
 
 @dataclass(frozen=True, slots=True)
 class Unary:
-    """Elementwise function of one operand; `alpha` is the slope of LEAKY_RELU below zero."""
+    """Elementwise function of one operand; `alpha` is the slope of LEAKY_RELU below zero, the least operand of LOG."""
 
     function: UnaryFunction
     alpha: float = 0.0
@@ -280,6 +282,7 @@ Kind: TypeAlias = (
     | SvdfState
     | SvdfResult
     | TreeEnsemble
+    | Spectrogram
 )
 
 # Kinds that only move or choose elements: operand and result share one quantisation.

@@ -11,6 +11,7 @@ from lwm2m_ml.compiler.ir.data_type import DataType
 from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.kinds import Kind
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfState
+from lwm2m_ml.compiler.ir.signals import Spectrogram
 
 MAXIMUM_ELEMENTS = 1 << 24
 MAXIMUM_OPERATIONS = 10_000
@@ -82,4 +83,4 @@ def _operands_per_result(kind: Kind, shapes: Sequence[Sequence[int]]) -> int:
         return math.prod(shapes[1][:2])
     if isinstance(kind, kinds.AveragePool | kinds.MaxPool):
         return math.prod(kind.window)
-    return 1
+    return kind.fft_length if isinstance(kind, Spectrogram) else 1

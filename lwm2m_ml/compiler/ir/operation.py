@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lwm2m_ml.compiler.ir.kinds import Kind
+from lwm2m_ml.compiler.ir.signals import SIGNAL_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +14,11 @@ class Operation:
     kind: Kind
     inputs: tuple[str, ...]
     output: str
+
+    @property
+    def is_signal(self) -> bool:
+        """Whether it works on a signal or its spectrum, and stays in float32 whatever the rest becomes."""
+        return self.name == SIGNAL_NAME
 
     @property
     def kind_name(self) -> str:

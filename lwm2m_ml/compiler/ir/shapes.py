@@ -8,6 +8,7 @@ from lwm2m_ml.compiler.errors import WrongShape
 from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Kind, Padding
 from lwm2m_ml.compiler.ir.recurrent_shapes import RECURRENT_RULES
+from lwm2m_ml.compiler.ir.signals import Spectrogram, spectrogram_shape
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble, tree_ensemble_shape
 
 Shape = tuple[int, ...]
@@ -219,4 +220,5 @@ _RULES: dict[type, Callable[[Any, Sequence[Shape]], Shape]] = {
     kinds.Dequantize: _same,
     **RECURRENT_RULES,
     TreeEnsemble: tree_ensemble_shape,
+    Spectrogram: spectrogram_shape,
 }

@@ -29,6 +29,7 @@ class Calibrated:
 
     def quantized(self, settings: QuantizationSettings) -> Graph:
         """The integer graph; of the settings only precisions and bias correction count here."""
+        settings = _with_signals_in_float(self.graph, settings)
         _check_operators(self.graph, settings)
         graph = Quantizer(self.graph, self.shared, settings, self.means).run()
         verify(graph, after="quantisation")
@@ -37,7 +38,7 @@ class Calibrated:
 
 def quantize(graph: Graph, calibration: Array | None, settings: QuantizationSettings = PLAIN) -> Graph:
     """The integer graph; `calibration` are samples of the only input, seeded random ones when there are none."""
-    _check_operators(graph, settings)
+    _check_operators(graph, _with_signals_in_float(graph, settings))
     return calibrate(graph, calibration, settings).quantized(settings)
 
 
@@ -54,6 +55,12 @@ def calibrate(graph: Graph, calibration: Array | None, settings: QuantizationSet
         if tensor.is_constant
     }
     return Calibrated(graph, SharedRanges(graph, {**observed.ranges, **constants}), observed.means)
+
+
+def _with_signals_in_float(graph: Graph, settings: QuantizationSettings) -> QuantizationSettings:
+    """Spectra span more orders of magnitude than integers of 8 bits hold."""
+    names = [operation.output for operation in graph.operations if operation.is_signal]
+    return replace(settings, precisions={**settings.precisions, **dict.fromkeys(names, Precision.FLOAT32)})
 
 
 def prepared(graph: Graph, settings: QuantizationSettings) -> Graph:

@@ -45,7 +45,10 @@ class Quantizer:
     def run(self) -> Graph:
         """The integer graph."""
         for name in self._graph.inputs:
-            self._activation(name)
+            if any(reader.is_signal for reader in self._readers[name]):
+                self._tensors[name] = self._graph.tensor(name)
+            else:
+                self._activation(name)
         for operation in self._graph.operations:
             if self._settings.of(operation.output) is Precision.FLOAT32:
                 self._in_float(operation)
@@ -67,6 +70,8 @@ class Quantizer:
     def _real(self, name: str) -> str:
         """The float32 form of a tensor."""
         real, tensor = _real_name(name), self._graph.tensor(name)
+        if name in self._tensors and self._tensors[name].dtype is DataType.FLOAT32:
+            return name
         if real in self._tensors:
             return real
         self._tensors[real] = replace(tensor, name=real, quantization=None)

@@ -8,11 +8,13 @@ import numpy
 from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Activation, BinaryFunction, UnaryFunction
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
+from lwm2m_ml.compiler.ir.signals import Spectrogram
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.reference import movement
 from lwm2m_ml.compiler.reference.lstm import gru_float, lstm_float
 from lwm2m_ml.compiler.reference.resizing import bilinear, nearest
+from lwm2m_ml.compiler.reference.spectrogram import spectrogram
 from lwm2m_ml.compiler.reference.svdf import result_float, state_float
 from lwm2m_ml.compiler.reference.transpose_convolution import transposed_sums
 from lwm2m_ml.compiler.reference.trees import tree_ensemble
@@ -108,6 +110,7 @@ _UNARY: dict[UnaryFunction, Callable[[Array, float], Array]] = {
     UnaryFunction.TANH: lambda values, _: numpy.tanh(values),
     UnaryFunction.HARD_SWISH: lambda values, _: values * numpy.clip(values + 3, 0, 6) / 6,
     UnaryFunction.HARD_SIGMOID: lambda values, _: numpy.clip(values / 6 + values.dtype.type(0.5), 0, 1),
+    UnaryFunction.LOG: lambda values, alpha: numpy.log(numpy.maximum(values, values.dtype.type(alpha))),
     UnaryFunction.ELU: lambda values, _: numpy.where(values < 0, numpy.expm1(numpy.minimum(values, 0)), values),
 }
 
@@ -159,5 +162,6 @@ KERNELS: dict[type, Callable[[Any, Sequence[Array]], Array]] = {
     SvdfState: state_float,
     SvdfResult: result_float,
     TreeEnsemble: tree_ensemble,
+    Spectrogram: spectrogram,
     kinds.Requantize: lambda kind, operands: operands[0],
 }

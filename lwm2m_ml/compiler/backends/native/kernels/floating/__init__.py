@@ -11,6 +11,7 @@ from lwm2m_ml.compiler.backends.native.kernels.floating import (
     pooling,
     recurrent,
     softmax,
+    spectrogram,
     trees,
 )
 
@@ -21,6 +22,7 @@ KERNELS: Sequence[Kernel] = (
     *softmax.KERNELS,
     *conversion.KERNELS,
     *recurrent.KERNELS,
+    *spectrogram.KERNELS,
     *trees.KERNELS,
     # These move elements or look at the element type themselves.
     *svdf.KERNELS,

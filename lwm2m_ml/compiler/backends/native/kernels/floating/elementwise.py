@@ -9,6 +9,7 @@ from lwm2m_ml.compiler.backends.native.kernels.floating.mathematics import (
     exponential,
     hyperbolic_tangent,
     limit,
+    logarithm,
     logistic,
     real,
 )
@@ -54,6 +55,7 @@ _ONE: Mapping[UnaryFunction, Callable[[Program, float], str]] = {
     UnaryFunction.TANH: lambda program, _alpha: f"{hyperbolic_tangent(program)}(x)",
     UnaryFunction.HARD_SWISH: lambda program, _alpha: f"x * {limit(program)}(x + 3.0f, 0.0f, 6.0f) / 6.0f",
     UnaryFunction.HARD_SIGMOID: lambda program, _alpha: f"{limit(program)}(x / 6.0f + 0.5f, 0.0f, 1.0f)",
+    UnaryFunction.LOG: lambda program, alpha: f"{logarithm(program)}(x > {real(alpha)} ? x : {real(alpha)})",
     UnaryFunction.ELU: lambda program, _alpha: f"x >= 0.0f ? x : {exponential(program)}(x) - 1.0f",
 }
 

@@ -45,6 +45,42 @@ static __attribute__((noinline)) float @NAME@(float x)
   return 1.0f / (1.0f + $EXP(-x));
 }
 """
+# The exponent halved as a first guess, then three of Newton's steps.
+_SQUARE_ROOT = """
+static __attribute__((noinline)) float @NAME@(float x)
+{
+  if (x < 1e-30f) return 0.0f;
+  union { float value; int32_t bits; } guess = {x};
+  guess.bits = (guess.bits >> 1) + 0x1fbd1df5;
+  float y = guess.value;
+  y = 0.5f * (y + x / y);
+  y = 0.5f * (y + x / y);
+  return 0.5f * (y + x / y);
+}
+"""
+# The mantissa in sqrt(1/2)…sqrt(2) and a polynomial of degree 9; the coefficients are Cephes' (logf.c).
+_LOGARITHM = """
+static __attribute__((noinline)) float @NAME@(float x)
+{
+  union { float value; int32_t bits; } number = {x};
+  int32_t exponent = ((number.bits >> 23) & 255) - 126;
+  number.bits = (number.bits & 0x7fffff) | 0x3f000000;
+  float m = number.value;
+  if (m < 0.707106781f) exponent -= 1, m += m;
+  m -= 1.0f;
+  float z = m * m, p = 7.0376836292e-2f;
+  p = p * m - 1.1514610310e-1f;
+  p = p * m + 1.1676998740e-1f;
+  p = p * m - 1.2420140846e-1f;
+  p = p * m + 1.4249322787e-1f;
+  p = p * m - 1.6668057665e-1f;
+  p = p * m + 2.0000714765e-1f;
+  p = p * m - 2.4999993993e-1f;
+  p = p * m + 3.3333331174e-1f;
+  float e = (float)exponent;
+  return m + (p * m * z - 2.12194440e-4f * e - 0.5f * z) + 0.693359375f * e;
+}
+"""
 _LIMIT = """
 static inline float @NAME@(float value, float low, float high)
 {
@@ -67,6 +103,16 @@ def hyperbolic_tangent(program: Program) -> str:
 def logistic(program: Program) -> str:
     """The symbol of 1 / (1 + e to −x)."""
     return program.function("logistic", fill(_LOGISTIC, EXP=exponential(program)))
+
+
+def square_root(program: Program) -> str:
+    """The symbol of the square root of a number that is not negative."""
+    return program.function("square_root", _SQUARE_ROOT)
+
+
+def logarithm(program: Program) -> str:
+    """The symbol of the natural logarithm of a positive, ordinary number."""
+    return program.function("logarithm", _LOGARITHM)
 
 
 def limit(program: Program) -> str:
