@@ -67,10 +67,11 @@ def final_cost(payload: Payload, proof: "Proof", target: Target, backend: str) -
     """
     if proof.instructions is not None:
         elsewhere = payload.format == Format.C_SOURCES and payload.executed_on not in (None, target.core)
+        told = payload.cost if elsewhere else None
         return Cost(
             basis=Basis.ESTIMATED if elsewhere else Basis.MEASURED,
-            source=proof.executor,
-            flash_bytes=proof.code_bytes,
+            source=proof.executor if told is None else f"{told.source}, else {proof.executor}",
+            flash_bytes=proof.code_bytes if told is None else told.flash_bytes,
             ram_bytes=payload.arena_bytes + proof.stack_bytes,
             instructions=proof.instructions,
         )

@@ -22,6 +22,8 @@ from lwm2m_ml.service.workers.failures import Failure, guarded
 Result = TypeVar("Result")
 
 DEFAULT_TIME_LIMIT = 600.0
+# Compiling takes about 0.2 GiB; a backend that is not ours has a process and a smaller limit of its own.
+DEFAULT_MEMORY_LIMIT = 4 << 30
 
 
 class WorkerFailed(Lwm2mMlError):
@@ -31,9 +33,11 @@ class WorkerFailed(Lwm2mMlError):
 class WorkerPool:
     """Runs functions in worker processes, at most one per place; further callers wait in line."""
 
-    def __init__(self, places: int, *, time_limit: float = DEFAULT_TIME_LIMIT) -> None:
+    def __init__(
+        self, places: int, *, time_limit: float = DEFAULT_TIME_LIMIT, memory_limit: int = DEFAULT_MEMORY_LIMIT
+    ) -> None:
         self._time_limit = time_limit
-        self._idle: list[_Place] = [_Place() for _ in range(places)]
+        self._idle: list[_Place] = [_Place(memory_limit) for _ in range(places)]
         self._all = tuple(self._idle)
         self._free = asyncio.Semaphore(places)
 
@@ -79,7 +83,8 @@ class WorkerPool:
 class _Place:
     """One place of the pool: a process that is started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_limit: int) -> None:
+        self._memory_limit = memory_limit
         self._executor: ProcessPoolExecutor | None = None
         self._processes: list[BaseProcess] = []
 
@@ -88,7 +93,10 @@ class _Place:
         if self._executor is not None:
             return self._executor.submit(guarded, function, *arguments)
         self._executor = ProcessPoolExecutor(
-            max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=prepare_worker
+            max_workers=1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=prepare_worker,
+            initargs=(self._memory_limit,),
         )
         # The process is started by the first submission, in this thread: it is the child that was not there before.
         before = set(multiprocessing.active_children())
@@ -106,8 +114,12 @@ class _Place:
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def prepare_worker() -> None:
-    """Make a fresh process a good worker: it leaves Ctrl-C to the server, and ends when the server is gone."""
+def prepare_worker(memory_limit: int = DEFAULT_MEMORY_LIMIT) -> None:
+    """Make a fresh process a good worker.
+
+    It leaves Ctrl-C to the server, takes no more bytes of memory than it may, and ends when the server is gone.
+    """
+    _limit_memory(memory_limit)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -117,3 +129,13 @@ def prepare_worker() -> None:
 def _end_with(parent: BaseProcess) -> None:
     parent.join()
     os._exit(1)
+
+
+def _limit_memory(memory_limit: int) -> None:
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    # Private writable memory: address space that is only reserved, as emulators do, does not count.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit, hard))

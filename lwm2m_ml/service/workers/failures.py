@@ -40,5 +40,7 @@ def guarded(function: Callable[..., Any], *arguments: Any) -> Any:
     except Lwm2mMlError as error:
         kind = next((kind.__name__ for kind in _KINDS if isinstance(error, kind)), "")
         return Failure(kind, error.message, error.hint)
+    except MemoryError:
+        return Failure("", "it needs more memory than a worker may take", "Try a smaller model")
     except Exception as error:
         return Failure("", f"{type(error).__name__}: {error}", "", traceback.format_exc(limit=20))

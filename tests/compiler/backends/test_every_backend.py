@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.compilation import evaluate
+from lwm2m_ml.compiler.emulator import open_runner
+from lwm2m_ml.compiler.execution import linkable_sources
 from lwm2m_ml.compiler.facts import CompiledModule
 from lwm2m_ml.compiler.saved_module import FACTS_FILE, load_module, save_module
 from lwm2m_ml.compiler.targets import load_target
+from lwm2m_ml.compiler.toolchain import compile_blob, gcc, xtensa
 
 Floats = NDArray[numpy.float32]
 
@@ -116,6 +119,40 @@ def test_zip_of_sources_is_complete(digits_network: bytes, tmp_path: Path) -> No
         source = archive.read("src/model.c").decode()
     assert "malloc" not in source
     assert "__" not in source.replace("__attribute__", "")
+
+
+def test_sources_for_the_esp8266_are_measured_by_its_own_compiler(digits_network: bytes) -> None:
+    if xtensa.xtensa_version() is None:
+        pytest.skip("xtensa-lx106-elf-gcc is not installed")
+    module = compile_model(digits_network, load_target("esp8266"), backend="c")
+    assert module.exact
+    assert "xtensa-lx106-elf-gcc" in module.cost.source
+    assert 1_000 < module.cost.flash_bytes < 10_000
+    other = compile_model(digits_network, load_target("esp32"), backend="c")
+    assert "xtensa" not in other.cost.source
+
+
+def test_sources_answer_right_when_arms_gcc_compiles_them(digits_network: bytes, digits_samples: Floats) -> None:
+    target = load_target("cortex-m4f")
+    if not gcc.serves(target):
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    module = compile_model(digits_network, target, backend="c", calibration=digits_samples, inputs=digits_samples[:3])
+    blob = compile_blob(linkable_sources(module.payload), target, c_compiler="gcc")
+    runner = open_runner(blob.code, target, arena_bytes=module.arena_bytes, stack_bytes=4096)
+    (given,), (answered,) = module.inputs, module.outputs
+    for sample, expected in module.vectors:
+        assert runner.invoke([(given.offset, sample)], [(answered.offset, answered.bytes)]).outputs == (expected,)
+
+
+def test_second_compiler_never_makes_it_worse(digits_network: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = load_target("cortex-m3")
+    if not gcc.serves(target):
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    both = compile_model(digits_network, target, optimize="speed")
+    monkeypatch.setattr("lwm2m_ml.compiler.backends.native.tuning.serves", lambda _: False)
+    alone = compile_model(digits_network, target, optimize="speed")
+    assert both.exact
+    assert (both.instructions or 0) <= (alone.instructions or 0)
 
 
 def test_same_model_gives_the_same_zip(digits_network: bytes) -> None:

@@ -120,3 +120,11 @@ def is_running(process_id: int) -> bool:
         return False
     status = Path(f"/proc/{process_id}/stat")
     return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+async def test_a_worker_that_wants_too_much_memory_is_told_so() -> None:
+    pool = WorkerPool(1, time_limit=20, memory_limit=512 << 20)
+    with pytest.raises(Lwm2mMlError, match=r"compiling digits failed: it needs more memory .* smaller model"):
+        await pool.run(bytes, 1 << 30, what="compiling digits")
+    assert await pool.run(len, "four", what="counting") == 4
+    await pool.stop()

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lwm2m_ml import __version__
-from lwm2m_ml.compiler.backends.c.sources import project_files
-from lwm2m_ml.compiler.backends.interface import Declaration, Format, Payload, Request
+from lwm2m_ml.compiler.backends.c.sources import SOURCE, project_files
+from lwm2m_ml.compiler.backends.interface import Basis, Cost, Declaration, Format, Payload, Request
 from lwm2m_ml.compiler.backends.native.tuning import first_design
+from lwm2m_ml.compiler.emulator.open import executor_of
 from lwm2m_ml.compiler.targets import Target, load_target
+from lwm2m_ml.compiler.toolchain import xtensa
 
 # Kernels are written in plain C for this core; what the C is compiled for later is another matter.
 _PLAIN_CORE = "x86-64"
@@ -36,9 +38,11 @@ class CBackend:
         """The payload of a graph."""
         design = first_design(request.graph, load_target(_PLAIN_CORE), request.constraints.optimize)
         made = design.facts()
+        files = project_files(design)
         return Payload(
-            code=archive({name: text.encode() for name, text in project_files(design).items()}),
+            code=archive({name: text.encode() for name, text in files.items()}),
             format=Format.C_SOURCES,
+            cost=_cost(files, request.target) if xtensa.serves(request.target) else None,
             arena_bytes=made.arena_bytes,
             offsets=made.offsets,
             executed_on=_executed_on(request.target),
@@ -49,8 +53,18 @@ class CBackend:
 
 
 def _executed_on(target: Target) -> str:
-    """The core whose emulation proves the sources: the target's own where there is a compiler for it."""
-    return target.core if target.can_compile and target.emulator_cpu is not None else _PLAIN_CORE
+    """The core whose emulation proves the sources: the target's own where one can be compiled for and executed."""
+    return target.core if target.can_compile and executor_of(target) is not None else _PLAIN_CORE
+
+
+def _cost(files: Mapping[str, str], target: Target) -> Cost:
+    """What the sources take on a core that can be compiled for and not executed."""
+    sources = {name.rsplit("/", 1)[-1]: text for name, text in files.items() if name.endswith((".c", ".h"))}
+    return Cost(
+        basis=Basis.ESTIMATED,
+        source=f"flash by {xtensa.PROGRAM} {xtensa.xtensa_version()} for {target.core}",
+        flash_bytes=xtensa.code_bytes(sources, SOURCE),
+    )
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
