@@ -1,10 +1,9 @@
 """Devices with keys: DTLS with pre-shared keys and certificates, TCP, TLS."""
 
+import dataclasses
 import datetime
 import ipaddress
-import ssl
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,14 +17,14 @@ from lwm2m_ml.coap.dtls import Granted, NoCredentials, OwnCertificate, PeerCerti
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.errors import RequestTimeout
 from lwm2m_ml.coap.oscore import MemoryStates, OscoreCredential, OscoreKeyring
-from lwm2m_ml.coap.tcp.transport import TlsSettings
+from lwm2m_ml.coap.tcp.tls import HAS_PSK, TlsSettings
 from lwm2m_ml.lwm2m.bootstrap import Account, SecurityMode
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.client.connection import ServerConnection
-from lwm2m_ml_simulator.client.credentials import credential
+from lwm2m_ml_simulator.client.credentials import credential, tls_settings
 from lwm2m_ml_simulator.client.server_uri import ServerUri
 from lwm2m_ml_simulator.device.device_security import DeviceSecurity, OscoreKeys
 from lwm2m_ml_simulator.errors import InvalidAccount
@@ -75,27 +74,16 @@ def own() -> OwnCertificate:
 
 
 @pytest_asyncio.fixture
-async def secure(server: Server, keys: Keys, own: OwnCertificate, tmp_path: Path) -> AsyncIterator[Server]:
+async def secure(server: Server, keys: Keys, own: OwnCertificate) -> AsyncIterator[Server]:
     """The scripted server on every transport but plain UDP."""
     await server.endpoint.close()
     server.coap = CoapEndpoint(fast_handlers=server.handlers())
     await server.coap.listen_dtls("127.0.0.1", 0, keys, own)
     await server.coap.listen_tcp("127.0.0.1", 0)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pem = tmp_path / "server.pem"
-    pem.write_bytes(
-        own.private_key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        + own.certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context.load_cert_chain(pem)
-    context.verify_mode = ssl.CERT_REQUIRED
     device = self_signed("device")
     server.device_certificate = device
     keys.certificates[der(device.certificate)] = "mcu"
-    context.load_verify_locations(cadata=der(device.certificate))
-    await server.coap.listen_tls("127.0.0.1", 0, TlsSettings(keys, server=context))
+    await server.coap.listen_tls("127.0.0.1", 0, TlsSettings.of(keys, own, authorities=(device.certificate,)))
     yield server
 
 
@@ -130,14 +118,7 @@ async def works(server: Server, account: Account, identity: str | None) -> None:
 
 
 async def test_a_pre_shared_key_over_dtls(secure: Server) -> None:
-    account = Account(
-        uri(secure, "coaps"),
-        short_server_id=1,
-        security_mode=SecurityMode.PRE_SHARED_KEY,
-        identity=b"mcu-identity",
-        secret=KEY,
-    )
-    await works(secure, account, "mcu")
+    await works(secure, psk_account(secure, "coaps"), "mcu")
 
 
 async def test_certificates_over_dtls(secure: Server, own: OwnCertificate) -> None:
@@ -149,18 +130,38 @@ async def test_certificates_over_tls(secure: Server, own: OwnCertificate) -> Non
     assert secure.registrations[0].binding == "T"
 
 
+def psk_account(server: Server, scheme: str) -> Account:
+    return Account(
+        uri(server, scheme),
+        short_server_id=1,
+        security_mode=SecurityMode.PRE_SHARED_KEY,
+        identity=b"mcu-identity",
+        secret=KEY,
+        binding="T" if "tcp" in scheme else "U",
+    )
+
+
+@pytest.mark.skipif(not HAS_PSK, reason="TLS with pre-shared keys needs Python 3.13")
+async def test_a_pre_shared_key_over_tls(secure: Server) -> None:
+    await works(secure, psk_account(secure, "coaps+tcp"), "mcu")
+    assert secure.registrations[0].binding == "T"
+
+
+def test_tls_says_which_accounts_it_cannot_serve(secure: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lwm2m_ml_simulator.client.credentials.HAS_PSK", False)
+    with pytest.raises(InvalidAccount, match=r"Python 3\.13.*Use coaps://"):
+        tls_settings(Security.of(psk_account(secure, "coaps+tcp")))
+    raw = dataclasses.replace(psk_account(secure, "coaps+tcp"), security_mode=SecurityMode.RAW_PUBLIC_KEY)
+    with pytest.raises(InvalidAccount, match="needs a certificate"):
+        tls_settings(Security.of(raw))
+
+
 async def test_plain_tcp(secure: Server) -> None:
     await works(secure, Account(uri(secure, "coap+tcp"), short_server_id=1, binding="T"), None)
 
 
 async def test_a_server_that_forgot_the_session_is_reached_by_another_one(secure: Server, keys: Keys) -> None:
-    account = Account(
-        uri(secure, "coaps"),
-        short_server_id=1,
-        security_mode=SecurityMode.PRE_SHARED_KEY,
-        identity=b"mcu-identity",
-        secret=KEY,
-    )
+    account = psk_account(secure, "coaps")
     async with Lwm2mClient("mcu", account, catalogue=secure.catalogue) as client:
         await secure.until_registered()
         host, port = secure.endpoint.address("coaps")

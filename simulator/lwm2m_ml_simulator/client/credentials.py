@@ -1,9 +1,7 @@
 """From the accounts of object 0 to keys: what a device shows to its servers, and what it expects of them."""
 
 import ssl
-import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,7 +18,7 @@ from lwm2m_ml.coap.dtls import (
     TrustedKey,
     TrustedPeer,
 )
-from lwm2m_ml.coap.tcp.transport import TlsSettings
+from lwm2m_ml.coap.tcp.tls import HAS_PSK, TlsSettings
 from lwm2m_ml.lwm2m.bootstrap import SecurityMode
 from lwm2m_ml_simulator.client.server_uri import ServerUri
 from lwm2m_ml_simulator.errors import InvalidAccount
@@ -87,27 +85,14 @@ def _certificate(data: bytes) -> x509.Certificate:
 
 
 def tls_settings(account: Security) -> TlsSettings:
-    """Return the TLS contexts of an account with certificates."""
-    if account.mode is not SecurityMode.CERTIFICATE:
-        raise InvalidAccount(f"{account.server_uri} needs certificates", hint="Use coaps:// with a pre-shared key")
-    own = _own_certificate(account)
-    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.check_hostname = False  # The account names the very certificate, or the only authority, that counts.
-    client.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    client.load_verify_locations(cadata=account.server_key)
-    _load(client, own)
+    """Return the TLS contexts of an account; raises InvalidAccount for what TLS cannot do here."""
+    if account.mode is SecurityMode.RAW_PUBLIC_KEY:
+        raise InvalidAccount(f"{account.server_uri} needs a certificate", hint="Raw public keys go with coaps://")
+    if account.mode is SecurityMode.PRE_SHARED_KEY and not HAS_PSK:
+        raise InvalidAccount(
+            f"{account.server_uri} needs TLS with pre-shared keys, which only Python 3.13 and newer can speak",
+            hint="Use coaps:// with this key, or a certificate",
+        )
+    credential(account)  # what is wrong with the account is told now, not by a failing connection
     # Nobody connects to a device; a context without a certificate ends every attempt.
-    return TlsSettings(NoCredentials(), server=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), client=client)
-
-
-def _load(context: ssl.SSLContext, own: OwnCertificate) -> None:
-    """Hand certificate and key over in a file that exists for a moment: the standard library takes no other form."""
-    pem = own.private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    pem += own.certificate.public_bytes(serialization.Encoding.PEM)
-    with tempfile.TemporaryDirectory(prefix="lwm2m-ml-") as directory:
-        path = Path(directory) / "own.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(pem)
-        context.load_cert_chain(path)
+    return TlsSettings(AccountCredentials(lambda: (account,)), server=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
