@@ -29,6 +29,8 @@ Parameters = Mapping[str, Any]
 
 MAXIMUM_BATCH = 5_000
 MAXIMUM_WAITING = 500_000
+SETTLED_AT_ONCE = 200
+"""Commits told in one turn of the event loop; each is an answer to a device, and takes its microseconds."""
 
 
 @dataclass(slots=True)
@@ -60,6 +62,8 @@ class Writer:
         self._maximum_waiting = maximum_waiting
         self._waiting: deque[Work | RowWrite] = deque()
         self._wakeup = asyncio.Event()
+        self._unsettled = 0
+        """Rows that are written, whose submitters have not heard of it yet."""
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._task = self._loop.create_task(self._serve())
@@ -100,6 +104,11 @@ class Writer:
             """Mark the end of what is queued now."""
 
         await self.run(nothing)
+        await self._until_settled()
+
+    async def _until_settled(self) -> None:
+        while self._unsettled:  # noqa: ASYNC110 - turns of the loop are what it waits for
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         """Write what is queued, then accept nothing more."""
@@ -134,7 +143,7 @@ class Writer:
                     await self._write(cast("Sequence[Work]", list(neighbours)))
         if self._rows is not None:
             await self._rows.close()
-        await asyncio.sleep(0)  # the last to hear of their commits do
+        await self._until_settled()
 
     # Rows
 
@@ -144,7 +153,18 @@ class Writer:
         else:
             failures = await self._rows.write(by_statement(writes))
         # The next batch is on its way while those who wait for this one are told.
-        self._loop.call_soon(_settle, writes, failures)
+        self._unsettled += len(writes)
+        self._loop.call_soon(self._settle, writes, failures, 0)
+
+    def _settle(self, writes: Sequence[RowWrite], failures: Failures, start: int) -> None:
+        """Tell those who wait, some at a time, so that nobody else waits for all of them."""
+        told = writes[start : start + SETTLED_AT_ONCE]
+        for write in told:
+            error = failures.get(write) if failures else None
+            write.settle(None if error is None else _as_store_error(error))
+        self._unsettled -= len(told)
+        if start + len(told) < len(writes):
+            self._loop.call_soon(self._settle, writes, failures, start + len(told))
 
     async def _write_rows_as_work(self, writes: Sequence[RowWrite]) -> Failures:
         works = [Work(self._loop.create_future(), one.executions()) for one in writes]
@@ -199,16 +219,6 @@ def by_statement(writes: Iterable[RowWrite]) -> Sequence[Group]:
             groups.append(group)
         group.append(write)
     return groups
-
-
-def _settle(writes: Sequence[RowWrite], failures: Failures) -> None:
-    if not failures:
-        for write in writes:
-            write.settle()
-        return
-    for write in writes:
-        error = failures.get(write)
-        write.settle(None if error is None else _as_store_error(error))
 
 
 def _succeed(work: Work) -> None:

@@ -1,4 +1,18 @@
-"""What stock aiocoap gets wrong in front of a fleet, and this endpoint does not: one named test each."""
+"""What stock aiocoap gets wrong in front of a fleet, and this endpoint does not: one named test each.
+
+Those about one module stand beside it:
+
+    reserved token lengths, a marker without payload    test_codec, test_what_rfc_7252_forbids_is_malformed
+    unknown critical options                            test_message_layer, test_an_unknown_critical_option_…
+    a path that is not UTF-8                            test_message_layer, test_a_path_that_is_not_utf8_…
+    NSTART fixed at 1, a backlog without limit          test_message_layer, test_nstart_lets_several_requests_go_at_once
+    no round-trip estimate                              test_round_trip
+    no Q-Block                                          qblock
+    no amplification guard                              test_amplification
+    tokens that can be guessed                          test_message_layer, test_tokens_are_long_and_random
+    one message id counter for all peers                test_message_layer, test_message_ids_count_per_peer
+    notifications over TCP dropped                      tcp/test_transport, test_notifications_arrive_although_…
+"""
 
 from __future__ import annotations
 

@@ -184,6 +184,26 @@ async def test_rows_are_there_when_their_commit_is_settled(rows_database: Databa
     assert await values(rows_database) == {str(number): number for number in range(700)}
 
 
+async def test_flush_returns_when_everybody_has_heard_of_their_rows(rows_database: Database) -> None:
+    told: list[Exception | None] = []
+    for number in range(1_000):
+        rows_database.writer.submit_rows(PUT, (str(number), number)).then(told.append)
+    await rows_database.writer.flush()
+    assert told == [None] * 1_000
+
+
+async def test_others_get_their_turn_while_a_large_batch_is_told(database: Database) -> None:
+    told: list[Exception | None] = []
+    seen: set[int] = set()
+    for number in range(1_000):
+        database.writer.submit_rows(PUT, (str(number), number)).then(told.append)
+    async with asyncio.timeout(20):
+        while len(told) < 1_000:
+            seen.add(len(told))
+            await asyncio.sleep(0)
+    assert {0, 200, 400, 600, 800} <= seen
+
+
 async def test_rows_and_statements_keep_their_order(rows_database: Database) -> None:
     writer = rows_database.writer
     writer.submit_rows(PUT, ("one", 1))
