@@ -9,16 +9,18 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from loads import LINKS
 from processes import Server, compile_load, last_line, running
+from report import machine, named, write_into
 
 WARM_UP = 20.0
 """Seconds until memory is first looked at: every device has been heard by then, and every cache is full."""
 PATIENCE_WITH_MEMORY = 10.0
 DEVICES = 500
-PERCENTILES = {"p50": "p50_ms", "p99": "p99_ms", "p99.9": "p999_ms"}
+PERCENTILES = ("p50_ms", "p99_ms", "p999_ms")
 GROWTH_ALLOWED = 0.05
 LATENCY_ALLOWED = 60.0
 
@@ -41,8 +43,9 @@ def start(program: Path, server: Server, part: Part, seconds: float, share: floa
     return subprocess.Popen(line, stdout=subprocess.PIPE, text=True)
 
 
-def endure(program: Path, kind: str, seconds: float, share: float) -> bool:
-    """Whether the server kept within the limits."""
+def endure(program: Path, kind: str, seconds: float, share: float) -> tuple[bool, str]:
+    """Whether the server kept within the limits, and the table."""
+    rows = ["| load | answered | p50 | p99 | p99.9 | errors | repeated |", "|---|---|---|---|---|---|---|"]
     with running(kind) as server:
         parts = [(part, start(program, server, part, seconds, share)) for part in PARTS]
         time.sleep(WARM_UP)
@@ -51,15 +54,17 @@ def endure(program: Path, kind: str, seconds: float, share: float) -> bool:
         for part, process in parts:
             got = last_line(process.communicate()[0])
             good = good and got["p999_ms"] <= LATENCY_ALLOWED
-            times = "  ".join(f"{name} {got[figure]:.1f} ms" for name, figure in PERCENTILES.items())
-            lost = f"errors {got['errors']}  repeated {got['repeated']}"
-            print(f"  {part.mode:10} {got['per_second']:9,.0f}/s  {times}  {lost}")
+            times = " | ".join(f"{got[figure]:.1f} ms" for figure in PERCENTILES)
+            rows.append(f"| {part.mode} | {got['per_second']:,.0f}/s | {times} | {got['errors']} | {got['repeated']} |")
         used = (server.cpu_seconds() - processor) / (time.monotonic() - begun)
         time.sleep(PATIENCE_WITH_MEMORY)
         after = server.resident_bytes()
     growth = after / before - 1
-    print(f"  processor {used:.0%} of one core, memory {before / 1e6:.1f} MB -> {after / 1e6:.1f} MB ({growth:+.1%})")
-    return good and growth <= GROWTH_ALLOWED
+    memory = f"memory {before / 1e6:.1f} MB → {after / 1e6:.1f} MB ({growth:+.1%})"
+    good = good and growth <= GROWTH_ALLOWED
+    verdict = "Within the limits" if good else "**Beyond the limits**"
+    rows += ["", f"{verdict}: {used:.0%} of one core, {memory}."]
+    return good, "\n".join(rows)
 
 
 def main() -> None:
@@ -67,12 +72,17 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--share", type=float, default=0.5, help="of the full load")
     parser.add_argument("--kind", default="ours", help="options follow, as in 'ours uvloop batches'")
+    parser.add_argument("--write", type=Path, help="put the table into this document, such as docs/benchmarks.md")
     arguments = parser.parse_args()
-    print(f"{arguments.kind}: {arguments.minutes:g} minutes at {arguments.share:.0%} load")
+    where = machine()
     with tempfile.TemporaryDirectory() as directory:
         program = compile_load("load", Path(directory))
-        good = endure(program, arguments.kind, arguments.minutes * 60, arguments.share)
-    print("within the limits" if good else "beyond the limits")
+        good, text = endure(program, arguments.kind, arguments.minutes * 60, arguments.share)
+    what = f"{arguments.minutes:g} minutes at {arguments.share:.0%} of the full load, {named(arguments.kind)}"
+    text += f"\n\nMeasured on {date.today()}, {what}: {where}."
+    print(text)
+    if arguments.write:
+        write_into(arguments.write, "soak", text)
     sys.exit(0 if good else 1)
 
 
