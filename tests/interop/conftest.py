@@ -231,8 +231,10 @@ class Running:
 
 
 @pytest.fixture
-async def running(tmp_path: Path, catalogue: Catalogue) -> AsyncIterator[Running]:
-    settings = Settings(data_directory=tmp_path, coap_port=0, insecure=True)
+async def running(tmp_path: Path, catalogue: Catalogue, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A parameter is the DTLS engine."""
+    engine = getattr(request, "param", "openssl")
+    settings = Settings(data_directory=tmp_path, coap_port=0, insecure=True, dtls_engine=engine)
     store = await Store.open(settings.database_url)
     bus = Bus()
     server = Lwm2mServer(store, bus, catalogue, settings, limits=ServerLimits(request_timeout=10.0, awake_time=3.0))

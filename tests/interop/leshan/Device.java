@@ -5,11 +5,15 @@ import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
+import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
 import org.eclipse.leshan.client.californium.endpoint.CaliforniumClientEndpointsProvider;
 import org.eclipse.leshan.client.californium.endpoint.coap.CoapClientProtocolProvider;
 import org.eclipse.leshan.client.californium.endpoint.coaps.CoapsClientProtocolProvider;
+import org.eclipse.leshan.client.endpoint.LwM2mClientEndpointsProvider;
 import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
 import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
@@ -38,8 +42,9 @@ import org.eclipse.leshan.core.util.Hex;
 
 /**
  * A device on Eclipse Leshan's client library. Arguments: endpoint, server URI, lifetime, directory of object models,
- * then any of "queue", "bootstrap" and "psk=IDENTITY:KEY" with the key in hexadecimal. It tells what happens to it on standard output and takes commands on standard
- * input, both as lines of JSON.
+ * then any of "queue", "bootstrap", "psk=IDENTITY:KEY", "rpk=PUBLIC:PRIVATE:SERVER" (DER; all keys in hexadecimal),
+ * "cid=BYTES", the length of the connection id that it wants, and "suite=NAME". It tells what happens to it on standard
+ * output and takes commands on standard input, both as lines of JSON.
  */
 public final class Device {
     static final int TEST_OBJECT = 32770;
@@ -90,11 +95,14 @@ public final class Device {
         ObjectModel testModel = new StaticModel(models).getObjectModel(TEST_OBJECT);
         TestInstance test = new TestInstance(0, initialValues());
         ObjectsInitializer initializer = new ObjectsInitializer(new StaticModel(models));
-        String[] psk = options.stream().filter(option -> option.startsWith("psk=")).findFirst()
-                .map(option -> option.substring(4).split(":")).orElse(null);
-        if (psk != null) {
+        String[] psk = parts(options, "psk");
+        String[] rpk = parts(options, "rpk");
+        if (rpk != null) {
+            initializer.setInstancesForObject(0, Security.rpk(uri, 1, bytes(rpk[0]), bytes(rpk[1]), bytes(rpk[2])));
+            initializer.setInstancesForObject(1, new Server(1, lifetime, EnumSet.of(BindingMode.U), false, BindingMode.U));
+        } else if (psk != null) {
             byte[] identity = psk[0].getBytes(StandardCharsets.UTF_8);
-            initializer.setInstancesForObject(0, Security.psk(uri, 1, identity, Hex.decodeHex(psk[1].toCharArray())));
+            initializer.setInstancesForObject(0, Security.psk(uri, 1, identity, bytes(psk[1])));
             initializer.setInstancesForObject(1, new Server(1, lifetime, EnumSet.of(BindingMode.U), false, BindingMode.U));
         } else if (options.contains("bootstrap")) {
             initializer.setInstancesForObject(0, Security.noSecBootstrap(uri));
@@ -112,8 +120,7 @@ public final class Device {
         LeshanClientBuilder builder = new LeshanClientBuilder(endpoint);
         builder.setObjects(initializer.createAll());
         builder.setRegistrationEngineFactory(engine);
-        builder.setEndpointsProviders(new CaliforniumClientEndpointsProvider.Builder(
-                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider()).build());
+        builder.setEndpointsProviders(endpoints(options));
         LeshanClient client = builder.build();
         client.addObserver(new Telling());
         client.start();
@@ -149,6 +156,32 @@ public final class Device {
             }
         });
         System.exit(0);
+    }
+
+    private static LwM2mClientEndpointsProvider endpoints(List<String> options) {
+        CaliforniumClientEndpointsProvider.Builder builder = new CaliforniumClientEndpointsProvider.Builder(
+                new CoapClientProtocolProvider(), new CoapsClientProtocolProvider());
+        Configuration configuration = builder.createDefaultConfiguration();
+        String[] cid = parts(options, "cid");
+        if (cid != null) {
+            configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, Integer.valueOf(cid[0]));
+        }
+        String[] suite = parts(options, "suite");
+        if (suite != null) {
+            configuration.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
+            configuration.set(DtlsConfig.DTLS_CIPHER_SUITES, List.of(CipherSuite.getTypeByName(suite[0])));
+        }
+        builder.setConfiguration(configuration);
+        return builder.build();
+    }
+
+    private static String[] parts(List<String> options, String name) {
+        return options.stream().filter(option -> option.startsWith(name + "=")).findFirst()
+                .map(option -> option.substring(name.length() + 1).split(":")).orElse(null);
+    }
+
+    private static byte[] bytes(String text) {
+        return Hex.decodeHex(text.toCharArray());
     }
 
     private static Map<Integer, Object> initialValues() {
