@@ -12,7 +12,7 @@ import pytest
 from aiocoap import resource
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, FastRequest, FastResponse, Remote
+from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse, Remote
 from lwm2m_ml.coap.dtls import OwnCertificate, OwnKey, PreSharedKey, ServerCredential, TrustedKey, TrustedPeer
 from lwm2m_ml.coap.dtls_cid import SessionStates
 from lwm2m_ml.coap.dtls_cid.transport import CidTransport
@@ -33,6 +33,13 @@ def who(request: FastRequest) -> FastAnswer:
 
 def large(_request: FastRequest) -> FastAnswer:
     return FastResponse(0x45, BODY)
+
+
+def slow(_request: FastRequest) -> FastAnswer:
+    """The same, a little later for each block."""
+    answer = PendingResponse()
+    asyncio.get_running_loop().call_later(0.03, answer.give, FastResponse(0x45, BODY))
+    return answer
 
 
 class Value(resource.ObservableResource):  # type: ignore[misc]
@@ -112,10 +119,12 @@ async def listen(value: Value) -> AsyncIterator[Listen]:
         settings: CoapSettings = SETTINGS,
         states: SessionStates | None = None,
         engine: str = "cid",
+        host: str = "127.0.0.1",
     ) -> CoapEndpoint:
         handlers = FastHandlers()
         handlers.add(aiocoap.GET, "who", who)
         handlers.add(aiocoap.GET, "large", large)
+        handlers.add(aiocoap.GET, "slow", slow)
         site = resource.Site()
         site.add_resource(["value"], value)
         endpoint = CoapEndpoint(site=site, fast_handlers=handlers, settings=settings)
@@ -124,7 +133,7 @@ async def listen(value: Value) -> AsyncIterator[Listen]:
             assert own is None or isinstance(own, OwnCertificate)
             await endpoint.listen_dtls("127.0.0.1", 0, store, own, named=named)
         else:
-            await endpoint.listen_dtls_cid("127.0.0.1", 0, store, own, named=named, states=states)
+            await endpoint.listen_dtls_cid(host, 0, store, own, named=named, states=states)
         return endpoint
 
     yield listen_one
