@@ -39,6 +39,7 @@ test-compiler: $(VENV)/test.stamp ## Prove real models on every target against L
 bench-server: $(VENV)/base.stamp ## Load the server, side by side with aiocoap and libcoap.
 	$(BIN)/python -c 'import uvloop' 2>/dev/null || $(PIP) install --constraint constraints.txt --editable '.[fast]'
 	$(BIN)/python benchmarks/server/bench_server.py $(ARGS)
+	$(BIN)/python benchmarks/server/dtls_sessions.py
 
 bench-api: $(VENV)/base.stamp ## Page through 10,000 devices by the API; a page may take 100 ms.
 	$(BIN)/python benchmarks/api/bench_pages.py $(ARGS)

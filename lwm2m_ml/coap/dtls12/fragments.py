@@ -134,6 +134,14 @@ class Reassembly:
             raise MessageError("fragments of a handshake message contradict each other", Alert.ILLEGAL_PARAMETER)
         partial.add(fragment)
 
+    def whole(self, fragment: Fragment) -> Message | None:
+        """The message of a fragment that is all of it and comes in its turn: nothing needs to be put together."""
+        in_turn = fragment.sequence == self.next and fragment.sequence not in self._partial
+        if not in_turn or len(fragment.content) != fragment.length or fragment.length > self._most_bytes:
+            return None
+        self.next += 1
+        return Message(fragment.type, fragment.sequence, fragment.content)
+
     def take(self) -> Message | None:
         """The next message in order, when it is complete."""
         partial = self._partial.get(self.next)

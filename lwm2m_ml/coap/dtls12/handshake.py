@@ -128,7 +128,11 @@ class Handshake:
                 continue
             if fragment.sequence < self._reassembly.next:
                 self._receive_again(fragment)
-            elif not self.complete:
+            elif self.complete:
+                continue
+            elif (message := self._reassembly.whole(fragment)) is not None:
+                self._act(message)
+            else:
                 self._reassembly.feed(fragment)
         while (message := self._reassembly.take()) is not None:
             self._act(message)

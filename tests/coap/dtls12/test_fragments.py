@@ -54,6 +54,15 @@ def test_a_message_in_one_piece_has_the_form_that_is_hashed() -> None:
     assert message.encode() == bytes.fromhex("01 000004 0003 000000 000004") + b"body"
 
 
+def test_a_whole_message_in_its_turn_needs_no_memory() -> None:
+    reassembly = Reassembly(4, 100)
+    assert reassembly.whole(Fragment(16, 3, 5, 0, b"abc")) is None, "not in its turn"
+    assert reassembly.whole(Fragment(16, 6, 4, 0, b"abc")) is None, "not whole"
+    assert reassembly.whole(Fragment(16, 101, 4, 0, bytes(101))) is None, "too large"
+    assert reassembly.whole(Fragment(16, 3, 4, 0, b"abc")) == Message(16, 4, b"abc")
+    assert reassembly.next == 5
+
+
 def test_an_empty_message_is_a_message() -> None:
     reassembly = Reassembly(4, MOST_HANDSHAKE_BYTES)
     (piece,) = pieces(Message(14, 4, b""), 100)

@@ -1,0 +1,146 @@
+"""What a DTLS session with connection id costs: `python benchmarks/server/dtls_sessions.py [--sessions 20000]`.
+
+Handshakes and requests go through the transport in this process, without a network: what is measured is the server's
+side alone, in processor time. Memory is what the process grows by, per session that is idle after one request.
+"""
+
+import argparse
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lwm2m_ml.coap.dtls import Granted, NoCredentials
+from lwm2m_ml.coap.dtls12 import SUITES, ClientHandshake, ClientPolicy, records
+from lwm2m_ml.coap.dtls_cid import MemorySessions
+from lwm2m_ml.coap.dtls_cid.transport import CidTransport
+from lwm2m_ml.coap.fast import FastHandlers, FastResponse
+from lwm2m_ml.coap.numbers import CONTENT, GET
+from lwm2m_ml.coap.requester import Requester
+from lwm2m_ml.coap.responder import Responder
+from lwm2m_ml.coap.settings import CoapSettings
+from lwm2m_ml.coap.tuning import prepare_for_load
+from lwm2m_ml.logs import configure_logging
+
+KEY = bytes(range(16))
+SUITE_NAMES = ("PSK-AES128-CCM8", "PSK-AES128-GCM-SHA256", "ECDHE-PSK-AES128-CCM8-SHA256")
+REQUEST = b"\x42\x01%b\x01\x02\xb5hello"
+REQUESTS = 20_000
+
+
+class Keys(NoCredentials):
+    """Knows every device by one key."""
+
+    def pre_shared_key(self, identity: str) -> Granted | None:
+        return Granted(f"psk:{identity}", KEY)
+
+    def is_valid(self, identity: str) -> bool:
+        return True
+
+
+class Sink:
+    """Takes what the server sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def is_closing(self) -> bool:
+        return False
+
+    def sendto(self, datagram: bytes, _address: Any) -> None:
+        self.sent.append(datagram)
+
+
+def made(states: MemorySessions | None = None) -> CidTransport:
+    settings = CoapSettings(handshakes_per_second=1e9, maximum_sessions=10**9)
+    handlers = FastHandlers()
+    handlers.add(GET, "hello", lambda _request: FastResponse(CONTENT, b"hello"))
+    responder = Responder(settings, handlers, lambda _request, _incoming: None)
+    transport = CidTransport(settings, Requester(settings), responder, Keys(), states=states)
+    transport._transport = Sink()
+    return transport
+
+
+def shake(transport: CidTransport, suite: int, number: int) -> tuple[ClientHandshake, float]:
+    """One handshake and one request; returns the client and the server's processor time for the handshake."""
+    address = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 40_000)
+    client = ClientHandshake(ClientPolicy(f"device-{number}".encode(), KEY, suites=(suite,)))
+    spent = 0.0
+    while not client.complete:
+        transport._transport.sent.clear()
+        waiting, client.outgoing = client.outgoing, []
+        begun = time.process_time()
+        for datagram in waiting:
+            transport.datagram_received(datagram, address)
+        spent += time.process_time() - begun
+        for datagram in transport._transport.sent:
+            for record in records(datagram, 0):
+                client.receive(record)
+    transport.datagram_received(client.session.seal(REQUEST % b"\x00\x01"), address)
+    return client, spent
+
+
+def resident() -> int:
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def ask(transport: CidTransport, suite: int) -> float:
+    """Processor time of one request, in microseconds."""
+    client, _ = shake(transport, suite, 1 << 23)
+    asked = [client.session.seal(REQUEST % (number & 0xFFFF).to_bytes(2, "big")) for number in range(2, REQUESTS)]
+    peer = transport._peers.all()[-1]
+    begun = time.process_time()
+    for datagram in asked:
+        transport.datagram_received(datagram, peer.socket_address)
+    return (time.process_time() - begun) * 1e6 / len(asked)
+
+
+async def measure(suite: int, sessions: int) -> dict[str, float]:
+    states = MemorySessions()
+    transport = made(states)
+    for number in range(500):
+        shake(transport, suite, number)
+    before = resident()
+    spent = [shake(transport, suite, 1_000 + number)[1] for number in range(sessions)]
+    each = (resident() - before) / sessions
+    request = ask(transport, suite)
+    known = len(transport._peers)
+    begun = time.process_time()
+    await states.save([transport.give_away(peer) for peer in transport._peers.all()])
+    saved = time.process_time()
+    again = made(states)
+    assert len(await again.restore()) == known
+    return {
+        "bytes_per_idle_session": each,
+        "handshake_us": sorted(spent)[len(spent) // 2] * 1e6,
+        "request_us": request,
+        "export_us": (saved - begun) * 1e6 / known,
+        "restore_us": (time.process_time() - saved) * 1e6 / known,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sessions", type=int, default=20_000)
+    parser.add_argument("--suite", choices=SUITE_NAMES, help="only this one; by default each in a process of its own")
+    arguments = parser.parse_args()
+    if arguments.suite is None:
+        for name in SUITE_NAMES:
+            command = [sys.executable, __file__, "--suite", name, "--sessions", str(arguments.sessions)]
+            subprocess.run(command, check=True)
+        return
+    configure_logging()
+    prepare_for_load()
+    number = next(suite.number for suite in SUITES.values() if suite.name == arguments.suite)
+    got = asyncio.run(measure(number, arguments.sessions))
+    figures = ", ".join(f"{figure.replace('_', ' ')} {value:,.1f}" for figure, value in got.items())
+    print(f"{arguments.suite}: {figures}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
