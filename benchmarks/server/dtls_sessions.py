@@ -30,6 +30,8 @@ KEY = bytes(range(16))
 SUITE_NAMES = ("PSK-AES128-CCM8", "PSK-AES128-GCM-SHA256", "ECDHE-PSK-AES128-CCM8-SHA256")
 REQUEST = b"\x42\x01%b\x01\x02\xb5hello"
 REQUESTS = 20_000
+TOGETHER = 100
+"""Handshakes under way at a time."""
 
 
 class Keys(NoCredentials):
@@ -46,13 +48,13 @@ class Sink:
     """Takes what the server sends."""
 
     def __init__(self) -> None:
-        self.sent: list[bytes] = []
+        self.sent: list[tuple[bytes, Any]] = []
 
     def is_closing(self) -> bool:
         return False
 
-    def sendto(self, datagram: bytes, _address: Any) -> None:
-        self.sent.append(datagram)
+    def sendto(self, datagram: bytes, address: Any) -> None:
+        self.sent.append((datagram, address))
 
 
 def made(states: MemorySessions | None = None) -> CidTransport:
@@ -65,23 +67,27 @@ def made(states: MemorySessions | None = None) -> CidTransport:
     return transport
 
 
-def shake(transport: CidTransport, suite: int, number: int) -> tuple[ClientHandshake, float]:
-    """One handshake and one request; returns the client and the server's processor time for the handshake."""
-    address = (f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 40_000)
-    client = ClientHandshake(ClientPolicy(f"device-{number}".encode(), KEY, suites=(suite,)))
+def shake(transport: CidTransport, suite: int, numbers: range) -> tuple[list[ClientHandshake], float]:
+    """Handshakes in step, and one request each; returns the clients and the server's processor time per handshake."""
+    addresses = [(f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}", 40_000) for number in numbers]
+    clients = [ClientHandshake(ClientPolicy(f"device-{number}".encode(), KEY, suites=(suite,))) for number in numbers]
+    by_address = dict(zip(addresses, clients, strict=True))
     spent = 0.0
-    while not client.complete:
+    while not all(client.complete for client in clients):
+        arriving = [(datagram, address) for address, client in by_address.items() for datagram in client.outgoing]
+        for client in clients:
+            client.outgoing = []
         transport._transport.sent.clear()
-        waiting, client.outgoing = client.outgoing, []
         begun = time.process_time()
-        for datagram in waiting:
+        for datagram, address in arriving:
             transport.datagram_received(datagram, address)
         spent += time.process_time() - begun
-        for datagram in transport._transport.sent:
+        for datagram, address in transport._transport.sent:
             for record in records(datagram, 0):
-                client.receive(record)
-    transport.datagram_received(client.session.seal(REQUEST % b"\x00\x01"), address)
-    return client, spent
+                by_address[address].receive(record)
+    for address, client in by_address.items():
+        transport.datagram_received(client.session.seal(REQUEST % b"\x00\x01"), address)
+    return clients, spent / len(clients)
 
 
 def resident() -> int:
@@ -91,7 +97,7 @@ def resident() -> int:
 
 def ask(transport: CidTransport, suite: int) -> float:
     """Processor time of one request, in microseconds."""
-    client, _ = shake(transport, suite, 1 << 23)
+    (client,), _ = shake(transport, suite, range(1 << 23, (1 << 23) + 1))
     asked = [client.session.seal(REQUEST % (number & 0xFFFF).to_bytes(2, "big")) for number in range(2, REQUESTS)]
     peer = transport._peers.all()[-1]
     begun = time.process_time()
@@ -103,10 +109,10 @@ def ask(transport: CidTransport, suite: int) -> float:
 async def measure(suite: int, sessions: int) -> dict[str, float]:
     states = MemorySessions()
     transport = made(states)
-    for number in range(500):
-        shake(transport, suite, number)
+    shake(transport, suite, range(500))
     before = resident()
-    spent = [shake(transport, suite, 1_000 + number)[1] for number in range(sessions)]
+    begins = range(1_000, 1_000 + sessions, TOGETHER)
+    spent = [shake(transport, suite, range(begin, begin + TOGETHER))[1] for begin in begins]
     each = (resident() - before) / sessions
     request = ask(transport, suite)
     known = len(transport._peers)

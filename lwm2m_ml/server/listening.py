@@ -24,6 +24,9 @@ from lwm2m_ml.server.credentials.index import CredentialIndex
 Addresses = Mapping[str, tuple[str, int]]
 """Host and port by URI scheme, plain CoAP first."""
 
+CID_HANDSHAKES_PER_SECOND = 10_000.0
+"""They cost less than those of OpenSSL, for which the usual limit is made."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -64,7 +67,7 @@ async def listen(
         raise UsageError("No device can come in: DTLS, TLS, OSCORE and plain CoAP are off", hint="Switch one on")
     if settings.coap_tcp_port is not None and not settings.insecure:
         raise UsageError("CoAP over TCP is plain CoAP", hint="Accept the risk with --insecure, or leave it out")
-    coap = CoapEndpoint(fast_handlers=handlers, settings=CoapSettings(batches=settings.coap_batches))
+    coap = CoapEndpoint(fast_handlers=handlers, settings=_coap_settings(settings))
     host = settings.coap_host
     addresses: dict[str, tuple[str, int]] = {}
     tls: TlsSettings | None = None
@@ -89,6 +92,12 @@ async def listen(
         await coap.close()
         raise
     return Listening(coap, addresses, tls, resumed)
+
+
+def _coap_settings(settings: Settings) -> CoapSettings:
+    if settings.dtls_engine == "cid":
+        return CoapSettings(batches=settings.coap_batches, handshakes_per_second=CID_HANDSHAKES_PER_SECOND)
+    return CoapSettings(batches=settings.coap_batches)
 
 
 def uri(scheme: str, address: tuple[str, int]) -> str:
