@@ -233,7 +233,7 @@ class Running:
 @pytest.fixture
 async def running(tmp_path: Path, catalogue: Catalogue, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
     """A parameter is the DTLS engine."""
-    engine = getattr(request, "param", "openssl")
+    engine: Any = getattr(request, "param", "openssl")
     settings = Settings(data_directory=tmp_path, coap_port=0, insecure=True, dtls_engine=engine)
     store = await Store.open(settings.database_url)
     bus = Bus()
