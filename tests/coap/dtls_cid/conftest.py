@@ -12,7 +12,16 @@ import pytest
 from aiocoap import resource
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse, Remote
+from lwm2m_ml.coap import (
+    CoapEndpoint,
+    CoapSettings,
+    FastAnswer,
+    FastHandlers,
+    FastRequest,
+    FastResponse,
+    PendingResponse,
+    Remote,
+)
 from lwm2m_ml.coap.dtls import OwnCertificate, OwnKey, PreSharedKey, ServerCredential, TrustedKey, TrustedPeer
 from lwm2m_ml.coap.dtls_cid import SessionStates
 from lwm2m_ml.coap.dtls_cid.transport import CidTransport
