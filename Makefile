@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow sweep chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ $(VENV)/test.stamp: $(VENV)/base.stamp
 
 demo: $(VENV)/base.stamp ## Carry a model through the whole service, on a simulated fleet.
 	$(BIN)/lwm2m-ml demo $(ARGS)
+
+demo-fleet: $(VENV)/base.stamp ## Roll a model out to 200 simulated devices; a bad version is caught and rolled back.
+	$(BIN)/lwm2m-ml demo-fleet $(ARGS)
 
 test: $(VENV)/test.stamp ## Run the tests.
 	$(BIN)/python -m pytest -n 2 $(ARGS)

@@ -104,7 +104,8 @@ class Campaigns:
             created_at=now,
             created_by=who,
         )
-        phases = assign_phases(plan.phases, tuple(dict.fromkeys(selection.endpoints)))
+        endpoints = tuple(dict.fromkeys(selection.endpoints))
+        phases = assign_phases(plan.phases, endpoints, f"{model.name} {model.version}")
         devices = tuple(CampaignDevice(endpoint, phase=phase, since=now) for endpoint, phase in phases.items())
         await self._work.records.create(campaign, devices)
         text = f"started: {model.name} {model.version} for {len(devices)} devices in {len(plan.phases)} phases"

@@ -8,7 +8,6 @@ from lwm2m_ml.service.campaigns.plan import OnErrors
 from lwm2m_ml.service.campaigns.states import CampaignEvent, CampaignState, DeviceState
 
 _UNDER_WAY = tuple(state for state in DeviceState if state.under_way)
-_FAILED = (DeviceState.FAILED, DeviceState.RETRYING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def _settling(campaign: Campaign, roll: Roll, _verdict: Verdict, _now: float) ->
 def _too_many_errors(campaign: Campaign, roll: Roll) -> str:
     """Look at the failures that nobody has forgiven, in percent of what ended or failed."""
     limits = campaign.plan.thresholds
-    failed = roll.count(*_FAILED) - campaign.forgiven
+    failed = roll.count(DeviceState.FAILED) - campaign.forgiven
     judged = failed + roll.count(DeviceState.ACTIVE)
     if failed <= 0 or judged < limits.least or 100 * failed / judged <= limits.errors:
         return ""

@@ -1,5 +1,6 @@
 """How a campaign is to go: phases, thresholds, gates, retries, windows, rates and deadlines. Data, checked once."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -214,13 +215,15 @@ class Plan:
             raise InvalidPlan(f"The plan is wrong at {place}: {first['msg']}") from error
 
 
-def assign_phases(phases: Sequence[Phase], endpoints: Sequence[str]) -> dict[str, int]:
-    """Return the phase of every device: those a phase names, then its share of the others in their order.
+def assign_phases(phases: Sequence[Phase], endpoints: Sequence[str], seed: str = "") -> dict[str, int]:
+    """Return the phase of every device: those a phase names, then its share of the others.
 
-    Whoever no phase reaches belongs to the last one, so that a plan of `1%, 10%` still ends with everybody.
+    The others are drawn by lot, always the same one for a seed, so that a canary has devices of many kinds. Whoever no
+    phase reaches belongs to the last one, so that a plan of `1%, 10%` still ends with everybody.
     """
     named = {endpoint: number for number, phase in enumerate(phases) for endpoint in phase.endpoints}
-    others = iter([endpoint for endpoint in endpoints if endpoint not in named])
+    drawn = sorted(endpoints, key=lambda endpoint: hashlib.sha256(f"{seed} {endpoint}".encode()).digest())
+    others = iter([endpoint for endpoint in drawn if endpoint not in named])
     assigned = {endpoint: named[endpoint] for endpoint in endpoints if endpoint in named}
     for number, phase in enumerate(phases):
         open_by_now = sum(at <= number for at in assigned.values())

@@ -52,7 +52,7 @@ async def preview(fitting: DeviceFitting, builder: Builder, model: Model, select
     """Fit a model to what is known of every device of a selection."""
     before = builder.compilations
     devices = []
-    for endpoint, phase in assign_phases(plan.phases, selection.endpoints).items():
+    for endpoint, phase in assign_phases(plan.phases, selection.endpoints, f"{model.name} {model.version}").items():
         fit = await fitting.fit_known(model, endpoint, build=builder.build)
         devices.append(_device(endpoint, phase, fit))
     return Preview(model.name, model.version, selection.text, tuple(devices), builder.compilations - before)

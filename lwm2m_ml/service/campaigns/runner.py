@@ -42,7 +42,6 @@ BETWEEN_LOOKS = 0.02
 """Seconds to gather news, so that a thousand devices that change at once cost a few looks, not a thousand."""
 _BEGINS = (DeviceState.PENDING, DeviceState.RETRYING)
 _GOING_FORWARD = tuple(state for state in DeviceState if state.under_way and state is not DeviceState.ROLLING_BACK)
-_FAILURES = (DeviceState.FAILED, DeviceState.RETRYING)
 
 log = structlog.get_logger(__name__)
 
@@ -267,9 +266,9 @@ class CampaignRunner:
         return dataclasses.replace(
             campaign,
             state=state,
-            reason=reason or (campaign.reason if stays else ""),
+            reason=reason or (campaign.reason if stays or campaign.state in UNFINISHED_ACTIONS else ""),
             phase=campaign.phase + (action is CampaignAction.OPEN_NEXT),
-            forgiven=self.roll.count(*_FAILURES) if action is CampaignAction.FORGIVE else campaign.forgiven,
+            forgiven=self.roll.count(DeviceState.FAILED) if action is CampaignAction.FORGIVE else campaign.forgiven,
             since=campaign.since if stays else time.time(),
         )
 
