@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from lwm2m_ml.compiler.comparison import Compared
     from lwm2m_ml.compiler.ir import Array
+    from lwm2m_ml.compiler.quantize.settings import QuantizationSettings
     from lwm2m_ml.compiler.targets import Target
 
 ALL = "all"
@@ -23,6 +24,7 @@ class Wanted(TypedDict):
     reference: str
     precision: str
     inputs: "Mapping[str, Array] | None"
+    quantization: "QuantizationSettings"
 
 
 def print_comparison(model: bytes, target: "Target", wanted: Wanted, output: Path | None, *, as_json: bool) -> None:

@@ -15,11 +15,11 @@ from lwm2m_ml.cli.compiling import (
     ReferenceOption,
     TargetOption,
     find_target,
-    read_calibration_file,
     read_input_files,
     read_model_file,
 )
 from lwm2m_ml.cli.output import JsonOption, print_json, print_table
+from lwm2m_ml.cli.quantize import BiasOption, EqualizeOption, LossOption, ObserverOption, calibrated
 
 if TYPE_CHECKING:
     from lwm2m_ml.compiler import CompiledModule
@@ -40,6 +40,10 @@ def compile_model(
     reference: ReferenceOption = "litert",
     precision: PrecisionOption = "int8",
     calibration: CalibrationOption = None,
+    observer: ObserverOption = "minmax",
+    bias_correction: BiasOption = False,
+    equalize: EqualizeOption = False,
+    max_accuracy_loss: LossOption = None,
     backend: BackendOption = "",
     allow_unproved: Annotated[
         bool, typer.Option("--allow-unproved", help="Also make modules that nothing here can run.")
@@ -57,12 +61,15 @@ def compile_model(
     """Compile a model for a target, prove the module on the emulated MCU, and write it with its facts."""
     from lwm2m_ml.compiler import compile
     from lwm2m_ml.compiler.compilation import integer_graph
+    from lwm2m_ml.compiler.quantize.settings import QuantizationSettings, precision_of
     from lwm2m_ml.compiler.saved_module import facts_of, save_module
 
-    content, chosen, samples = read_model_file(model), find_target(target), read_calibration_file(calibration)
+    content, chosen = read_model_file(model), find_target(target)
+    settings = QuantizationSettings(precision_of(precision), observer, bias_correction, equalize)
+    samples, settings = calibrated(content, calibration, settings, max_accuracy_loss)
     given = None
     if inputs or more_inputs:
-        graph, _ = integer_graph(content, samples, reference, precision=precision)
+        graph, _ = integer_graph(content, samples, reference, precision=precision, quantization=settings)
         tensors = [graph.tensor(name) for name in graph.inputs]
         given = read_input_files([*(inputs or ()), *(more_inputs or ())], tensors, input_type)
     wanted: Wanted = {
@@ -71,6 +78,7 @@ def compile_model(
         "reference": reference,
         "precision": precision,
         "inputs": given,
+        "quantization": settings,
     }
     if backend == ALL:
         print_comparison(content, chosen, wanted, output, as_json=as_json)

@@ -30,7 +30,8 @@ BackendOption = Annotated[
     str, typer.Option("--backend", "-b", help="A name of `lwm2m-ml backends list`, or all to compare them.")
 ]
 CalibrationOption = Annotated[
-    Path | None, typer.Option("--calibration", help="Samples (.npz, .npy) to quantise a float model with.")
+    Path | None,
+    typer.Option("--calibration", help="Samples to quantise with: .npz, .npy, .csv, or a folder."),
 ]
 
 

@@ -11,7 +11,10 @@ from lwm2m_ml.cli.output import JsonOption, print_json, print_table
 from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
+    from lwm2m_ml.compiler.datasets import Dataset
+    from lwm2m_ml.compiler.ir import Array
     from lwm2m_ml.compiler.quantize.fallback import Quantized
+    from lwm2m_ml.compiler.quantize.settings import QuantizationSettings
 
 DataOption = Annotated[
     Path,
@@ -61,13 +64,40 @@ def quantize_model(
     shape = graph.tensor(graph.inputs[0]).shape
     samples = read_dataset(data, shape)
     measured = samples if test is None else read_dataset(test, shape)
-    if max_accuracy_loss is not None and measured.labels is None:
-        raise UsageError("--max-accuracy-loss needs labels", hint="Name an array or a column of the data 'labels'")
+    if max_accuracy_loss is not None:
+        _check_labels(measured)
     found = quantize_for(graph, samples, settings, test=measured, most_points=max_accuracy_loss)
     if as_json:
         print_json(as_facts(found))
     else:
         print_quality(found)
+
+
+def calibrated(
+    content: bytes, data: Path | None, settings: "QuantizationSettings", max_accuracy_loss: float | None
+) -> "tuple[Array | None, QuantizationSettings]":
+    """The samples to quantise with, and the settings in which layers are as fine as the wanted accuracy needs them."""
+    from lwm2m_ml.compiler.compilation import float_graph, simplified
+    from lwm2m_ml.compiler.datasets import read_dataset
+    from lwm2m_ml.compiler.quantize.fallback import quantize_for
+
+    if data is None:
+        if max_accuracy_loss is not None:
+            raise UsageError("--max-accuracy-loss needs labelled samples", hint="Give them with --calibration")
+        return None, settings
+    graph = simplified(content)
+    samples = read_dataset(data, graph.tensor(graph.inputs[0]).shape)
+    if max_accuracy_loss is None:
+        return samples.samples, settings
+    _check_labels(samples)
+    found = quantize_for(float_graph(content), samples, settings, test=samples, most_points=max_accuracy_loss)
+    typer.echo(_told(found), err=True)
+    return samples.samples, found.settings
+
+
+def _check_labels(data: "Dataset") -> None:
+    if data.labels is None:
+        raise UsageError("--max-accuracy-loss needs labels", hint="Name an array or a column of the data 'labels'")
 
 
 def as_facts(found: "Quantized") -> dict[str, Any]:
@@ -89,14 +119,19 @@ def print_quality(found: "Quantized") -> None:
     """A table of the layers, and a sentence on accuracy and fallbacks."""
     rows = [(layer.result, layer.kind, layer.precision, layer.signal_to_noise_db) for layer in found.quality.layers]
     print_table(("RESULT", "OPERATION", "PRECISION", "SNR dB"), rows)
+    typer.echo(_told(found))
+
+
+def _told(found: "Quantized") -> str:
+    """A sentence on accuracy, and one on layers that fell back."""
     quality = found.quality
     if quality.loss_points is None:
-        typer.echo(f"{quality.samples} samples without labels: no accuracy.")
-        return
-    typer.echo(
+        return f"{quality.samples} samples without labels: no accuracy."
+    text = (
         f"Accuracy on {quality.samples} samples: {quality.accuracy:.2f} %, as float {quality.float_accuracy:.2f} %, "
         f"a loss of {quality.loss_points:.2f} points."
     )
     if found.settings.precisions:
         names = ", ".join(f"{name} ({precision.value})" for name, precision in found.settings.precisions.items())
-        typer.echo(f"Fell back for the sake of accuracy: {names}.")
+        text += f"\nFell back for the sake of accuracy: {names}."
+    return text

@@ -25,7 +25,7 @@ from lwm2m_ml.compiler.backends.registry import InstalledBackend
 from lwm2m_ml.compiler.emulator import EmulationFault
 from lwm2m_ml.compiler.errors import CalibrationError, ProofFailed
 from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
-from lwm2m_ml.compiler.frontends.load import is_tflite, load_model, read_model
+from lwm2m_ml.compiler.frontends.load import declared_precision, is_tflite, load_model, read_model
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_finite, check_graph
@@ -178,10 +178,14 @@ def integer_graph(
 ) -> tuple[Graph, bool]:
     """The graph that is compiled, and whether the model came quantised.
 
-    It is an int8 graph, but for a model that stays in float32, or that came with float32 in parts of it. Decision trees
-    stay in float32: their features have scales of their own, and a comparison costs as much as one of integers.
+    It is an int8 graph, but for a model that declares another precision, stays in float32, or came with float32
+    in parts of it. Decision trees stay in float32: their features have scales of their own, and a comparison costs as
+    much as one of integers.
     """
-    graph = simplified(model)
+    content = model if isinstance(model, bytes) else read_model(model)
+    graph = simplified(content)
+    if precision == Precision.INT8.value:
+        precision = _declared(content)
     was_quantized = _came_quantized(graph)
     if was_quantized and precision != "int8":
         raise UsageError(f"The model is quantised to int8 already, not to {precision}", hint="Give the float model")
@@ -191,6 +195,13 @@ def integer_graph(
     if reference == "tflm":
         graph = run_passes(graph, (RoundAsTflm(),))
     return prune(graph), was_quantized
+
+
+def _declared(content: bytes) -> str:
+    """The precision that a model declares, int8 when it declares none."""
+    declared = declared_precision(content) or Precision.INT8.value
+    _check_choice("precision in the model's metadata,", declared, PRECISIONS)
+    return declared
 
 
 def has_trees(graph: Graph) -> bool:

@@ -9,6 +9,8 @@ from lwm2m_ml.compiler.frontends.model_format import SAVED_MODEL_FILE, ModelForm
 from lwm2m_ml.compiler.ir import Graph, verify
 
 MAXIMUM_MODEL_BYTES = 64 << 20
+# In the metadata of an ONNX file: int4, int8, int16x8 or float32.
+PRECISION_KEY = "lwm2m-ml.precision"
 
 
 def load_model(model: bytes | pathlib.Path) -> Graph:
@@ -30,6 +32,15 @@ def without_tensorflow(content: bytes) -> bytes:
     from lwm2m_ml.compiler.frontends.keras import convert_to_tflite  # noqa: PLC0415 - only for such models
 
     return convert_to_tflite(content, form)
+
+
+def declared_precision(content: bytes) -> str | None:
+    """The precision that a model was made for, where it says so: an ONNX file in its metadata."""
+    if format_of(content) is not ModelFormat.ONNX:
+        return None
+    from lwm2m_ml.compiler.frontends.onnx import metadata  # noqa: PLC0415 - onnx takes half a second to import
+
+    return metadata(content).get(PRECISION_KEY)
 
 
 def is_tflite(content: bytes) -> bool:

@@ -49,7 +49,7 @@ def read_onnx(content: bytes) -> Graph:
     if not inputs or not outputs:
         raise UnreadableModel("The ONNX model has no input or no output")
     read = importer.builder.finish(inputs, outputs)
-    declared = {entry.key: entry.value for entry in model.metadata_props}.get(METADATA_KEY)
+    declared = metadata(content).get(METADATA_KEY)
     return read if declared is None else with_preprocessing(read, declared)
 
 
@@ -58,6 +58,11 @@ def operator_names(content: bytes) -> list[str]:
     graph = _parse(content).graph
     nodes = needed(graph.node, answers(graph))
     return [node.op_type if node.domain in _DOMAINS else f"{node.domain}.{node.op_type}" for node in nodes]
+
+
+def metadata(content: bytes) -> Mapping[str, str]:
+    """What a model says of itself beside its graph."""
+    return {entry.key: entry.value for entry in _parse(content).metadata_props}
 
 
 def known_operators() -> Mapping[str, Importer | None]:

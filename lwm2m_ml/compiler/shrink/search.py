@@ -14,6 +14,7 @@ from lwm2m_ml.compiler.backends.native.layer import Layer
 from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.compilation import float_graph
 from lwm2m_ml.compiler.datasets import Dataset
+from lwm2m_ml.compiler.frontends.load import PRECISION_KEY
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.onnx_writer import write_onnx
@@ -144,7 +145,7 @@ class Search:
         for precision, graph in graphs.items():
             made = cluster_weights(graph, self.plan.clusters) if self.plan.clusters else graph
             name = self._variant_name(width, precision)
-            self._path(name).write_bytes(write_onnx(made, metadata={"lwm2m-ml.precision": precision.value}))
+            self._path(name).write_bytes(write_onnx(made, metadata={PRECISION_KEY: precision.value}))
             names.append(name)
         return names
 
