@@ -293,6 +293,7 @@ def _module(graph: Graph, target: Target, made: _Made, reference: str, optimize:
         executor=proof.executor,
         executed_on=payload.executed_on,
         compiler=backend.declaration.version,
+        bank_bytes=payload.bank_bytes,
         operators=payload.operators,
         files=payload.files,
     )

@@ -51,6 +51,10 @@ class InvalidGraph(Lwm2mMlError):
         super().__init__(f"The graph is not valid after {after}: {rule}", hint="This is a defect: please report it")
 
 
+class ArenaDoesNotFit(InvalidInputError):
+    """A module needs more RAM than its target has, or in other pieces."""
+
+
 class UnsupportedTarget(Lwm2mMlError):
     """No backend can generate code for this target."""
 

@@ -66,7 +66,9 @@ def _core(name: str) -> Target | None:
 
 
 def _on_core(graph: Graph, payload: Payload, core: Target, inputs: Mapping[str, Array]) -> Execution:
-    runner = open_runner(payload.code, core, arena_bytes=payload.arena_bytes, stack_bytes=STACK_BYTES)
+    runner = open_runner(
+        payload.code, core, arena_bytes=payload.arena_bytes, stack_bytes=STACK_BYTES, bank_bytes=payload.bank_bytes
+    )
     wanted = [(payload.offsets[name], graph.tensor(name).bytes) for name in graph.outputs]
     vectors, outputs, instructions, stack = [], [], 0, 0
     for sample in range(len(inputs[graph.inputs[0]])):

@@ -77,6 +77,7 @@ class CompiledModule:
     executor: str
     compiler: str
     executed_on: str | None = None
+    bank_bytes: tuple[int, ...] = ()
     operators: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
 

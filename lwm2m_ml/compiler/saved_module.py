@@ -47,6 +47,7 @@ class RunnableModule:
     outputs: tuple[TensorFact, ...]
     format: str = Format.NATIVE
     executed_on: str | None = None
+    bank_bytes: tuple[int, ...] = ()
 
     def run(self, target: Any, inputs: Mapping[str, bytes], *, stack_bytes: int) -> Answer:
         """One inference on the emulated target, or by whatever executes the module's format."""
@@ -58,7 +59,9 @@ class RunnableModule:
 
         core = target if self.executed_on is None else load_target(self.executed_on)
         code = executable_code(self.payload, self.format, core)
-        runner = open_runner(code, core, arena_bytes=self.arena_bytes, stack_bytes=stack_bytes)
+        runner = open_runner(
+            code, core, arena_bytes=self.arena_bytes, stack_bytes=stack_bytes, bank_bytes=self.bank_bytes
+        )
         done = runner.invoke(
             [(tensor.offset, inputs[tensor.name]) for tensor in self.inputs],
             [(tensor.offset, tensor.bytes) for tensor in self.outputs],
@@ -105,6 +108,7 @@ def facts_of(module: CompiledModule) -> dict[str, Any]:
         "cost": asdict(module.cost),
         "proved_by": module.executor,
         "executed_on": module.executed_on,
+        "bank_bytes": list(module.bank_bytes),
         "compiler": module.compiler,
         "operators": list(module.operators),
         "compared_with": list(module.compared_with),
@@ -147,6 +151,7 @@ def load_module(path: Path) -> RunnableModule:
             inputs=tuple(map(_tensor, facts["inputs"])),
             outputs=tuple(map(_tensor, facts["outputs"])),
             format=str(facts.get("format", Format.NATIVE)),
+            bank_bytes=tuple(int(size) for size in facts.get("bank_bytes", ())),
             executed_on=None if facts.get("executed_on") is None else str(facts["executed_on"]),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:

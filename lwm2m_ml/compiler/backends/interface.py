@@ -156,6 +156,9 @@ class Payload:
 
     `code` is the file itself, of one of the declared formats. `offsets` tell where the graph's inputs and outputs lie
     in the arena of `arena_bytes` bytes; an interpreter's file has none, and says how much memory its tensors take.
+    Where the arena is in several pieces, `bank_bytes` has the length of each; offsets count through them as if they
+    adjoined, and native code gets their addresses one after the other.
+
     `operators` are those that a resident interpreter must have. `files` lie beside the module when it is written.
     `executed_on` names the target whose emulated core proves the payload, where that is another than the one asked for.
     """
@@ -171,6 +174,7 @@ class Payload:
     operators: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     executed_on: str | None = None
+    bank_bytes: tuple[int, ...] = ()
     lower_bound_arena_bytes: int = 0
     layers: tuple[LayerFact, ...] = ()
     buffers: tuple[ArenaBuffer, ...] = ()

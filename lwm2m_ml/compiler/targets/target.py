@@ -91,6 +91,19 @@ class Target:
         return bool(self.compiler_flags)
 
     @property
+    def ram_regions(self) -> tuple[int, ...]:
+        """Bytes of each contiguous piece of RAM, the largest first: banks that adjoin are one."""
+        regions: list[int] = []
+        end: int | None = None
+        for bank in sorted(self.ram_banks, key=lambda bank: (bank.address is None, bank.address or 0)):
+            if bank.address is not None and bank.address == end:
+                regions[-1] += bank.bytes
+            else:
+                regions.append(bank.bytes)
+            end = None if bank.address is None else bank.address + bank.bytes
+        return tuple(sorted(regions, reverse=True))
+
+    @property
     def has_fpu(self) -> bool:
         """Tell whether the core has a floating-point unit of its own."""
         return not normalised_flags(self.isa).isdisjoint(("fpv4-sp-d16", "mve.fp", "f", "x86-64", "aarch64"))

@@ -25,11 +25,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Arena:
-    """The memory plan, what it places, and which tensor shares whose buffer."""
+    """The memory plan, what it places, and which tensor shares whose buffer.
+
+    An arena in several pieces has the length of each in `bank_bytes`; offsets count through them as if they adjoined.
+    """
 
     plan: MemoryPlan
     buffers: tuple[Buffer, ...]
     owners: Mapping[str, str]
+    pairs: tuple[InPlace, ...] = ()
+    bank_bytes: tuple[int, ...] = ()
 
     def offset(self, tensor: str) -> int:
         """Bytes from the start of the arena."""
@@ -40,15 +45,22 @@ class Arena:
         operands = tuple(
             program.constant(operand.values, alignment=TENSOR_ALIGNMENT)
             if operand.is_constant
-            else _pointer(self.offset(operand.name))
+            else self._pointer(self.offset(operand.name))
             for operand in step.layer.reads
         )
         scratch = self.plan.offsets.get(_scratch_name(step), 0)
-        return Places(operands, _pointer(self.offset(step.layer.result.name)), f"(arena + {scratch})")
+        return Places(operands, self._pointer(self.offset(step.layer.result.name)), self._place(scratch))
 
+    def _pointer(self, offset: int) -> str:
+        return f"(int8_t *){self._place(offset)}"
 
-def _pointer(offset: int) -> str:
-    return f"(int8_t *)(arena + {offset})"
+    def _place(self, offset: int) -> str:
+        """The C of a place: in the first piece, or a later one."""
+        number = 0
+        while number < len(self.bank_bytes) - 1 and offset >= self.bank_bytes[number]:
+            offset -= self.bank_bytes[number]
+            number += 1
+        return f"(arena{number or ''} + {offset})"
 
 
 def _scratch_name(step: Step) -> str:
@@ -73,7 +85,8 @@ def plan_arena(graph: Graph, steps: Sequence[Step]) -> Arena:
                 continue
             if last[source] == number and first[source] < first[result] == number:
                 pairs[source, result] = InPlace(source, result, lead)
-    return Arena(plan(buffers, in_place=pairs.values()), tuple(buffers), owners)
+    in_place = tuple(pairs.values())
+    return Arena(plan(buffers, in_place=in_place), tuple(buffers), owners, in_place)
 
 
 def _owners(graph: Graph, steps: Sequence[Step]) -> dict[str, str]:

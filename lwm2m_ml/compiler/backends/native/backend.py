@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from lwm2m_ml.compiler.backends.interface import Declaration, Format, Payload, Request
+from lwm2m_ml.compiler.backends.native.design import divided
 from lwm2m_ml.compiler.backends.native.tuning import best_design
 from lwm2m_ml.compiler.targets import Architecture
 from lwm2m_ml.compiler.toolchain.gcc import gcc_version
@@ -35,4 +36,5 @@ class NativeBackend:
 
     def build(self, request: Request) -> Payload:
         """The payload of a graph."""
-        return best_design(request.graph, request.target, request.constraints.optimize).payload()
+        design = best_design(request.graph, request.target, request.constraints.optimize)
+        return divided(design, request.target.ram_regions).payload()

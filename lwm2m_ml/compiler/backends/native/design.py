@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from lwm2m_ml.compiler.backends.interface import ArenaBuffer, Format, LayerFact, Payload
 from lwm2m_ml.compiler.backends.native.arena import Arena, Step
 from lwm2m_ml.compiler.backends.native.program import ENTRY, Program
+from lwm2m_ml.compiler.errors import ArenaDoesNotFit
 from lwm2m_ml.compiler.ir import Graph
+from lwm2m_ml.compiler.memory import plan_banks
 from lwm2m_ml.compiler.targets import Architecture, Target
 from lwm2m_ml.compiler.toolchain import Blob, compile_blob
 from lwm2m_ml.compiler.toolchain.sources import ZIG
@@ -14,6 +16,10 @@ from lwm2m_ml.compiler.toolchain.sources import ZIG
 # Kernels that read whole words may read, and ignore, so many bytes behind a tensor.
 READ_AHEAD_BYTES = 3
 _ARENA_ALIGNMENT = 16
+# A module whose arena is in pieces takes them as further arguments: a newer interface than most modules need.
+ABI, BANKED_ABI = "1.0.0", "1.1.0"
+# As many pieces as all cores pass in registers.
+_MAXIMUM_BANKS = 4
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,9 @@ class Design:
 
     @property
     def arena_bytes(self) -> int:
-        """What the caller must set aside."""
+        """What the caller must set aside, in all pieces."""
+        if self.arena.bank_bytes:
+            return sum(self.arena.bank_bytes)
         return -(-(self.arena.plan.arena_bytes + READ_AHEAD_BYTES) // _ARENA_ALIGNMENT) * _ARENA_ALIGNMENT
 
     @property
@@ -62,6 +70,8 @@ class Design:
             code=b"",
             format=Format.WASM if wasm else Format.NATIVE,
             arena_bytes=self.arena_bytes,
+            bank_bytes=self.arena.bank_bytes,
+            abi=ABI if not self.arena.bank_bytes else BANKED_ABI,
             lower_bound_arena_bytes=self.arena.plan.lower_bound_bytes,
             offsets=self.offsets,
             layers=tuple(_layer_fact(step, self.arena) for step in self.steps),
@@ -78,9 +88,34 @@ class Design:
         )
 
 
+def divided(design: Design, regions: tuple[int, ...]) -> Design:
+    """The design with its arena divided over regions of RAM where none of them holds it; raises ArenaDoesNotFit."""
+    if not regions or design.arena_bytes <= max(regions):
+        return design
+    arena = design.arena
+    # What is read behind a tensor must be there in every piece, and pieces begin where a tensor may.
+    rooms = [(size - READ_AHEAD_BYTES) // _ARENA_ALIGNMENT * _ARENA_ALIGNMENT for size in regions[:_MAXIMUM_BANKS]]
+    banks = plan_banks(arena.buffers, rooms, in_place=arena.pairs)
+    if banks is None:
+        raise ArenaDoesNotFit(
+            f"The module needs {design.arena_bytes:,} B of RAM, the regions of {design.target.name} have "
+            + ", ".join(f"{size:,} B" for size in regions),
+            hint="Try a smaller model, or --optimize size",
+        )
+    bases: list[int] = []
+    sizes: list[int] = []
+    for bank in banks:
+        bases.append(sum(sizes))
+        sizes.append(-(-(bank.plan.arena_bytes + READ_AHEAD_BYTES) // _ARENA_ALIGNMENT) * _ARENA_ALIGNMENT)
+    placed = zip(banks, bases, strict=True)
+    offsets = {name: base + offset for bank, base in placed for name, offset in bank.plan.offsets.items()}
+    plan = replace(arena.plan, offsets=offsets, arena_bytes=sum(sizes), exact=False)
+    return replace(design, arena=replace(arena, plan=plan, bank_bytes=tuple(sizes)))
+
+
 def generate(steps: tuple[Step, ...], arena: Arena) -> Program:
     """The program of a module: each step's call in order."""
-    program = Program()
+    program = Program(arenas=max(1, len(arena.bank_bytes)))
     for step in steps:
         statement = step.kernel.emit(step.layer, program, arena.places(step, program))
         if statement:

@@ -21,7 +21,7 @@ _VALUES_PER_LINE = 24
 
 @dataclass(slots=True)
 class Program:
-    """Constants, functions and the calls of a module. Equal constants and functions are kept once."""
+    """Constants, functions and the calls of a module, whose entry takes so many `arenas`. Equals are kept once."""
 
     _constants: dict[str, str] = field(default_factory=dict)
     _functions: dict[str, str] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class Program:
     _declarations: dict[str, None] = field(default_factory=dict)
     _calls: list[str] = field(default_factory=list)
     _headers: dict[str, None] = field(default_factory=dict)
+    arenas: int = 1
 
     def constant(self, values: Array, *, alignment: int = 0) -> str:
         """The symbol of a constant array."""
@@ -64,9 +65,8 @@ class Program:
         parts += [f"static const {text.replace('@NAME@', name, 1)}" for text, name in self._constants.items()]
         parts += [text.replace("@NAME@", name) for text, name in self._functions.items()]
         calls = "".join(f"  {call}\n" for call in self._calls)
-        parts.append(
-            f'__attribute__((visibility("default"))) int32_t {ENTRY}(uint8_t *arena)\n{{\n{calls}  return 0;\n}}\n'
-        )
+        arenas = ", ".join(f"uint8_t *arena{number or ''}" for number in range(self.arenas))
+        parts.append(f'__attribute__((visibility("default"))) int32_t {ENTRY}({arenas})\n{{\n{calls}  return 0;\n}}\n')
         files = {"module.c": "\n".join(parts)}
         if self._assembly:
             files["kernels.S"] = "\n".join(text.replace("@NAME@", name) for text, name in self._assembly.items())
