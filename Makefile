@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -58,6 +58,12 @@ bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon rea
 
 test-slow: $(VENV)/test.stamp ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+
+fuzz: $(VENV)/test.stamp ## Send a million mutated manifests and descriptors through the verifier.
+	$(BIN)/python -m pytest -m slow tests/module/test_fuzz.py $(ARGS)
+
+bench-delivery: $(VENV)/test.stamp ## Measure deliveries: bytes and seconds per device, link and transport.
+	$(BIN)/python benchmarks/delivery/bench_delivery.py $(ARGS)
 
 sweep: $(VENV)/test.stamp ## Cut the power at every flash write and message of an update.
 	$(BIN)/python -m lwm2m_ml_simulator.sweep $(ARGS)
