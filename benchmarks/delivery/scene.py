@@ -24,6 +24,7 @@ from lwm2m_ml_simulator.device.device_security import DeviceSecurity
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits
 from lwm2m_ml_simulator.modules.fetching import FetchSettings
+from lwm2m_ml_simulator.modules.intake import Phase
 from lwm2m_ml_simulator.network.conditions import Conditions
 
 
@@ -49,7 +50,11 @@ class Transport:
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one delivery took. Bytes of UDP payloads in both directions from fit to trial; seconds of the transfer."""
+    """What one delivery took. Bytes of UDP payloads in both directions, from fit to trial, all management included.
+
+    Seconds are those from the first request of the device to its last block; for a push, those from the first block
+    until the server has seen that the device has it.
+    """
 
     package_bytes: int
     head_bytes: int
@@ -116,12 +121,15 @@ class Scene:
         figures = self._devices[endpoint].radio.figures
         before = figures.bytes_in + figures.bytes_out
         deployment = await self.service.deploy(model, [endpoint])
+        watch = asyncio.create_task(_transfer_seconds(self._devices[endpoint]))
         after = before
-        while not deployment.finished:
+        while not deployment.campaign.finished:
             await asyncio.sleep(0.5)
-            deployment = await self.service.deployment(deployment.id)
+            deployment = await self.service.campaigns.get(deployment.campaign.id)
             if deployment.devices[0].state == "delivering" or after == before:
                 after = figures.bytes_in + figures.bytes_out
+        watch.cancel()
+        seconds = watch.result() if watch.done() and not watch.cancelled() else None
         row = deployment.devices[0]
         if row.module_digest is None:
             return Delivered(0, 0, "", 0, 0.0, row.state, row.reason)
@@ -132,7 +140,7 @@ class Scene:
             head_bytes=inspect_package(package).head_size,
             encoding=module.facts["encoding"],
             air_bytes=after - before,
-            seconds=row.ota_seconds or 0.0,
+            seconds=seconds or row.ota_seconds or 0.0,
             state=row.state,
             reason=row.reason,
         )
@@ -154,3 +162,17 @@ async def scene(directory: Path) -> AsyncIterator[Scene]:
         state = http.config.app.state
         async with AsyncExitStack() as fleet:
             yield Scene(state.service, state.lwm2m_server, dict(where.uris), fleet)
+
+
+async def _transfer_seconds(device: SimulatedDevice) -> float:
+    """From when a device begins to fetch until it has the whole package."""
+    began = None
+    while True:
+        intakes = device.firmware.intakes if device.firmware is not None else []
+        fetching = any(intake.phase is Phase.DOWNLOADING for intake in intakes)
+        now = asyncio.get_running_loop().time()
+        if began is None and fetching:
+            began = now
+        elif began is not None and not fetching:
+            return now - began
+        await asyncio.sleep(0.02)

@@ -111,6 +111,12 @@ class Download:
         self.count(COAP_HEADER_BYTES + len(tail), start, min(end, len(self.content)))
         return ResponseCode.CONTENT, tail
 
+    def serve_whole(self) -> FastResponse:
+        """Everything at once, for a transfer in windows (RFC 9177), whose blocks somebody else cuts and repeats."""
+        response = FastResponse(ResponseCode.CONTENT, self.content, content_format=ContentFormat.OPAQUE, etag=self.etag)
+        self.count(COAP_HEADER_BYTES + len(response.tail()), 0, len(self.content))
+        return response
+
     def count(self, message_bytes: int, start: int, end: int) -> None:
         """Remember that a message of this size brought the content from `start` to `end`."""
         self.bytes_served += message_bytes
@@ -244,7 +250,7 @@ class Downloads:
             if download.etag in request.etags and asked in {None, WHOLE}:
                 return FastResponse(ResponseCode.VALID, etag=download.etag)
         was_finished = download.finished
-        response = download.serve(asked)
+        response = download.serve_whole() if request.whole_answer else download.serve(asked)
         if download.finished and not was_finished:
             log.info(
                 "download served",

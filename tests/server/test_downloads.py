@@ -1,5 +1,6 @@
 """Downloads: any block, from any port, for whoever knows the address."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 
 from lwm2m_ml.coap.blocks import serve_block
 from lwm2m_ml.coap.codec import parse_options
+from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.numbers import BAD_REQUEST, CONTENT_FORMAT, ETAG
 from lwm2m_ml.coap.numbers import CONTENT as CONTENT_CODE
 from lwm2m_ml.coap.options import Block, encode_uint
+from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.server.downloads import Download, Downloads, Route
 
@@ -152,3 +155,18 @@ async def test_a_device_that_has_it_already_is_told_so(running: Any, device: Any
 async def test_empty_content_is_served(running: Any, device: Any) -> None:
     download = running.server.downloads.publish(b"", endpoint="dev")
     assert (await get(device, download.uri)).payload == b""
+
+
+async def test_a_device_that_asks_for_windows_gets_them(running: Any) -> None:
+    settings = CoapSettings(q_block_requests=True, ack_timeout=0.2, minimum_timeout=0.1)
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    async with AsyncExitStack() as stack:
+        endpoint = await CoapEndpoint.bind("127.0.0.1", 0, settings=settings)
+        stack.push_async_callback(endpoint.close)
+        message = aiocoap.Message(code=Code.GET, uri_path=path_of(download.uri))
+        message.remote = endpoint.remote(*running.server.coap_address)
+        response = await endpoint.request(message, timeout=5)
+        assert message.remote.knows_q_block
+    assert response.payload == CONTENT
+    assert download.finished
+    assert download.bytes_served > len(CONTENT)
