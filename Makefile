@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift demo-drift interop fuzz-dtls lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench-soak: $(VENV)/base.stamp ## Load the server for ten minutes; time and memo
 
 bench-compiler: $(VENV)/test.stamp ## Compare the compiler's modules with recorded figures of other compilers.
 	$(BIN)/python benchmarks/compiler/bench_compiler.py $(ARGS)
+
+demo-drift: $(VENV)/test.stamp ## Let inputs drift until a model is retrained with what was captured, and the drift is gone.
+	$(BIN)/python -m lwm2m_ml_simulator.demonstration.drift --retrain examples/zoo/retrain_gestures.py $(ARGS)
 
 bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
 	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)

@@ -258,14 +258,22 @@ class Deployment(Schema):
 
 
 class Result(Schema):
-    """One inference as a device reported it; `scores` and `confidence` in percent, latency in milliseconds."""
+    """One inference as a device reported it; scores and confidence in percent, latency in ms, energy in joules.
+
+    Model and version are empty while it is not known which module made it; `lost` results before it never came.
+    """
 
     number: int
+    slot: int
+    model: str
+    version: str
+    lost: int
     class_index: int
     label: str
     confidence: float | None
     scores: list[float]
     latency: float | None
+    energy: float | None
     received_at: float
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,6 +78,12 @@ class Alarms:
         """End the alarms of a device that are about other models than the one it runs now."""
         for subject in list(self._open):
             if subject.endpoint == endpoint and (subject.model, subject.version) != (model, version):
+                await self.clear(subject)
+
+    async def clear_unless(self, runs: Callable[[str, str], bool]) -> None:
+        """End the alarms of fleets whose version of a model runs nowhere any more."""
+        for subject in list(self._open):
+            if not subject.endpoint and not runs(subject.model, subject.version):
                 await self.clear(subject)
 
     async def acknowledge(self, alarm_id: str, who: str) -> AlarmRecord:

@@ -1,14 +1,13 @@
 """Captured inputs as a labelled data set: an `.npz` file that training reads as it is."""
 
 from lwm2m_ml.errors import NotFoundError
-from lwm2m_ml.service.workers.capture_file import capture_file
+from lwm2m_ml.service.workers.capture_file import UNKNOWN, capture_file
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.store.captures import CaptureRecord, CaptureRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 
 PAGE = 500
 LARGEST_BYTES = 256 << 20
-UNKNOWN = -1
 
 
 class CaptureExport:
@@ -23,7 +22,8 @@ class CaptureExport:
         """Return the inputs of a model captured since a time (Unix seconds), at most 256 MB, as `.npz`.
 
         Arrays: `inputs` (float32, n × the shape of the input), `labels` (int64: the class that feedback told, else
-        -1), `endpoints` and `captured_at`. Raises `NotFoundError` when there are none.
+        -1), `numbers` of the results that they led to (-1: unknown), `endpoints` and `captured_at`. Raises
+        `NotFoundError` when there are none.
         """
         records = await self._records(model, since)
         if not records:

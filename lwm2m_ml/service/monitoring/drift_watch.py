@@ -131,6 +131,7 @@ class DriftWatch:
     ) -> None:
         if before is None or before.digest != finding.digest:
             await self._alarms.clear_others(endpoint, module.model, module.version)
+            await self._alarms.clear_unless(self._installed.runs_somewhere)
             before = Watched(finding.digest)
         window = counters.since(before.counters)
         limits = self._limits(module.model)

@@ -1,5 +1,7 @@
 """Which module of this service runs in a slot of a device, as it was last told."""
 
+from collections import Counter
+
 from lwm2m_ml.service.monitoring.known_modules import Find, KnownModule
 from lwm2m_ml.store.watched_models import WatchedModelRepository
 
@@ -11,6 +13,7 @@ class Installed:
         self._repository = repository
         self.find = find
         self._modules: dict[str, dict[int, KnownModule]] = {}
+        self._running: Counter[tuple[str, str]] = Counter()
 
     async def start(self) -> None:
         """Load what is known."""
@@ -21,12 +24,25 @@ class Installed:
 
     def put(self, endpoint: str, slot: int, module: KnownModule) -> None:
         """Note what a device told."""
-        self._modules.setdefault(endpoint, {})[slot] = module
+        slots = self._modules.setdefault(endpoint, {})
+        if slot in slots:
+            self._running[_release(slots[slot])] -= 1
+        slots[slot] = module
+        self._running[_release(module)] += 1
 
     def forget(self, endpoint: str) -> None:
         """Forget a device that left."""
-        self._modules.pop(endpoint, None)
+        for module in self._modules.pop(endpoint, {}).values():
+            self._running[_release(module)] -= 1
+
+    def runs_somewhere(self, model: str, version: str) -> bool:
+        """Whether a device is known to run a version of a model."""
+        return self._running[model, version] > 0
 
     def module(self, endpoint: str, slot: int) -> KnownModule | None:
         """Return the module in a slot; None when it is not known."""
         return self._modules.get(endpoint, {}).get(slot)
+
+
+def _release(module: KnownModule) -> tuple[str, str]:
+    return module.model, module.version

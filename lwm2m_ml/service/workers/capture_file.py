@@ -5,6 +5,9 @@ from collections.abc import Sequence
 
 from lwm2m_ml.store.captures import CaptureRecord
 
+UNKNOWN = -1
+"""The number of a result that a device did not tell, and the class of one that nobody judged."""
+
 
 def capture_file(records: Sequence[CaptureRecord], labels: Sequence[int]) -> bytes:
     """Return the file: integers become real values by the scale and zero point of the tensor they are of.
@@ -30,6 +33,7 @@ def capture_file(records: Sequence[CaptureRecord], labels: Sequence[int]) -> byt
         file,
         inputs=numpy.stack(inputs).reshape(len(kept), *shape[1:]).astype(numpy.float32),
         labels=numpy.asarray([label for _, label in kept], dtype=numpy.int64),
+        numbers=numpy.asarray([UNKNOWN if record.number is None else record.number for record, _ in kept]),
         endpoints=numpy.asarray([record.endpoint for record, _ in kept]),
         captured_at=numpy.asarray([record.captured_at for record, _ in kept]),
     )

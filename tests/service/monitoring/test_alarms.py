@@ -65,3 +65,12 @@ async def test_alarms_of_what_a_device_ran_before_end(alarms: Alarms) -> None:
     assert len(alarms.open()) == 2
     await alarms.clear_others("device", "digits", "1.1.0")
     assert [alarm.endpoint for alarm in alarms.open()] == [""]
+
+
+async def test_alarms_of_a_fleet_end_when_nobody_runs_the_version_any_more(alarms: Alarms) -> None:
+    await alarms.raise_alarm(FLEET, "all drifted", {})
+    await alarms.raise_alarm(SUBJECT, "it drifted", {})
+    await alarms.clear_unless(lambda model, version: (model, version) == ("digits", "1.0.0"))
+    assert len(alarms.open()) == 2
+    await alarms.clear_unless(lambda model, version: False)
+    assert [alarm.endpoint for alarm in alarms.open()] == ["device"]

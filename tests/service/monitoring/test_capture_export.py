@@ -44,6 +44,7 @@ async def test_inputs_come_in_real_values_with_the_classes_that_feedback_told(
             [[1.0, 1.0], [1.0, 1.0]],
         ]
         assert file["labels"].tolist() == [-1, 3, -1]
+        assert file["numbers"].tolist() == [7, 8, -1]
         assert file["endpoints"].tolist() == ["device"] * 3
         assert file["captured_at"].tolist() == [1.0, 2.0, 3.0]
 

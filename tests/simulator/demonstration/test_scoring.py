@@ -10,11 +10,16 @@ def result(number: int, outputs: list[int]) -> Result:
     scores = [(value + 128) / 256 * 100 for value in outputs]
     return Result(
         number=number,
+        slot=0,
+        model="digits",
+        version="1.0.0",
+        lost=0,
         class_index=best(outputs),
         label="",
         confidence=max(scores),
         scores=scores,
         latency=None,
+        energy=None,
         received_at=0.0,
     )
 
