@@ -1,7 +1,12 @@
-"""Every command has an example in docs/cli.md, and every example works, with the files and devices it speaks of."""
+"""Every command has an example in docs/cli.md, and every example works, with the files and devices it speaks of.
+
+So do the Python lines of docs/api.md.
+"""
 
 import asyncio
+import contextlib
 import csv
+import io
 import itertools
 import json
 import os
@@ -37,6 +42,7 @@ from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, executabl
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "cli.md"
+API_DOCUMENT = ROOT / "docs" / "api.md"
 DEFINITION = ROOT / "tests" / "api" / "notes.xml"
 SHIPPED = ROOT / "lwm2m_ml" / "service" / "zoo" / "shipped" / "digits"
 BOARD = ROOT / "lwm2m_ml" / "compiler" / "targets" / "mcus" / "nrf52840.toml"
@@ -252,6 +258,18 @@ def run(line: str) -> str:
 async def test_every_example_works(installation: dict[str, str], files: None, tmp_path: Path) -> None:
     with Client(installation["api"], installation["token"]) as client:
         await asyncio.to_thread(_run_all, Values(client, installation["api"], tmp_path / "data"))
+
+
+async def test_the_python_lines_of_the_api_document_work(installation: dict[str, str]) -> None:
+    (lines,) = re.findall(r"^```python\n(.*?)^```", API_DOCUMENT.read_text("utf-8"), re.M | re.S)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        await asyncio.to_thread(exec, compile(lines, "docs/api.md", "exec"), {"__name__": "example"})
+    told = printed.getvalue()
+    assert "/32771/0/1 integer 300" in told
+    assert "mcu" in told
+    assert "instructions" in told
+    assert told.splitlines()[-1] == "[60]"
 
 
 def _run_all(values: Values) -> None:
