@@ -45,7 +45,7 @@ from lwm2m_ml.cli import (
     targets,
     tokens,
 )
-from lwm2m_ml.cli.profile_file import PROFILE_VARIABLE
+from lwm2m_ml.cli.profile_file import PROFILE_VARIABLE, choose
 from lwm2m_ml.errors import Lwm2mMlError
 
 DEBUG_VARIABLE = "LWM2M_ML_DEBUG"
@@ -116,8 +116,7 @@ def options(
     """TinyML as a Service over LwM2M: the right model on every microcontroller of a fleet."""
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
-    if profile:
-        os.environ[PROFILE_VARIABLE] = profile
+    choose(profile)
 
 
 def add_installed_commands() -> None:

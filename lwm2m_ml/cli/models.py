@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -100,27 +100,35 @@ def alias(
     alias: Annotated[str, typer.Argument(metavar="ALIAS", help="Such as champion or candidate.")],
     version: Annotated[str, typer.Argument(metavar="VERSION", help="What it names, a version or another alias.")] = "",
     remove: Annotated[bool, typer.Option("--remove", help="Let it name nothing any more.")] = False,
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Let an alias name a version. `champion` is what is meant where no version is named."""
     from lwm2m_ml.errors import UsageError
 
     if remove == bool(version):
         raise UsageError("An alias is given a version, or removed", hint="Name a version, or say --remove")
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         if remove:
             client.remove_alias(model, alias)
+            print_done(as_json)
             return
         named = client.set_alias(model, alias, version)
-    typer.echo(f"{named.name}:{alias} is {named.version}")
+    if as_json:
+        print_json(named.model_dump(mode="json"))
+    else:
+        typer.echo(f"{named.name}:{alias} is {named.version}")
 
 
 @app.command("remove")
 def remove(
     model: Annotated[str, typer.Argument(metavar="MODEL:VERSION", help="The version to forget.")],
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Forget a version of a model. One that a running campaign needs stays, and one that ships with the release."""
     from lwm2m_ml.errors import UsageError
@@ -128,8 +136,9 @@ def remove(
     name, _, version = model.partition(":")
     if not version:
         raise UsageError(f"Which version of {name}?", hint=f"Say {name}:VERSION; `models show {name}` lists them")
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.remove_model(name, version)
+    print_done(as_json)
 
 
 def _rows(models: "list[Model]") -> list[tuple[object, ...]]:

@@ -38,7 +38,7 @@ class Profiles:
     @property
     def chosen(self) -> Profile | None:
         """The profile that `--profile` or its variable names, else the one in use, if any."""
-        name = os.environ.get(PROFILE_VARIABLE, "") or self.current
+        name = _wanted.name or self.current
         return self.get(name) if name else None
 
     def with_profile(self, name: str, profile: Profile) -> "Profiles":
@@ -50,6 +50,21 @@ class Profiles:
         self.get(name)
         left = {other: profile for other, profile in self.by_name.items() if other != name}
         return Profiles("" if self.current == name else self.current, left)
+
+
+@dataclass(slots=True)
+class Wanted:
+    """The profile that this command was told to use, by its name."""
+
+    name: str = ""
+
+
+_wanted = Wanted()
+
+
+def choose(name: str) -> None:
+    """Use the profile of this name, whichever is in use otherwise; none is named by an empty one."""
+    _wanted.name = name
 
 
 def path() -> Path:

@@ -26,6 +26,8 @@ import numpy
 import pytest
 import pytest_asyncio
 import typer
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from typer.testing import CliRunner
 
 from lwm2m_ml.cli.main import add_installed_commands, app
@@ -205,6 +207,9 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installation: dict[st
         shutil.copy(SHIPPED / name, place)
     with numpy.load("calibration.npz") as arrays:
         numpy.save("digit.npy", arrays[arrays.files[0]][:1])
+    public = X25519PrivateKey.generate().public_key()
+    Path("device-key.pem").write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    Path("base.bin").write_bytes(bytes(8192))
     shown = load_digits_split().test
     numpy.savez("labelled.npz", images=shown.images[:60], labels=shown.labels[:60])
     Path("token.txt").write_text(installation["token"])
