@@ -18,7 +18,9 @@ def layer_instructions(design: Design, inputs: Mapping[str, bytes]) -> tuple[int
     """Instructions of each step for these inputs, the few that stop the module included."""
     program = _program(design)
     flags = {"module.c": design.c_optimization}
-    code = compile_blob(program.sources(), design.target, optimize=flags, entry=ENTRY).code
+    code = compile_blob(
+        program.sources(), design.target, optimize=flags, entry=ENTRY, c_compiler=design.c_compiler
+    ).code
     arena = design.arena_bytes + _STOP_BYTES
     runner = open_runner(code, design.target, arena_bytes=arena, stack_bytes=_STACK_BYTES)
     given = [(design.offsets[name], content) for name, content in inputs.items()]
