@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         default=100.0, ge=0, description="requests per second of one API caller, in the long run; 0 sets no limit"
     )
     api_upload_limit: int = Field(default=64 << 20, ge=1 << 20, description="bytes of an uploaded file, at most")
+    model_programs: bool = Field(
+        default=False,
+        description="take Keras H5 files and SavedModels, which can hold programs; they are read in confinement",
+    )
     oidc: OidcSettings = Field(default_factory=OidcSettings)
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

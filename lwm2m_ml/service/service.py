@@ -81,7 +81,7 @@ class TinyMLService:
         objects = settings.objects
         access = ServerDeviceAccess(server)
         self._workers = WorkerPool(settings.compile_workers)
-        self._zoo = Zoo(store, self._workers)
+        self._zoo = Zoo(store, self._workers, programs=settings.model_programs)
         self._signer = Signer.open(settings.data_directory)
         self._trust = TrustDistribution(access, self._signer.keys, objects.capabilities)
         self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities, self._trust)

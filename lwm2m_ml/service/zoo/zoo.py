@@ -7,6 +7,7 @@ from importlib import resources
 
 import structlog
 
+from lwm2m_ml.compiler.frontends.model_format import format_of
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, UsageError
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.tasks import inspect_model
@@ -27,8 +28,9 @@ CHAMPION, CANDIDATE = "champion", "candidate"
 class Zoo:
     """Models in memory, their facts and files in the store."""
 
-    def __init__(self, store: Store, workers: WorkerPool) -> None:
+    def __init__(self, store: Store, workers: WorkerPool, *, programs: bool = False) -> None:
         self._store = store
+        self._programs = programs
         self._workers = workers
         self._models: dict[tuple[str, str], Model] = {}
         self._aliases: dict[tuple[str, str], str] = {}
@@ -92,6 +94,7 @@ class Zoo:
         variant = variant or name
         _check_names(name, version, variant)
         _check_sizes(content, calibration)
+        self._check_program(content)
         known = self._models.get((name, version))
         if known is not None and any(one.name == variant for one in known.variants):
             raise ConflictError(
@@ -143,8 +146,18 @@ class Zoo:
     async def _read(self, variant: Variant) -> Variant:
         content = await self.content(variant.digest)
         _check_sizes(content, None)
+        self._check_program(content)
         facts = await self._workers.run(inspect_model, content, what=f"Reading {variant.name}")
         return dataclasses.replace(variant, weights=facts.weights)
+
+    def _check_program(self, content: bytes) -> None:
+        """TensorFlow itself says that it must not open these formats from strangers."""
+        form = format_of(content)
+        if form.is_program and not self._programs:
+            raise InvalidInputError(
+                f"A {form.value} file can hold a program, and this server takes none",
+                hint="Save the model as .keras or ONNX, or let an administrator set model_programs",
+            )
 
     async def set_alias(self, name: str, alias: str, version: str | None) -> Model | None:
         """Let an alias name a version, or nothing any more; returns the version that it names now."""

@@ -1,5 +1,6 @@
 """Classical models from scikit-learn, read through ONNX ML; ONNX Runtime is the oracle."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy
 import onnx
 import onnxruntime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from skl2onnx import to_onnx
@@ -28,7 +31,7 @@ from lwm2m_ml.compiler.compilation import integer_graph
 from lwm2m_ml.compiler.errors import CyclicModel, UnreadableModel, UnsupportedOperator
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.targets import load_target
-from lwm2m_ml.errors import InvalidInputError
+from lwm2m_ml.errors import InvalidInputError, UsageError
 
 Floats = NDArray[numpy.float32]
 FEATURES, CLASSES = load_iris(return_X_y=True)
@@ -170,6 +173,16 @@ def test_every_comparison_holds_on_the_threshold_too(modes: tuple[str, str]) -> 
 def test_damaged_trees_are_named(changed: dict[str, Any], error: type[InvalidInputError]) -> None:
     with pytest.raises(error):
         integer_graph(_one_tree(**changed), None, "litert")
+
+
+@given(place=st.integers(0, 1 << 20), byte=st.integers(0, 255))
+def test_any_changed_byte_gives_a_graph_or_a_clear_error(place: int, byte: int) -> None:
+    content = bytearray(_one_tree())
+    content[place % len(content)] = byte
+    with contextlib.suppress(InvalidInputError, UsageError):
+        graph, _ = integer_graph(bytes(content), None, "litert")
+        features = graph.tensor(graph.inputs[0]).shape
+        run(graph, {graph.inputs[0]: numpy.zeros((1, *features), numpy.float32)})
 
 
 def test_model_that_gives_labels_only_says_what_helps() -> None:

@@ -35,11 +35,11 @@ def test_int8_loses_at_most_three_tenths_of_a_point(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_shrinking_finds_half_the_flash_at_half_a_point(tmp_path: Path) -> None:
+def test_training_wins_back_what_pruning_lost_at_less_than_half_the_flash(tmp_path: Path) -> None:
     split = load_digits_split()
     plan = ShrinkPlan(
         targets=("cortex-m4f",),
-        levels=(40,),
+        levels=(30,),
         strategies=(Strategy.SENSITIVE,),
         precisions=(Precision.INT8,),
         optimize="balanced",
@@ -51,5 +51,7 @@ def test_shrinking_finds_half_the_flash_at_half_a_point(tmp_path: Path) -> None:
         "digits", content, _labelled(split.train), _labelled(split.test), replace(plan, epochs=30), tmp_path
     )
     whole, half = search.run()
+    _, pruned = replace(search, plan=replace(search.plan, trains=False), folder=tmp_path / "pruned").run()
+    assert half.accuracy > pruned.accuracy + 5
     assert half.targets["cortex-m4f"].flash_bytes <= whole.targets["cortex-m4f"].flash_bytes / 2
     assert half.accuracy >= whole.accuracy - 0.5

@@ -117,22 +117,6 @@ def test_senseless_plans_are_refused() -> None:
         ShrinkPlan(targets=("a",), levels=(0,))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_training_wins_back_what_pruning_lost(digits_network: bytes, tmp_path: Path) -> None:
-    parts = _data(digits_network, 400, 1), _data(digits_network, 300, 2)
-    plan = replace(
-        PLAN, levels=(60,), strategies=(Strategy.UNIFORM,), epochs=60, precisions=(Precision.INT8, Precision.INT4)
-    )
-    plans = {"pruned": plan, "trained": replace(plan, trains=True)}
-    accuracies = {}
-    for name, each in plans.items():
-        variants = Search("net", digits_network, *parts, each, tmp_path / name).run()
-        accuracies[name] = {variant.precision: variant.accuracy for variant in variants if variant.width == "60u"}
-    assert accuracies["trained"]["int8"] > accuracies["pruned"]["int8"] + 5
-    assert Precision.INT4.value in accuracies["trained"]
-
-
 def test_training_without_labels_is_refused(digits_network: bytes) -> None:
     graph = float_graph(digits_network)
     with pytest.raises(TrainingFailed, match="labels"):

@@ -1,5 +1,7 @@
 """The zoo: shipped models, and those that users add."""
 
+import io
+import zipfile
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -15,6 +17,13 @@ from lwm2m_ml.store import Store
 
 def shipped(name: str) -> ModelFiles:
     return next(one for one in shipped_models() if one.model.name == name)
+
+
+def saved_model() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("net/saved_model.pb", b"")
+    return packed.getvalue()
 
 
 @pytest.fixture
@@ -157,3 +166,12 @@ async def test_a_removed_version_takes_its_aliases_along_and_files_nobody_needs(
 async def test_what_ships_stays(zoo: Zoo) -> None:
     with pytest.raises(ConflictError, match="ships with this release"):
         await zoo.remove("digits", "1.0.0")
+
+
+@pytest.mark.parametrize("content", [b"\x89HDF\r\n\x1a\n", saved_model()])
+async def test_programs_are_taken_only_where_an_administrator_allows_them(content: bytes, store: Store) -> None:
+    workers = WorkerPool(1)
+    zoo = Zoo(store, workers)
+    with pytest.raises(InvalidInputError, match="can hold a program"):
+        await zoo.add("net", "1", content)
+    await workers.stop()
