@@ -7,12 +7,15 @@ from typing import Any
 from lwm2m_ml.compiler.backends.interface import Basis, Cost, Format
 from lwm2m_ml.compiler.backends.isolation import DEFAULT_LIMITS, Limits
 from lwm2m_ml.compiler.backends.registry import backend_names
-from lwm2m_ml.compiler.compilation import compile
+from lwm2m_ml.compiler.compilation import compile, integer_graph
 from lwm2m_ml.compiler.facts import CompiledModule
 from lwm2m_ml.compiler.targets import Target
-from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError
+from lwm2m_ml.errors import Lwm2mMlError
 
 _UNKNOWN = 1 << 62
+_FORMATS = (Format.NATIVE, Format.WASM, Format.TFLITE, Format.C_SOURCES)
+# Options that say what is made of the model before any backend sees it.
+_READING = frozenset({"precision", "quantization"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,31 +34,32 @@ def compare(
 
     What a backend does wrong is its reason, never an error of the comparison; a model that cannot be read is one.
     """
+    read = {name: options[name] for name in _READING & options.keys()}
+    integer_graph(model, options.get("calibration"), options.get("reference", "litert"), **read)
     compared = [_try(name, model, target, limits, options) for name in backend_names()]
-    if all(isinstance(error, InvalidInputError) and each.module is None for each, error in compared):
-        raise compared[0][1] or Lwm2mMlError("No backend is installed")
     optimize = str(options.get("optimize", "balanced"))
-    return tuple(sorted((each for each, _ in compared), key=lambda each: _rank(each, optimize)))
+    return tuple(sorted(compared, key=lambda each: _rank(each, optimize)))
 
 
-def _try(
-    name: str, model: bytes | pathlib.Path, target: Target, limits: Limits, options: dict[str, Any]
-) -> tuple[Compared, Lwm2mMlError | None]:
+def _try(name: str, model: bytes | pathlib.Path, target: Target, limits: Limits, options: dict[str, Any]) -> Compared:
     try:
         module = compile(model, target, backend=name, limits=limits, allow_unproved=True, **options)
     except Lwm2mMlError as error:
-        return Compared(name, None, error.message), error
-    return Compared(name, module), None
+        return Compared(name, None, error.message)
+    return Compared(name, module)
 
 
 def _rank(compared: Compared, optimize: str) -> tuple[Any, ...]:
-    """Modules before reasons, proved ones before others, then by the objective; a module that runs before sources."""
+    """Modules before reasons, proved ones before others, machine code first; those of one format by the objective.
+
+    Instructions of different machines are not comparable, so formats are never weighed against each other by them.
+    """
     module = compared.module
     if module is None:
         return (2, compared.backend)
     return (
         0 if module.proved else 1,
-        module.format == Format.C_SOURCES,
+        _FORMATS.index(Format(module.format)),
         module.cost.basis is not Basis.MEASURED,
         *objective(module.cost, optimize),
         compared.backend,

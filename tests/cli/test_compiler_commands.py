@@ -235,3 +235,38 @@ def test_what_is_wrong_is_said_in_a_sentence(
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_backends_are_compared_and_written(folder: Path) -> None:
+    arguments = ("compile", "model.onnx", "-t", "rp2040", "--calibration", "calibration.npz")
+    compared = as_json(lwm2m_ml(*arguments, "--backend", "all", "-o", "all", "--json", folder=folder))
+    found = {each["backend"]: each for each in compared}
+    assert compared[0]["backend"] == "native"
+    assert {name for name, each in found.items() if each["compiled"]} >= {"native", "wasm", "tflite", "c"}
+    assert all(Path(folder, each["module"]).is_file() for each in compared if each["compiled"])
+    assert "units" in found["vela"]["reason"] or "not installed" in found["vela"]["reason"]
+    assert {found["native"]["cost"]["basis"], found["tflite"]["cost"]["basis"]} == {"measured", "estimated"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--target", "rp2040", "--backend", "nobody"), 2, "No backend is named 'nobody'"),
+        (("--target", "esp32"), 1, "--backend tflite, c or wasm"),
+        (("--target", "rp2040", "--backend", "tflite", "--reference", "tflm"), 2, "--reference litert"),
+    ],
+)
+def test_backend_that_cannot_serve_is_a_sentence(
+    arguments: tuple[str, ...], code: int, words: str, folder: Path
+) -> None:
+    done = lwm2m_ml("compile", "model.onnx", *arguments, folder=folder)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_damaged_model_is_told_once_and_not_by_every_backend(folder: Path) -> None:
+    (folder / "damaged.onnx").write_bytes(b"no model")
+    done = lwm2m_ml("compile", "damaged.onnx", "--target", "rp2040", "--backend", "all", folder=folder)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "neither ONNX nor TFLite" in done.stderr

@@ -27,7 +27,11 @@ def _target(declaration: Declaration, target: Target) -> Iterator[str]:
     if "native-pic" in declaration.formats and not target.can_compile:
         yield f"there is no compiler for {target.name}"
     if declaration.accelerators and not set(declaration.accelerators) & set(target.accelerators):
-        yield f"{target.name} has none of {', '.join(declaration.accelerators)}"
+        yield f"{target.name} has none of the units that it compiles for ({_few(declaration.accelerators)})"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}"
 
 
 def _device(declaration: Declaration, capabilities: Capabilities) -> Iterator[str]:
