@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -150,6 +151,19 @@ async def test_libcoap_with_a_raw_public_key_gets_an_answer(
 # Servers of others
 
 
+@pytest.fixture
+def secure_port() -> int:
+    """A free port with a free one before it, on which libcoap's servers speak plain CoAP."""
+    for _ in range(50):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(2)]
+            sockets[0].bind(("127.0.0.1", 0))
+            plain: int = sockets[0].getsockname()[1]
+            sockets[1].bind(("127.0.0.1", plain + 1))
+            return plain + 1
+    raise AssertionError("no two free ports stand side by side")
+
+
 async def libcoap_answers(client: CoapEndpoint, get: Get, port: int) -> bytes:
     """The beginning of libcoap's root resource, asked for until its server is up."""
     async with asyncio.timeout(PATIENCE):
@@ -162,22 +176,22 @@ async def libcoap_answers(client: CoapEndpoint, get: Get, port: int) -> bytes:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_server_on_libcoap_with_a_key_answers_us(
-    device: StartDevice, get: Get, unused_port: int, library: str
+    device: StartDevice, get: Get, secure_port: int, library: str
 ) -> None:
-    arguments = ["-A", "127.0.0.1", "-p", str(unused_port - 1), "-k", KEY]
+    arguments = ["-A", "127.0.0.1", "-p", str(secure_port - 1), "-k", KEY]
     async with running(program(f"coap-server-{library}"), *arguments):
         client = await device()
-        assert b"libcoap" in await libcoap_answers(client, get, unused_port)
+        assert b"libcoap" in await libcoap_answers(client, get, secure_port)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
 async def test_a_server_on_libcoap_with_a_certificate_answers_us(
-    device: StartDevice, get: Get, issuer: Issuer, tmp_path: Path, unused_port: int, library: str
+    device: StartDevice, get: Get, issuer: Issuer, tmp_path: Path, secure_port: int, library: str
 ) -> None:
     shown, own = issuer.issue("server"), issuer.issue("device-7")
     certificate, key = written(tmp_path, shown)
     authority, _ = written(tmp_path, issuer.own, "authority")
-    arguments: Sequence[str] = ["-A", "127.0.0.1", "-p", str(unused_port - 1)]
+    arguments: Sequence[str] = ["-A", "127.0.0.1", "-p", str(secure_port - 1)]
     async with running(program(f"coap-server-{library}"), *arguments, "-c", certificate, "-j", key, "-R", authority):
         client = await device(secret=own, expects=TrustedPeer(shown.certificate))
-        assert b"libcoap" in await libcoap_answers(client, get, unused_port)
+        assert b"libcoap" in await libcoap_answers(client, get, secure_port)
