@@ -4,6 +4,7 @@ A running server signs with what it finds there from then on, and tells devices 
 """
 
 import datetime
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,15 +94,20 @@ def trust_list(
     publish: Annotated[
         Path | None, typer.Option(help="Publish this list, which was signed where the root key is.")
     ] = None,
+    of: Annotated[
+        Path | None, typer.Option(help="A copy of the server's folder `keys`, where the root key is not; no secret.")
+    ] = None,
     data_directory: DirectoryOption = None,
     passphrase_file: PassphraseOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sign a trust list with the root key, or publish one that was signed elsewhere, for devices to get."""
     from lwm2m_ml.errors import UsageError
+    from lwm2m_ml.module.key_store import KeyStore
 
     store = open_store(data_directory, passphrase_file)
-    signed = _read(publish) if publish is not None else store.trust_list()
+    others = None if of is None else KeyStore(of, b"", time.time)
+    signed = _read(publish) if publish is not None else store.trust_list(others)
     store.keep_trust_list(signed)
     if output is not None:
         try:

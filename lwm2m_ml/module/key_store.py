@@ -81,14 +81,14 @@ class KeyStore:
         """Return the public half of a key."""
         return VerificationKey.load(self._path(record).with_suffix(".pub.pem"))
 
-    def trust_list(self) -> bytes:
-        """Sign a trust list of a new version, with the keys as they are now."""
+    def trust_list(self, of: "KeyStore | None" = None) -> bytes:
+        """Sign a trust list of a new version, with the keys as they are now: this store's, or those of another one."""
         root = self.signing_key(Purpose.ROOT)
-        index, now = self._index(), self._clock()
-        version = index.trust_list_version + 1
-        modules = [record for record in index.keys if record.purpose is Purpose.MODULES]
+        index, now, source = self._index(), self._clock(), of or self
+        version = max(index.trust_list_version, source._index().trust_list_version) + 1
+        modules = [record for record in source.list() if record.purpose is Purpose.MODULES]
         listed = tuple(
-            TrustedKey(self.verification_key(record), valid_until=record.valid_until)
+            TrustedKey(source.verification_key(record), valid_until=record.valid_until)
             for record in modules
             if record.state is not KeyState.REVOKED and (record.valid_until is None or record.valid_until > now)
         )

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+from collections.abc import Sequence
 
 from lwm2m_ml import __version__
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor, model_identifier
@@ -10,6 +11,8 @@ from lwm2m_ml.service.builds import DEFAULT_PLAN, Build
 from lwm2m_ml.service.workers.facts import TensorFacts
 
 TOOLCHAIN = "ziglang"
+MAXIMUM_VECTOR_BYTES = 3_100
+"""Of all known-answer vectors: devices hold what comes before the image in RAM, some in 4 KiB."""
 
 
 def descriptor_of(build: Build) -> Descriptor:
@@ -31,10 +34,21 @@ def descriptor_of(build: Build) -> Descriptor:
         format=facts.format,
         abi=facts.abi,
         labels=model.labels,
-        vectors=facts.vectors,
+        vectors=vectors_for_devices(facts.vectors),
         drift=None if facts.drift is None else facts.drift.reference,
         licence=model.licence,
     )
+
+
+def vectors_for_devices(vectors: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
+    """Return as many known-answer vectors as a device has room for before the image begins; none when all are large."""
+    kept, size = [], 0
+    for given, expected in vectors:
+        size += len(given) + len(expected)
+        if size > MAXIMUM_VECTOR_BYTES:
+            break
+        kept.append((given, expected))
+    return tuple(kept)
 
 
 def provenance_of(build: Build) -> Provenance:

@@ -66,13 +66,20 @@ def test_a_revoked_key_is_on_the_list_of_what_is_refused(tmp_path: Path) -> None
 
 def test_the_root_may_live_elsewhere(tmp_path: Path) -> None:
     here, vault = tmp_path / "here", tmp_path / "vault"
-    keys(here, "new")
+    made = keys(here, "new").split()[0]
     with pytest.raises(NotFoundError, match="no active key for root"):
         keys(here, "trust-list")
     keys(vault, "new", "--root")
-    keys(vault, "trust-list", "--output", str(tmp_path / "list"))
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for path in (here / "keys").iterdir():
+        if path.name == "keys.json" or path.name.endswith(".pub.pem"):
+            (copy / path.name).write_bytes(path.read_bytes())
+    keys(vault, "trust-list", "--of", str(copy), "--output", str(tmp_path / "list"))
     keys(here, "trust-list", "--publish", str(tmp_path / "list"))
-    assert open_key_store(here).published_trust_list() == (tmp_path / "list").read_bytes()
+    signed = open_key_store(here).published_trust_list()
+    assert signed is not None
+    assert [key.key_id.hex() for key in TrustList.peek(signed).trusted_at(None)] == [made]
 
 
 @pytest.mark.parametrize(

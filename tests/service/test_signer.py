@@ -20,6 +20,7 @@ from lwm2m_ml.module.results import ModuleResult
 from lwm2m_ml.module.signing import SigningKey, VerificationKey
 from lwm2m_ml.module.trust_list import TrustList
 from lwm2m_ml.service.builds import Build
+from lwm2m_ml.service.descriptions import vectors_for_devices
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.service.signer import TRUST_ANCHOR_FILE, TRUST_ROOT_FILE, Signer
 from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts
@@ -140,3 +141,9 @@ def test_another_device_does_not(tmp_path: Path, runtime: MlRuntime, change: Any
 def test_fit_reckons_with_the_size_of_the_package_itself(tmp_path: Path, runtime: MlRuntime) -> None:
     signer = Signer.open(tmp_path)
     assert signer.package_bytes(BUILD, runtime, 7) == len(signer.sign(BUILD, runtime, 7).package)
+
+
+@pytest.mark.parametrize(("input_bytes", "kept"), [(64, 8), (490, 6), (3_072, 1), (27_648, 0)])
+def test_a_package_has_as_many_vectors_as_devices_have_room_for(input_bytes: int, kept: int) -> None:
+    vectors = tuple((bytes([number]) * input_bytes, b"answer") for number in range(8))
+    assert vectors_for_devices(vectors) == vectors[:kept]
