@@ -45,6 +45,10 @@ def shrink_model(
     clusters: Annotated[
         int, typer.Option("--clusters", min=0, max=128, help="Values that weights of a layer may take; 0: any.")
     ] = 0,
+    clusters_of: Annotated[
+        Path | None,
+        typer.Option("--clusters-of", metavar="MODEL", help="Keep the values of this earlier version: small updates."),
+    ] = None,
     train: Annotated[bool, typer.Option("--train/--no-train", help="Train pruned models again (TensorFlow).")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -75,7 +79,17 @@ def shrink_model(
     teach, measure = (samples, read_dataset(test, shape)) if test is not None else split(samples)
     folder = output or Path(f"{model.stem}-shrunk")
     with _Display(quiet=as_json) as display:
-        search = Search(model.stem, content, teach, measure, plan, folder, report=display.show, find_target=find_target)
+        search = Search(
+            model.stem,
+            content,
+            teach,
+            measure,
+            plan,
+            folder,
+            report=display.show,
+            find_target=find_target,
+            like=b"" if clusters_of is None else read_model_file(clusters_of),
+        )
         variants = search.run()
     write_results(variants, folder)
     _write_pictures(variants, plan, search.whole, folder)

@@ -16,31 +16,35 @@ _ROUNDS = 50
 def cluster_weights(graph: Graph, count: int, like: Graph | None = None) -> Graph:
     """The graph with so many values of weights in each layer, shared by its channels but for each one's scale.
 
-    `like` is an earlier version that was clustered: its values are taken where a layer has the same shape there.
+    `like` is an earlier version that was clustered: its values are taken where the layer at the same place has weights
+    of the same shape there.
     """
     known = {} if like is None else _known_centres(like, count)
     changed = []
-    for operation in graph.operations:
-        if type(operation.kind) not in kinds.OUTPUT_AXIS or not graph.operands(operation)[1].is_constant:
-            continue
+    for place, operation in enumerate(_layers(graph)):
         weights, largest = _normalised(graph, operation)
-        shared = known.get((operation.output, weights.shape))
+        shared = known.get((place, weights.shape))
         found = _centres(weights.reshape(-1), count) if shared is None else shared
         values = (found[_nearest(weights, found)] * largest).astype(numpy.float32)
         changed.append(constant_tensor(operation.inputs[1], values))
     return graph.with_tensors(changed)
 
 
-def _known_centres(graph: Graph, count: int) -> dict[tuple[str, tuple[int, ...]], Array]:
-    """The values of each layer of a graph that was clustered, by the layer's result and shape."""
+def _layers(graph: Graph) -> list[Operation]:
+    """The layers with weights of their own, in order."""
+    layers = (operation for operation in graph.operations if type(operation.kind) in kinds.OUTPUT_AXIS)
+    return [operation for operation in layers if graph.operands(operation)[1].is_constant]
+
+
+def _known_centres(graph: Graph, count: int) -> dict[tuple[int, tuple[int, ...]], Array]:
+    """The values of each layer of a graph that was clustered, by the layer's place and shape."""
     centres = {}
-    for operation in graph.operations:
-        if type(operation.kind) in kinds.OUTPUT_AXIS and graph.operands(operation)[1].is_constant:
-            weights, _ = _normalised(graph, operation)
-            # What float32 rounded apart belongs together.
-            values = numpy.unique(numpy.round(weights, 5))
-            if len(values) <= count + 1:
-                centres[operation.output, weights.shape] = values
+    for place, operation in enumerate(_layers(graph)):
+        weights, _ = _normalised(graph, operation)
+        # What float32 rounded apart belongs together.
+        values = numpy.unique(numpy.round(weights, 5))
+        if len(values) <= count + 1:
+            centres[place, weights.shape] = values
     return centres
 
 

@@ -44,7 +44,10 @@ _PACKING_LEVEL = 19
 
 @dataclass(frozen=True)
 class Search:
-    """A search in a folder. `name` is the model's; `train_data` teaches and calibrates, `test_data` only measures."""
+    """A search in a folder. `name` is the model's; `train_data` teaches and calibrates, `test_data` only measures.
+
+    `like` is an earlier version whose clusters of weights are kept.
+    """
 
     name: str
     model: bytes
@@ -54,6 +57,7 @@ class Search:
     folder: Path
     report: Callable[[Progress], None] = lambda _: None
     find_target: Callable[[str], Target] = load_target
+    like: bytes = b""
 
     @cached_property
     def _graph(self) -> Graph:
@@ -65,7 +69,7 @@ class Search:
 
     @cached_property
     def _journal(self) -> Journal:
-        return Journal.opened(self.folder, self.plan.digest(self.model, (self.train_data, self.test_data)))
+        return Journal.opened(self.folder, self.plan.digest(self.model + self.like, (self.train_data, self.test_data)))
 
     @property
     def whole(self) -> str:
@@ -143,11 +147,16 @@ class Search:
         graphs = self._trained(pruned, width) if self.plan.trains else dict.fromkeys(self.plan.precisions, pruned)
         names = []
         for precision, graph in graphs.items():
-            made = cluster_weights(graph, self.plan.clusters) if self.plan.clusters else graph
+            made = self._clustered(graph)
             name = self._variant_name(width, precision)
             self._path(name).write_bytes(write_onnx(made, metadata={PRECISION_KEY: precision.value}))
             names.append(name)
         return names
+
+    def _clustered(self, graph: Graph) -> Graph:
+        if not self.plan.clusters:
+            return graph
+        return cluster_weights(graph, self.plan.clusters, float_graph(self.like) if self.like else None)
 
     def _trained(self, pruned: Graph, width: Width) -> dict[Precision, Graph]:
         """The graph for each precision; the whole model needs no training in float, nor for int8."""

@@ -10,6 +10,7 @@ from onnx import helper
 from lwm2m_ml.compiler.compilation import float_graph
 from lwm2m_ml.compiler.ir import Graph
 from lwm2m_ml.compiler.ir.builder import constant_tensor
+from lwm2m_ml.compiler.onnx_writer import write_onnx
 from lwm2m_ml.compiler.quantize.post_training import quantize
 from lwm2m_ml.compiler.shrink.clustering import cluster_weights
 
@@ -42,7 +43,7 @@ def test_weights_take_few_values(make_model: Callable[..., bytes]) -> None:
     clustered = cluster_weights(_graph(make_model), 15)
     codes = numpy.frombuffer(_codes(clustered)[: 48 * 64], numpy.int8)
     assert len(numpy.unique(codes)) <= 15
-    assert {127, 0} & set(numpy.abs(codes).tolist()) == {127, 0} or 127 in numpy.abs(codes)
+    assert numpy.abs(codes).max() == 127
 
 
 def test_more_values_are_nearer(make_model: Callable[..., bytes]) -> None:
@@ -64,7 +65,8 @@ def test_clustered_weights_pack_better(make_model: Callable[..., bytes]) -> None
 def test_update_is_small_when_clusters_are_kept(make_model: Callable[..., bytes]) -> None:
     old, new = _graph(make_model), _graph(make_model, moved=0.01)
     plain = _packed(_codes(new), _codes(old))
-    before = cluster_weights(old, 15)
+    # The version before is read from its file, where its layers have other names.
+    before = float_graph(write_onnx(cluster_weights(old, 15)))
     after = cluster_weights(new, 15, like=before)
     assert _packed(_codes(after), _codes(before)) < plain / 3
     same = numpy.frombuffer(_codes(after), numpy.int8) == numpy.frombuffer(_codes(before), numpy.int8)
