@@ -74,7 +74,19 @@ async def _firmware_step(server: SweepServer) -> None:
             await server.write("/5/0/1", server.package_uri("new"))
 
 
+async def _configuration_step(server: SweepServer) -> None:
+    path = f"/513/{NEW_SLOT}"
+    match await server.value(f"/42770/{NEW_SLOT}/11"), await server.value(f"{path}/4"):
+        case ModuleState.STAGED, _:
+            await server.write(f"{path}/13", True)
+        case ModuleState.FAILED, _:  # Reset during its trial.
+            await server.write(f"{path}/4", server.package_uri("new"))
+        case ModuleState.EMPTY, "":
+            await server.write(f"{path}/4", server.package_uri("new"))
+
+
 _STEPS: dict[DeliveryObject, Callable[[SweepServer], Awaitable[None]]] = {
     DeliveryObject.SOFTWARE_MANAGEMENT: _software_step,
     DeliveryObject.FIRMWARE_UPDATE: _firmware_step,
+    DeliveryObject.MODEL_CONFIGURATION: _configuration_step,
 }
