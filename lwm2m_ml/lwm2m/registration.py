@@ -118,11 +118,11 @@ def parse_registration(query: Sequence[str], payload: bytes, content_format: int
 
     Devices of one kind say the same but for their names: what is short is read once, and they share the result.
     """
-    names = [item for item in query if item.startswith("ep=")]
-    if len(names) != 1 or len(payload) > REMEMBERED_BYTES:
+    shared = tuple([item for item in query if item[:3] != "ep="])
+    if len(query) - len(shared) != 1 or len(payload) > REMEMBERED_BYTES:
         return _parse_registration(query, payload, content_format)
-    shared = tuple([item for item in query if not item.startswith("ep=")])
-    return _parse_alike(shared, payload, content_format).named(_endpoint({"ep": names[0][3:]}))
+    name = next(item for item in query if item[:3] == "ep=")
+    return _parse_alike(shared, payload, content_format).named(_endpoint({"ep": name[3:]}))
 
 
 def _parse_registration(query: Sequence[str], payload: bytes, content_format: int | None) -> RegistrationParameters:

@@ -111,16 +111,20 @@ class Observations:
 
     def device_heard(self, endpoint: str) -> None:
         """The device can be reached now: make its lapsed observations again."""
-        lapsed = [one for one in self.of(endpoint) if one.lasting and not one.active]
-        if lapsed and endpoint not in self._restoring:
+        targets = self._observed.get(endpoint)
+        if not targets or endpoint in self._restoring:
+            return
+        lapsed = [one for one in targets.values() if one.lasting and not one.active]
+        if lapsed:
             task = asyncio.get_running_loop().create_task(self._restore(endpoint, lapsed))
             self._restoring[endpoint] = task
             task.add_done_callback(lambda done: self._restored(endpoint, done))
 
     def device_started_anew(self, endpoint: str) -> None:
         """The device lost its observations: forget them, and make the lasting ones again."""
-        self.device_left(endpoint)
-        self.device_heard(endpoint)
+        if endpoint in self._observed:
+            self.device_left(endpoint)
+            self.device_heard(endpoint)
 
     def device_left(self, endpoint: str) -> None:
         """The device is not registered any more; lasting observations wait for its return."""
