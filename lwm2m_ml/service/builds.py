@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,7 @@ class Builder:
         self._zoo = zoo
         self._workers = workers
         self._running: dict[str, asyncio.Task[Build]] = {}
+        self._waiting: Counter[asyncio.Task[Build]] = Counter()
         self._ranks: dict[tuple[Any, ...], tuple[BackendFacts, ...]] = {}
         self.compilations = 0
         self.compilation_seconds = 0.0
@@ -111,9 +113,25 @@ class Builder:
         if task is None:
             task = asyncio.create_task(self._find_or_make(key, model, variant, target, backend))
             self._running[key] = task
-            task.add_done_callback(lambda _done: self._running.pop(key, None))
-        # One of many that wait may be cancelled; the build goes on for the others.
-        return await asyncio.shield(task)
+            task.add_done_callback(lambda done: self._ended(key, done))
+        return await self._wait_for(key, task)
+
+    async def _wait_for(self, key: str, task: asyncio.Task[Build]) -> Build:
+        """Wait for a build with others: when one of them is cancelled it goes on, when the last one is it ends."""
+        self._waiting[task] += 1
+        try:
+            return await asyncio.shield(task)
+        finally:
+            self._waiting[task] -= 1
+            if not self._waiting[task]:
+                del self._waiting[task]
+                self._ended(key, task)
+                task.cancel()  # it is done, unless nobody waits for it any more
+
+    def _ended(self, key: str, task: asyncio.Task[Build]) -> None:
+        """Whoever asks from now on finds the build in the store, or begins it anew."""
+        if self._running.get(key) is task:
+            del self._running[key]
 
     async def reference_outputs(
         self, model: Model, variant: Variant, inputs: Sequence[Sequence[float]]

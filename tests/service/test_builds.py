@@ -58,6 +58,20 @@ async def test_a_caller_that_goes_away_does_not_take_the_build_from_others(build
     assert builder.compilations == 1
 
 
+async def test_a_build_that_nobody_waits_for_any_more_ends_and_leaves_its_place(builder: Builder, zoo: Zoo) -> None:
+    digits, target = zoo.get("digits"), load_target("cortex-m0plus")
+    only = asyncio.create_task(builder.build(digits, digits.smallest, target))
+    for _ in range(6_000):
+        if builder.compilations:
+            break
+        await asyncio.sleep(0.005)
+    only.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await only
+    assert (await builder.build(digits, digits.smallest, target)).payload
+    assert builder.compilations == 2
+
+
 async def test_a_failed_build_is_tried_again_by_the_next_who_asks(builder: Builder, zoo: Zoo, store: Store) -> None:
     digits = zoo.get("digits")
     broken = dataclasses.replace(digits.smallest, digest=await store.artefacts.put(b"not a model"))
