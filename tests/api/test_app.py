@@ -10,7 +10,7 @@ from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ApiError
 from lwm2m_ml.service.access import Scope
 
-OPEN_ROUTES = {("get", "/api/v1/health")}
+OPEN_ROUTES = {("get", "/api/v1/health"), ("get", "/api/v1/ready")}
 METHODS = {"get", "put", "post", "delete", "patch"}
 
 
