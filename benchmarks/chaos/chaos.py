@@ -155,7 +155,10 @@ class Chaos:
             campaign = await self._finished(campaign, "the campaign", until=kills)
         finally:
             director.cancel()
-            await asyncio.gather(director, kills, return_exceptions=True)
+            await asyncio.gather(director, return_exceptions=True)
+        if kills.done():
+            kills.result()  # a server that does not come back is no chaos but a mistake
+        kills.cancel()
         return campaign
 
     async def _kill_at_times(self) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 import json
+import random
 import signal
+import socket
 import sys
 from pathlib import Path
 from typing import IO
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
+PORTS = range(15_000, 30_000)
+"""Below those that the kernel gives to sockets without a wish: nobody gets a dead server's port meanwhile."""
 
 
 class MortalServer:
@@ -17,18 +21,18 @@ class MortalServer:
         self._data = data
         self._log: IO[bytes] | None = None
         self._process: asyncio.subprocess.Process | None = None
-        self.coap = ""
-        self.api = ""
+        self.coap = self.api = ""
+        self._ports = (free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM))
         self.token = ""
         self.deaths = 0
 
     async def start(self) -> None:
         """Start, or start again where it was."""
-        ports = [address.rsplit(":", 1)[1] if address else "0" for address in (self.coap, self.api)]
+        coap, api = map(str, self._ports)
         self._log = (self._data.parent / "server.log").open("ab")
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "lwm2m_ml", "serve", "--json", "--insecure", "--data-directory", str(self._data)),
-            *("--coap-port", ports[0], "--api-port", ports[1]),
+            *("--coap-port", coap, "--coaps-port", "0", "--api-port", api),
             stdout=asyncio.subprocess.PIPE,
             stderr=self._log,
         )
@@ -54,3 +58,15 @@ class MortalServer:
             await process.wait()
         if self._log is not None:
             self._log.close()
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    """A port of 127.0.0.1 that nobody has now."""
+    for port in random.sample(PORTS, 100):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError("no port is free")

@@ -1,6 +1,7 @@
 """The live view of a fleet: a table by kind, and what happened to the devices."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import fields
 from types import TracebackType
 from typing import Self
@@ -11,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from lwm2m_ml_simulator.cli.figures import KindFigures, figures
+from lwm2m_ml_simulator.cli.figures import DeploymentCost, KindFigures, figures
 from lwm2m_ml_simulator.cli.output import cell, console
 from lwm2m_ml_simulator.scenario.fleet_runner import FleetRunner
 
@@ -51,6 +52,14 @@ class Dashboard:
         """Print the view of this moment once."""
         if self._live is None:
             self.console.print(self.view())
+
+    def print_deployment(self, costs: Sequence[DeploymentCost]) -> None:
+        """Print what a deployment took, where one came to its end."""
+        for cost in costs:
+            states = ", ".join(f"{count:,} {state}" for state, count in cost.states.items())
+            joules = ", ".join(f"{kind} {spent:,.2f} J" for kind, spent in cost.joules.items())
+            spent = f"; each device spent meanwhile: {joules}" if joules else ""
+            self.console.print(Text(f"deployment: {states} after {duration(cost.seconds)}{spent}"))
 
     def _head(self) -> Text:
         fleet = self._runner.fleet

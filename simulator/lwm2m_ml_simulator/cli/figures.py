@@ -32,6 +32,18 @@ class KindFigures:
     joules: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class DeploymentCost:
+    """What a deployment took: seconds, devices by final state, and joules of one device, the mean of each kind.
+
+    The joules are all that the devices spent in this time, on whatever.
+    """
+
+    seconds: float
+    states: dict[str, int]
+    joules: dict[str, float]
+
+
 def kinds(runner: FleetRunner) -> dict[str, list[Participant]]:
     """Return the devices by kind."""
     found: dict[str, list[Participant]] = {}

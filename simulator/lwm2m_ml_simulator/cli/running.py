@@ -5,6 +5,7 @@ import contextlib
 import resource
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.cli.dashboard import Dashboard
-from lwm2m_ml_simulator.cli.figures import KindFigures, figures
+from lwm2m_ml_simulator.cli.figures import DeploymentCost, KindFigures, figures
 from lwm2m_ml_simulator.scenario.fleet import FleetDescription
 from lwm2m_ml_simulator.scenario.fleet_runner import FleetRunner
 from lwm2m_ml_simulator.trace.recorder import Recorder
@@ -53,6 +54,7 @@ class RunOutcome:
     events: dict[str, int]
     executed: int
     taken_over: int
+    deployment: DeploymentCost | None
 
 
 def run_scenario(fleet: FleetDescription, options: RunOptions) -> RunOutcome:
@@ -120,11 +122,12 @@ async def _run(
     if recorder is not None:
         for endpoint, device in runner.participants.items():
             recorder.attach(endpoint, device.radio)
+    costs: list[DeploymentCost] = []
     dashboard = Dashboard(runner, virtual=fleet.virtual, shown=options.shown)
     try:
         async with runner:
             with dashboard:
-                end = asyncio.create_task(_end(runner, fleet, options, operator))
+                end = asyncio.create_task(_end(runner, fleet, options, operator, costs))
                 while not end.done():
                     dashboard.elapsed = loop.time() - began
                     await asyncio.wait({end}, timeout=_TICK if not fleet.virtual else max(_TICK, _step(fleet, options)))
@@ -132,7 +135,8 @@ async def _run(
                 dashboard.elapsed = loop.time() - began
             if options.shown:
                 dashboard.print()
-            return _outcome(runner, dashboard.elapsed)
+                dashboard.print_deployment(costs)
+            return _outcome(runner, dashboard.elapsed, costs)
     finally:
         if recorder is not None:
             recorder.close()
@@ -143,13 +147,19 @@ def _step(fleet: FleetDescription, options: RunOptions) -> float:
     return (options.duration or fleet.duration or 0.0) / 1000.0
 
 
-async def _end(runner: FleetRunner, fleet: FleetDescription, options: RunOptions, operator: AsyncClient | None) -> None:
+async def _end(
+    runner: FleetRunner,
+    fleet: FleetDescription,
+    options: RunOptions,
+    operator: AsyncClient | None,
+    costs: list[DeploymentCost],
+) -> None:
     """Return when the run is over: its time is up, its events are, or somebody interrupts."""
     tasks = [asyncio.create_task(runner.run(options.duration or fleet.duration))]
     if not fleet.virtual:
         tasks.append(asyncio.create_task(_interrupted()))
     if options.deploy is not None and operator is not None:
-        tasks.append(asyncio.create_task(_deploy(runner, operator, options.deploy)))
+        tasks.append(asyncio.create_task(_deploy(runner, operator, options.deploy, costs)))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -160,13 +170,28 @@ async def _end(runner: FleetRunner, fleet: FleetDescription, options: RunOptions
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _deploy(runner: FleetRunner, operator: AsyncClient, model: str) -> None:
-    """Deploy once everybody has registered; what follows is the server's work."""
+async def _deploy(runner: FleetRunner, operator: AsyncClient, model: str, costs: list[DeploymentCost]) -> None:
+    """Deploy once everybody has registered, and note what that cost until the last device came to its end."""
+    loop = asyncio.get_running_loop()
     await runner.all_joined()
     while runner.registered < runner.fleet.size:  # noqa: ASYNC110 - a client that reboots has another event
         await asyncio.sleep(1.0)
-    await operator.deploy(model, "all")
-    await asyncio.get_running_loop().create_future()
+    began, before = loop.time(), _spent(runner)
+    deployment = await operator.deploy(model, "all")
+    while not deployment.finished:
+        await asyncio.sleep(10.0)
+        deployment = await operator.deployment(deployment.id)
+    after = _spent(runner)
+    states = Counter(row.state for row in deployment.devices)
+    joules = {kind: round(after[kind] - before[kind], 3) for kind in after}
+    costs.append(DeploymentCost(round(loop.time() - began, 1), dict(states), joules))
+    await loop.create_future()
+
+
+def _spent(runner: FleetRunner) -> dict[str, float]:
+    """What one device of each kind has spent until now, in joules, where the kind has a radio."""
+    elapsed = asyncio.get_running_loop().time()
+    return {one.kind: one.joules for one in figures(runner, elapsed) if one.joules is not None}
 
 
 async def _interrupted() -> None:
@@ -178,7 +203,7 @@ async def _interrupted() -> None:
     await stopped.wait()
 
 
-def _outcome(runner: FleetRunner, elapsed: float) -> RunOutcome:
+def _outcome(runner: FleetRunner, elapsed: float, costs: Sequence[DeploymentCost]) -> RunOutcome:
     outcomes = runner.pool.outcomes
     return RunOutcome(
         round(elapsed, 3),
@@ -186,4 +211,5 @@ def _outcome(runner: FleetRunner, elapsed: float) -> RunOutcome:
         dict(runner.director.tally),
         outcomes.executed,
         outcomes.taken_over,
+        costs[0] if costs else None,
     )
