@@ -161,10 +161,11 @@ class CidTransport(DatagramTransport):
         if path.hear(message, size, self._challenges, now):
             self._moved(message, peer, path)
             return
-        session = peer.session
-        if session is None or not path.may_send(size):
+        if peer.session is None:
             return
-        self.send_datagram(session.seal(path.question(message, self._challenges, now)), address)
+        question = peer.session.seal(path.question(message, self._challenges, now))
+        if path.may_send(len(question)):
+            self.send_datagram(question, address)
 
     def _moved(self, proof: bytes, peer: SessionRemote, path: Path) -> None:
         logger.info("A peer has moved", identity=peer.identity, peer=peer.hostinfo, to=host_and_port(path.address))
