@@ -87,9 +87,10 @@ class ModelConfiguration(ObjectInstance):
         """Model URI: fetched from now on (pull)."""
         self._refuse_while_in_use()
         uri = _text(value)
-        self._keep(URI, uri)
+        # First the fetch, which outlives a power cut by itself: an address without a fetch would be waited for in vain.
         if uri:
             self._intake.pull(uri)
+        self._keep(URI, uri)
 
     @readable(INTEGRITY)
     def integrity(self) -> ResourceValue:
