@@ -20,12 +20,14 @@ from lwm2m_ml.cli import (
     credentials,
     deployments,
     device_operations,
+    device_types,
     devices,
     doctor,
     encryption_keys,
     events,
     explain,
     firmware,
+    fit,
     groups,
     inspect,
     jobs,
@@ -72,6 +74,8 @@ app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")
 app.add_typer(campaigns.app, name="campaigns")
 app.add_typer(groups.app, name="groups")
+app.add_typer(device_types.app, name="device-types")
+app.command("fit")(fit.fit_model)
 app.command("deploy")(deployments.deploy)
 app.command("compile")(compile.compile_model)
 app.command("explain")(explain.explain_model)

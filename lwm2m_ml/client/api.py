@@ -6,6 +6,7 @@ from lwm2m_ml.client import (
     campaign_calls,
     credential_calls,
     device_calls,
+    fit_calls,
     monitoring_calls,
     zoo_calls,
 )
@@ -64,6 +65,10 @@ class Api:
     campaign_devices = listing(campaign_calls.campaign_devices)
     campaign_story = listing(campaign_calls.campaign_story)
     command_campaign = method(campaign_calls.command_campaign)
+    fit = method(fit_calls.fit)
+    device_types = listing(fit_calls.device_types)
+    add_device_type = method(fit_calls.add_device_type)
+    remove_device_type = method(fit_calls.remove_device_type)
     groups = listing(campaign_calls.groups)
     group = method(campaign_calls.group)
     add_group = method(campaign_calls.add_group)

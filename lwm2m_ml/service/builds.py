@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -43,6 +43,8 @@ class Build:
     variant: Variant
     payload: bytes
     facts: BuildFacts
+    cached: bool = field(default=False, compare=False)
+    """Whether it was at hand already."""
 
 
 def build_target(target: Target) -> Target:
@@ -100,7 +102,14 @@ class Builder:
             self._ranks[kind] = await self._workers.run(rank_backends, *kind, what=what)
         return self._ranks[kind]
 
-    async def build(self, model: Model, variant: Variant, target: Target, backend: BackendFacts | None = None) -> Build:
+    async def build(
+        self,
+        model: Model,
+        variant: Variant,
+        target: Target,
+        backend: BackendFacts | None = None,
+        plan: str = DEFAULT_PLAN,
+    ) -> Build:
         """Return the module of a variant for a target: from the store, from a build under way, or a new one.
 
         Without a backend the first of those that serve the target is taken.
@@ -108,10 +117,10 @@ class Builder:
         if backend is None:
             backend = await self._usual(target)
         target = build_target(target)
-        key = build_key(model, variant, target, backend=backend)
+        key = build_key(model, variant, target, plan, backend)
         task = self._running.get(key)
         if task is None:
-            task = asyncio.create_task(self._find_or_make(key, model, variant, target, backend))
+            task = asyncio.create_task(self._find_or_make(key, model, variant, target, backend=backend, plan=plan))
             self._running[key] = task
             task.add_done_callback(lambda done: self._ended(key, done))
         return await self._wait_for(key, task)
@@ -150,7 +159,7 @@ class Builder:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _find_or_make(
-        self, key: str, model: Model, variant: Variant, target: Target, backend: BackendFacts
+        self, key: str, model: Model, variant: Variant, target: Target, *, backend: BackendFacts, plan: str
     ) -> Build:
         found = await self._find(key, model, variant)
         if found is not None:
@@ -162,9 +171,7 @@ class Builder:
         started = time.monotonic()
         self.compilations += 1
         try:
-            answer = await self._workers.run(
-                build_module, content, samples, target.name, DEFAULT_PLAN, backend.name, what=what
-            )
+            answer = await self._workers.run(build_module, content, samples, target.name, plan, backend.name, what=what)
         finally:
             self.compilation_seconds += time.monotonic() - started
         baseline = await self._workers.run(
@@ -179,7 +186,7 @@ class Builder:
         payload = None if record is None else await self._store.artefacts.get(record.package_digest)
         if record is None or payload is None:
             return None
-        return Build(key, model, variant, payload, BuildFacts.from_json(record.facts))
+        return Build(key, model, variant, payload, BuildFacts.from_json(record.facts), cached=True)
 
     async def _keep(self, key: str, model: Model, variant: Variant, answer: BuildAnswer) -> None:
         """Store an unsigned build: its digest is its key, what stands in for the package is the payload."""

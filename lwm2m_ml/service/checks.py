@@ -39,12 +39,13 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Shortfall:
-    """One reason against a module. `bound`: from a lower bound, before anything was built."""
+    """One reason against a module, and the `change` that would help. `bound`: from a lower bound, before a build."""
 
     sentence: str
     needed: int | None = None
     available: int | None = None
     bound: bool = False
+    change: str = ""
 
     @property
     def about_size(self) -> bool:

@@ -1,5 +1,7 @@
 """Fits a model to a registered device: reads what the device has to offer now, then looks for the best variant."""
 
+import dataclasses
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lwm2m_ml.service.builds import Build
@@ -12,6 +14,7 @@ from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import MlRuntime
 from lwm2m_ml.service.resources import SOFTWARE_MANAGEMENT_OBJECT
 from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.survey import Survey, Surveyor
 from lwm2m_ml.service.zoo.model import Model
 
 
@@ -81,6 +84,33 @@ class DeviceFitting:
         number = await self._packages.next_number()
         fitting = self._fitting(endpoint, model, runtime, room, build=build, number=number)
         return (await fitting.run(exhaustive=exhaustive)).fit
+
+    def survey(self, surveyor: Surveyor, endpoints: Sequence[str]) -> Awaitable[tuple[Survey, ...]]:
+        """Survey what is known of devices, once for all that are alike; no device is asked."""
+        kinds: dict[MlRuntime, list[str]] = {}
+        for endpoint in endpoints:
+            profile = self._keeper.get(endpoint)
+            if profile is not None and profile.runtime is not None:
+                kinds.setdefault(dataclasses.replace(profile.runtime, trust_list_version=None), []).append(endpoint)
+        return self._survey_kinds(surveyor, kinds)
+
+    async def survey_target(self, surveyor: Surveyor, runtime: MlRuntime) -> Survey:
+        """Survey a runtime that no registered device has to have."""
+        (found,) = await self._survey_kinds(surveyor, {runtime: []})
+        return found
+
+    async def _survey_kinds(self, surveyor: Surveyor, kinds: Mapping[MlRuntime, Sequence[str]]) -> tuple[Survey, ...]:
+        number = await self._packages.next_number()
+        found = []
+        for runtime, alike in kinds.items():
+            slots = tuple(Slot(SOFTWARE_MANAGEMENT_OBJECT, each) for each in range(max(1, runtime.slots)))
+
+            def measure(made: Build, runtime: MlRuntime = runtime) -> int:
+                return self._signer.package_bytes(made, runtime, number)
+
+            seen = self._packages.as_module_sees(runtime)
+            found.append(await surveyor.survey(alike, seen, self._room(slots), measure))
+        return tuple(found)
 
     def _fitting(
         self, endpoint: str, model: Model, runtime: MlRuntime, room: Room, *, build: BuildVariant, number: int

@@ -14,6 +14,7 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.errors import DeviceError, RequestInterrupted
 from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, Notified
 from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_types import DeviceTypes
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
 from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
 from lwm2m_ml.service.trust_distribution import TrustDistribution
@@ -40,12 +41,15 @@ class ProfileKeeper:
         bus: Bus,
         capabilities_object: int,
         trust: TrustDistribution | None = None,
+        *,
+        types: DeviceTypes | None = None,
     ) -> None:
         self._access = access
         self._store = profiles
         self._bus = bus
         self._object = capabilities_object
         self._trust = trust
+        self._types = types
         self._profiles: dict[str, CapabilityProfile] = {}
         self._limit = asyncio.Semaphore(CONCURRENT_READS)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -119,6 +123,8 @@ class ProfileKeeper:
         device, capabilities = await self._read_both(endpoint)
         known = self._profiles.get(endpoint)
         profile = profile_from_records(endpoint, device, capabilities)
+        if self._types is not None:
+            profile = self._types.complete(profile)
         return dataclasses.replace(profile, running=known.running if known is not None else ())
 
     async def note_running(self, endpoint: str, running: tuple[str, ...]) -> None:

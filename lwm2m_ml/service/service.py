@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, UnavailableError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -29,6 +30,7 @@ from lwm2m_ml.service.delivery.experience import Experiences
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.delivery.transfer import Severity, Urgency
 from lwm2m_ml.service.device_access import ServerDeviceAccess
+from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.event_feed import EventFeed
@@ -48,6 +50,7 @@ from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.repeats import Repeats
 from lwm2m_ml.service.requests import Requests
 from lwm2m_ml.service.signer import Signer
+from lwm2m_ml.service.survey import Constraints, Survey, Surveyor
 from lwm2m_ml.service.trust_distribution import TrustDistribution
 from lwm2m_ml.service.watches import Watch, Watches
 from lwm2m_ml.service.workers.executor import WorkerPool
@@ -84,7 +87,10 @@ class TinyMLService:
         self._zoo = Zoo(store, self._workers, programs=settings.model_programs)
         self._signer = Signer.open(settings.data_directory)
         self._trust = TrustDistribution(access, self._signer.keys, objects.capabilities)
-        self._keeper = ProfileKeeper(access, store.device_profiles, bus, objects.capabilities, self._trust)
+        self.device_types = DeviceTypes(store.device_types)
+        self._keeper = ProfileKeeper(
+            access, store.device_profiles, bus, objects.capabilities, self._trust, types=self.device_types
+        )
         self._devices = Devices(server, self._keeper, self.catalogue)
         self._watches = Watches(server.devices, bus)
         self.requests = Requests(server, self.catalogue)
@@ -123,6 +129,7 @@ class TinyMLService:
     async def start(self) -> None:
         """Load models and profiles and go on with what was not finished."""
         await self._zoo.start()
+        await self.device_types.start()
         await self._keeper.start()
         await self._experiences.start()
         await self.base_images.start()
@@ -277,6 +284,27 @@ class TinyMLService:
         else:
             selection = self.select(endpoints=endpoints)
         return await self.campaigns.create(chosen, selection, Plan.at_once(), who=who)
+
+    @property
+    def compilations(self) -> int:
+        """How many modules were compiled since the start."""
+        return self._builder.compilations
+
+    async def survey(self, model: Model, endpoints: Sequence[str], constraints: Constraints) -> tuple[Survey, ...]:
+        """Look at every way to put a model on devices, once for all that are alike; no device is asked."""
+        return await self._fitting.survey(Surveyor(self._builder, model, constraints), endpoints)
+
+    async def survey_target(self, model: Model, target: str, constraints: Constraints) -> Survey:
+        """Look at every way to put a model on a bare target, whose whole flash and half its RAM are free."""
+        found = load_target(target)
+        unlimited = 1 << 31
+        described = DeviceType(
+            f"target {target}",
+            target,
+            storage_bytes=found.flash_bytes or unlimited,
+            memory_bytes=found.ram_bytes // 2 if found.ram_bytes else unlimited,
+        )
+        return await self._fitting.survey_target(Surveyor(self._builder, model, constraints), described.runtime(found))
 
     async def preview(self, model: Model, selection: Selection, plan: Plan) -> Preview:
         """Say what a campaign would do, from what is known of its devices; nothing is changed."""
