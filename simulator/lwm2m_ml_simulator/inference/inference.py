@@ -136,8 +136,8 @@ class InferenceEngine:
             due = max(due + self._settings.get(module.slot).inference_period_ms / 1000.0, loop.time())
             await asyncio.sleep(due - loop.time())
             try:
-                if not await self.infer_next():
-                    return
+                if not await self.infer_next() and self._modules.in_use is not None:
+                    return  # the stream has ended; a module that was taken back meanwhile is no reason to
             except PowerCut:
                 return
 
