@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_models, print_table
+from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 app = typer.Typer(help="Devices that do not tell what they can do: say it for them.", no_args_is_help=True)
@@ -47,8 +47,10 @@ def add(
     hardware: Annotated[str, typer.Option(help="Pattern for resource 3/0/18, the hardware version.")] = "*",
     slots: Annotated[int, typer.Option(help="Instances of Software Management, or 1.")] = 1,
     clock: Annotated[float | None, typer.Option(help="Clock in Hz, if not that of the target.")] = None,
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Say what devices can do that have objects 9 or 5 alone; they count as known when they register next."""
     from lwm2m_ml.client.fit_schemas import DeviceType
@@ -64,17 +66,23 @@ def add(
         slots=slots,
         clock_hz=clock,
     )
-    with connect(server, token) as client:
-        client.add_device_type(described)
-    typer.echo(f"Devices of {manufacturer} {model} {hardware} are {name}: {target}")
+    with connect(server, token, dry_run=dry_run) as client:
+        added = client.add_device_type(described)
+    if as_json:
+        print_json(added.model_dump(mode="json"))
+    else:
+        typer.echo(f"Devices of {manufacturer} {model} {hardware} are {name}: {target}")
 
 
 @app.command("remove")
 def remove(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the type.")],
+    dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
+    as_json: JsonOption = False,
 ) -> None:
     """Forget a device type."""
-    with connect(server, token) as client:
+    with connect(server, token, dry_run=dry_run) as client:
         client.remove_device_type(name)
+    print_done(as_json)

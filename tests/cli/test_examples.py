@@ -59,7 +59,7 @@ READING = {
     *("list", "show", "read", "read-composite", "discover", "observe", "follow", "status", "wait", "story", "devices"),
     *("validate", "check", "inspect", "verify", "diff", "server-certificate"),
 }
-READING_VERBS = {"explain", "run", "inspect", "quantize", "doctor", "results"}
+READING_VERBS = {"explain", "fit", "run", "inspect", "quantize", "doctor", "results"}
 
 OF_OTHERS = {entry_point.name for entry_point in entry_points(group="lwm2m_ml.commands")}
 """Commands that other packages add, such as the simulator, answer to those packages' tests."""
