@@ -12,7 +12,14 @@ from loads import Figures, Goal, Load
 Results = dict[str, dict[str, list[Figures]]]
 """Figures of every run by load and kind of server."""
 
-SERVERS = {"stock": "aiocoap", "ours": "ours, pure Python", "libcoap": "libcoap"}
+SERVERS = {
+    "stock": "aiocoap",
+    "ours": "ours, pure Python",
+    "cid": "ours with connection ids, pure Python",
+    "libcoap": "libcoap",
+    "libcoap-openssl": "libcoap on OpenSSL",
+}
+WITH_OPTIONS = {"ours": "ours", "cid": "ours with connection ids"}
 HEAD = "| load | server | median | CPU µs each | p99.9 ms | goal |\n|---|---|---|---|---|---|"
 
 
@@ -22,7 +29,8 @@ def median(runs: list[Figures], figure: str) -> float:
 
 def named(kind: str) -> str:
     """`ours uvloop batches` as `ours, uvloop and batches`."""
-    return SERVERS.get(kind) or f"ours, {' and '.join(kind.split()[1:])}"
+    name, *options = kind.split()
+    return SERVERS.get(kind) or f"{WITH_OPTIONS[name]}, {' and '.join(options)}"
 
 
 def judge(results: Results, load: Load, kind: str, goal: Goal) -> str:
@@ -46,7 +54,7 @@ def row(results: Results, load: Load, kind: str) -> str:
     rate = f"{value / 1e6:.1f} MB/s" if load.unit == "B/s" else f"{value:,.0f}{load.unit}"
     late = f"{median(runs, 'p999_ms'):.1f}" if "p999_ms" in runs[0] else ""
     lost = sum(one.get("errors", 0) + one.get("repeated", 0) + one.get("failed", 0) for one in runs)
-    notes = [judge(results, load, kind, goal) for goal in load.goals] if kind.startswith("ours") else []
+    notes = [judge(results, load, kind, goal) for goal in load.goals if goal.kind == kind.split(maxsplit=1)[0]]
     notes += [f"{lost:,.0f} lost or repeated"] if lost else []
     return f"| {load.name} | {named(kind)} | {rate} | {cost:.0f} | {late} | {'; '.join(notes)} |"
 
