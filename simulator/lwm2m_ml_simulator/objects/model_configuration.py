@@ -11,9 +11,10 @@ from aiocoap import Code
 
 from lwm2m_ml.lwm2m.expressions import parse
 from lwm2m_ml.lwm2m.ni import parse_ni
+from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml_simulator.device.object_ids import MODEL_CONFIGURATION
 from lwm2m_ml_simulator.memory.journal import Journal
-from lwm2m_ml_simulator.modules.intake import Intake
+from lwm2m_ml_simulator.modules.intake import Intake, Phase
 from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
 from lwm2m_ml_simulator.modules.slots import IN_USE
 from lwm2m_ml_simulator.objects.base import ObjectInstance, OperationRefused, ResourceValue, readable, writable
@@ -79,8 +80,9 @@ class ModelConfiguration(ObjectInstance):
 
     @readable(URI)
     def model_uri(self) -> ResourceValue:
-        """Model URI."""
-        return self.kept.get(URI, "")
+        """Model URI; nothing where the slot is empty and nothing is fetched, so that servers see what a cut undid."""
+        empty = self._modules.slot(self.instance_id).state is ModuleState.EMPTY
+        return "" if empty and self._intake.phase is Phase.IDLE else self.kept.get(URI, "")
 
     @writable(URI)
     def write_model_uri(self, value: ResourceValue) -> None:
