@@ -175,6 +175,8 @@ class ProfileKeeper:
     async def _learn(self, endpoint: str) -> None:
         try:
             profile = await self.refresh(endpoint)
+            if profile.device_type:
+                return  # its figures are an operator's: there is nothing to observe
             for runtime in profile.runtimes:
                 await self._observe(endpoint, runtime.instance)
         except Lwm2mMlError as error:

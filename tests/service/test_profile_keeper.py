@@ -11,6 +11,7 @@ from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.events import DeviceRegistered, Notified
+from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.store import Store
 
@@ -53,6 +54,31 @@ async def test_a_profile_is_known_after_a_restart(keeper: ProfileKeeper, device:
 async def test_a_device_without_ml_is_known_as_such(keeper: ProfileKeeper, device: Any) -> None:
     device.ml = False
     assert (await keeper.refresh("device")).why_no_runtime == "no ML runtime reported"
+
+
+async def test_a_device_of_a_type_is_not_asked_for_what_it_does_not_have(
+    device: Any, store: Store, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    observed: list[str] = []
+
+    async def observe(endpoint: str, path: ObjectPath, *, lasting: bool = False) -> None:
+        observed.append(str(path))
+
+    monkeypatch.setattr(device, "observe", observe)
+    types = DeviceTypes(store.device_types)
+    await types.add(DeviceType("board", "cortex-m7", 65_536, 32_768, manufacturer="ACME"))
+    keeper = ProfileKeeper(device, store.device_profiles, bus, 42769, types=types)
+    await keeper.start()
+    for ml, expected in ((False, []), (True, ["/42769/0/5", "/42769/0/7"])):
+        device.ml = ml
+        bus.publish(DeviceRegistered("device", reregistered=False))
+        await bus.drain()
+        await asyncio.gather(*keeper._tasks.values())
+        profile = keeper.get("device")
+        assert profile is not None
+        assert profile.device_type == ("" if ml else "board")
+        assert observed == expected
+    await keeper.stop()
 
 
 async def test_free_storage_follows_notifications(keeper: ProfileKeeper, bus: Bus) -> None:

@@ -43,8 +43,9 @@ import org.eclipse.leshan.core.util.Hex;
 /**
  * A device on Eclipse Leshan's client library. Arguments: endpoint, server URI, lifetime, directory of object models,
  * then any of "queue", "bootstrap", "psk=IDENTITY:KEY", "rpk=PUBLIC:PRIVATE:SERVER" (DER; all keys in hexadecimal),
- * "cid=BYTES", the length of the connection id that it wants, and "suite=NAME". It tells what happens to it on standard
- * output and takes commands on standard input, both as lines of JSON.
+ * "cid=BYTES", the length of the connection id that it wants, "suite=NAME", and "software", an object 9 to deliver
+ * packages with. It tells what happens to it on standard output and takes commands on standard input, both as lines of
+ * JSON.
  */
 public final class Device {
     static final int TEST_OBJECT = 32770;
@@ -114,6 +115,9 @@ public final class Device {
         initializer.setInstancesForObject(3, new SimpleInstanceEnabler(0, deviceValues()));
         initializer.setClassForObject(TEST_OBJECT, TestInstance.class);
         initializer.setInstancesForObject(TEST_OBJECT, new LwM2mInstanceEnabler[] { test });
+        if (options.contains("software")) {
+            initializer.setInstancesForObject(Software.OBJECT, new Software());
+        }
 
         DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
         engine.setQueueMode(options.contains("queue"));
