@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lwm2m_ml.errors import InvalidInputError, MissingExtraError, UsageError
+from lwm2m_ml.cli import mlflow_models
+from lwm2m_ml.cli.mlflow_models import MLMODEL
+from lwm2m_ml.errors import InvalidInputError, UsageError
 
 if TYPE_CHECKING:
     from lwm2m_ml.client.client import Client
     from lwm2m_ml.client.schemas import Model
 
-CARD, MLMODEL = "card.toml", "MLmodel"
+CARD = "card.toml"
 MAXIMUM_TEXT_BYTES = 1 << 20
 CARD_KEYS = ("name", "version", "description", "licence", "labels")
-MLFLOW_SCHEMES = ("models:/", "runs:/")
-MLFLOW_FILES: Mapping[str, str] = {"onnx": "data", "keras": "data", "tensorflow": "data"}
-"""Flavours of MLflow whose model files are read, and the member of the flavour that names the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,13 @@ class ModelSource:
 
 def read_source(source: str, given: Mapping[str, Any], calibration: Path | None, array: str) -> ModelSource:
     """Read a source; what was given on the command line wins over what it says. Raises `UsageError` and others."""
-    path = _fetched(source) if source.startswith(MLFLOW_SCHEMES) else Path(source)
+    path = mlflow_models.fetch(source) if source.startswith(mlflow_models.SCHEMES) else Path(source)
     if not path.exists():
         raise UsageError(f"There is no file or folder {path}")
     if (path / CARD).is_file():
         found = _of_card(path, _toml(path / CARD))
     elif (path / MLMODEL).is_file():
-        found = _of_mlflow(path, _yaml(path / MLMODEL))
+        found = _of_mlflow(path, _yaml(path / MLMODEL), given)
     elif path.is_file():
         found = _of_file(path, given)
     else:
@@ -79,30 +78,12 @@ def _of_card(folder: Path, card: dict[str, Any]) -> ModelSource:
     return ModelSource(document, files)
 
 
-def _of_mlflow(folder: Path, mlmodel: dict[str, Any]) -> ModelSource:
-    """Read an MLflow model: its flavour names the file, its metadata what it is."""
-    flavours = mlmodel.get("flavors") or {}
-    name = next((flavour for flavour in MLFLOW_FILES if flavour in flavours), None)
-    if name is None:
-        has = ", ".join(flavours) or "none"
-        raise InvalidInputError(
-            f"{folder} has flavours of MLflow that cannot be read ({has})", hint="Log it as ONNX or Keras"
-        )
-    file = folder / str(flavours[name].get(MLFLOW_FILES[name], f"model.{name}"))
-    if file.is_dir():
-        candidates = sorted(one for one in file.iterdir() if one.suffix in {".keras", ".h5", ".onnx"})
-        if not candidates:
-            raise InvalidInputError(f"{file} holds no model file", hint="Log it as ONNX or as a .keras file")
-        file = candidates[0]
+def _of_mlflow(folder: Path, mlmodel: dict[str, Any], given: Mapping[str, Any]) -> ModelSource:
     files: dict[str, Path] = {}
-    variant = {"name": folder.name.replace(" ", "-") or "mlflow", "digest": _take(files, file, None)}
-    origin = f"MLflow run {mlmodel['run_id']}" if mlmodel.get("run_id") else "an MLflow model"
-    document = {"variants": [variant], "data": f"imported from {origin}", "version": str(mlmodel.get("model_id") or "")}
-    metadata = mlmodel.get("metadata") or {}
-    document |= {
-        key: metadata[key] for key in ("name", "version", "licence", "labels", "description") if key in metadata
-    }
-    return ModelSource(document, files)
+    document = mlflow_models.facts(mlmodel)
+    variant = given["variant"] or given["name"] or document.get("name") or folder.resolve().name
+    digest = _take(files, mlflow_models.model_file(folder, mlmodel), None)
+    return ModelSource({**document, "variants": [{"name": variant, "digest": digest}]}, files)
 
 
 def _of_file(path: Path, given: Mapping[str, Any]) -> ModelSource:
@@ -124,7 +105,25 @@ def _completed(found: ModelSource, given: Mapping[str, Any], calibration: Path |
     for key in ("name", "version"):
         if not document.get(key):
             raise UsageError(f"What is the {key} of the model?", hint=f"Say it with --{key}")
-    return ModelSource({key: value for key, value in document.items() if value is not None}, files)
+    document = {key: value for key, value in document.items() if value is not None}
+    _check(document)
+    return ModelSource(document, files)
+
+
+def _check(document: Mapping[str, Any]) -> None:
+    """Raise `InvalidInputError` where the API would not take it."""
+    from pydantic import ValidationError
+
+    from lwm2m_ml.client.zoo_schemas import ModelToAdd
+
+    try:
+        ModelToAdd.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidInputError(
+            f"The model's {where} cannot be taken: {first['input']!r:.60} ({first['msg']})"
+        ) from None
 
 
 def _take(files: dict[str, Path], path: Path, expected: str | None) -> str:
@@ -178,12 +177,3 @@ def _text(path: Path) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError(f"{path} cannot be read: {error}") from error
-
-
-def _fetched(source: str) -> Path:
-    """Let MLflow fetch a model from its registry or tracking server."""
-    try:
-        from mlflow.artifacts import download_artifacts
-    except ImportError as error:
-        raise MissingExtraError("MLflow", "mlflow") from error
-    return Path(download_artifacts(artifact_uri=source))

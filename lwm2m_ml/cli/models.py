@@ -56,7 +56,7 @@ def add(
     ],
     name: Annotated[str, typer.Option("--name", help="Its name, if SOURCE does not say it.")] = "",
     version: Annotated[str, typer.Option("--version", help="Its version, if SOURCE does not say it.")] = "",
-    variant: Annotated[str, typer.Option("--variant", help="Name of the variant of a single file.")] = "",
+    variant: Annotated[str, typer.Option("--variant", help="Name of the variant, where SOURCE has one.")] = "",
     labels: Annotated[str, typer.Option("--labels", help="Names of the classes, separated by commas.")] = "",
     calibration: Annotated[
         Path | None, typer.Option("--calibration", help="Inputs as .npz, for the quantiser.")
