@@ -40,6 +40,7 @@ from lwm2m_ml.api.routes import (
     trust,
 )
 from lwm2m_ml.api.tracing import add_tracing
+from lwm2m_ml.api.uploads import Uploads
 from lwm2m_ml.client.address import API_ROOT
 from lwm2m_ml.config import Settings
 from lwm2m_ml.server.server import Lwm2mServer
@@ -96,6 +97,7 @@ def create_api(
     api.state.access_tokens = access_tokens
     api.state.lwm2m_server = lwm2m_server
     api.state.metrics = registry
+    api.state.uploads = Uploads(settings.data_directory)
     for router in ROUTERS:
         api.include_router(router, prefix=API_ROOT)
     for router in OTHER_ROUTERS:

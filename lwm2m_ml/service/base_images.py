@@ -65,8 +65,12 @@ class BaseImages:
         version: str,
         rtos: str,
         slot_address: int,
+        digest: str | None = None,
     ) -> BaseImage:
-        """Keep the base firmware of a class in place of an earlier one; raises `InvalidInputError`."""
+        """Keep the base firmware of a class in place of an earlier one; raises `InvalidInputError`.
+
+        Whoever knows the SHA-256 digest of the content gives it.
+        """
         if not content or len(content) > MAXIMUM_IMAGE_BYTES:
             raise InvalidInputError(f"A base image has 1 to {MAXIMUM_IMAGE_BYTES:,} B, not {len(content):,}")
         if slot_address % ALIGNMENT:
@@ -76,7 +80,7 @@ class BaseImages:
                 f"The module cannot begin at {slot_address:#x}: the base image ends at {len(content):#x}",
                 hint="Give the address within the image, not that of the flash",
             )
-        digest = await self._artefacts.put(content)
+        digest = await self._artefacts.put(content, digest)
         image = BaseImage(vendor_id, class_id, name, version, rtos, slot_address, digest, time.time())
         await self._repository.put(_record(image))
         self._images[vendor_id, class_id] = image

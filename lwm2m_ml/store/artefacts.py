@@ -17,9 +17,9 @@ class ArtefactRepository:
         self._database = database
         self._insert = database.insert_new(tables.artefacts)
 
-    async def put(self, content: bytes) -> str:
-        """Store bytes and return their digest once they are committed."""
-        digest = hashlib.sha256(content).hexdigest()
+    async def put(self, content: bytes, digest: str | None = None) -> str:
+        """Store bytes and return their digest once they are committed; it is not computed where it is given."""
+        digest = digest or hashlib.sha256(content).hexdigest()
         row = {"digest": digest, "content": content, "created_at": now()}
         await self._database.writer.submit(self._insert, row)
         return digest

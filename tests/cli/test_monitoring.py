@@ -16,7 +16,7 @@ def test_without_alarms_the_list_is_empty(server: dict[str, str]) -> None:
 
 def test_an_unknown_alarm_is_told_in_a_sentence(server: dict[str, str]) -> None:
     done = run("alarms", "acknowledge", "nothing", **server)
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert done.stderr.startswith("Error: There is no alarm 'nothing'")
 
 
@@ -30,7 +30,7 @@ def test_from_allow_to_forbid(server: dict[str, str]) -> None:
 
 def test_an_export_of_nothing_writes_nothing(server: dict[str, str], tmp_path: Path) -> None:
     done = run("captures", "export", "digits", "--output", str(tmp_path / "set.npz"), **server)
-    assert done.returncode == 1
+    assert done.returncode == 5
     assert "No input of digits was captured" in done.stderr
     assert not (tmp_path / "set.npz").exists()
 

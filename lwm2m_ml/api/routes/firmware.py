@@ -4,15 +4,16 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from lwm2m_ml.api.authentication import ADMIN, VIEWER
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.running import Service
+from lwm2m_ml.api.uploads import FILE_BODY, Upload, uploaded
 from lwm2m_ml.client import delivery_schemas as schemas
 from lwm2m_ml.client.schemas import Page
 from lwm2m_ml.module.encryption import DevicePublicKey
-from lwm2m_ml.service.base_images import BaseImage
+from lwm2m_ml.service.base_images import MAXIMUM_IMAGE_BYTES, BaseImage
 
 router = APIRouter(tags=["delivery"])
 
@@ -28,12 +29,12 @@ async def list_firmware(service: Service, limit: Limit = DEFAULT_LIMIT, cursor: 
     )
 
 
-@router.put("/firmware/{vendor}/{class_id}", dependencies=[ADMIN])
+@router.put("/firmware/{vendor}/{class_id}", dependencies=[ADMIN], openapi_extra=FILE_BODY)
 async def add_firmware(
     service: Service,
     vendor: UUID,
     class_id: UUID,
-    content: Annotated[bytes, Body(media_type="application/octet-stream")],
+    upload: Annotated[Upload, uploaded(MAXIMUM_IMAGE_BYTES)],
     *,
     name: Text,
     version: Text,
@@ -41,15 +42,17 @@ async def add_firmware(
     slot_address: Annotated[int, Query(ge=0, description="Where in the image the module begins")],
 ) -> schemas.Firmware:
     """Keep the base firmware of a class, for devices that take nothing but whole images."""
-    image = await service.base_images.add(
-        content,
-        vendor_id=vendor.bytes,
-        class_id=class_id.bytes,
-        name=name,
-        version=version,
-        rtos=rtos,
-        slot_address=slot_address,
-    )
+    async with upload.content() as content:
+        image = await service.base_images.add(
+            content,
+            vendor_id=vendor.bytes,
+            class_id=class_id.bytes,
+            name=name,
+            version=version,
+            rtos=rtos,
+            slot_address=slot_address,
+            digest=upload.digest,
+        )
     return _firmware(image)
 
 

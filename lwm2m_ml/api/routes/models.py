@@ -3,13 +3,15 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path, Query
+from fastapi import APIRouter, Path, Query
 
 from lwm2m_ml.api import views, zoo_views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.running import Service
+from lwm2m_ml.api.uploads import FILE_BODY, Upload, uploaded
 from lwm2m_ml.client import schemas, zoo_schemas
 from lwm2m_ml.errors import InvalidInputError
+from lwm2m_ml.service.zoo.zoo import MAXIMUM_CALIBRATION_BYTES
 
 router = APIRouter(tags=["models"])
 
@@ -26,12 +28,14 @@ async def list_models(service: Service) -> list[schemas.Model]:
     return [zoo_views.model(service.zoo, model) for model in service.models()]
 
 
-@router.post("/models/files", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED)
+@router.post("/models/files", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED, openapi_extra=FILE_BODY)
 async def store_file(
-    service: Service, content: Annotated[bytes, Body(media_type="application/octet-stream")]
+    service: Service, upload: Annotated[Upload, uploaded(MAXIMUM_CALIBRATION_BYTES)]
 ) -> zoo_schemas.StoredFile:
     """Store a file, a model or calibration data, for a model that is to be added; it is named by its digest."""
-    return zoo_schemas.StoredFile(digest=await service.zoo.keep_file(content), bytes=len(content))
+    async with upload.content() as content:
+        digest = await service.zoo.keep_file(content, upload.digest)
+    return zoo_schemas.StoredFile(digest=digest, bytes=upload.size)
 
 
 @router.post("/models", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED)

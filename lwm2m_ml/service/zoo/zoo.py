@@ -118,13 +118,13 @@ class Zoo:
         await self._keep(ModelFiles(model, {}))
         return model
 
-    async def keep_file(self, content: bytes) -> str:
-        """Store a file of a model that is to be added, and return its digest."""
+    async def keep_file(self, content: bytes, digest: str | None = None) -> str:
+        """Store a file of a model that is to be added, and return its digest; whoever knows that gives it."""
         if len(content) > MAXIMUM_CALIBRATION_BYTES:
             raise InvalidInputError(
                 f"The file has {len(content):,} B, at most {MAXIMUM_CALIBRATION_BYTES:,} B are kept"
             )
-        return await self._store.artefacts.put(content)
+        return await self._store.artefacts.put(content, digest)
 
     async def add_version(self, model: Model) -> Model:
         """Add a version whose files are in the store, after the compiler has read every variant.
