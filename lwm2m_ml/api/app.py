@@ -68,7 +68,6 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
         firmware,
         jobs,
         events,
-        fit,
         objects,
         credentials,
         bootstrap,
