@@ -18,14 +18,20 @@ SECRET_FILE = "signing-key.secret"  # noqa: S105 - the name of the file that hol
 
 def open_key_store(directory: pathlib.Path, secret_file: pathlib.Path | None = None) -> KeyStore:
     """Open the store in `directory`, with the passphrase in `secret_file`; raises KeyFileError."""
-    path = secret_file or directory / SECRET_FILE
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if secret_file is None:
-            _write_secret(path)
+            _write_secret(directory / SECRET_FILE)
     except OSError as error:
         raise KeyFileError(f"The folder {directory} cannot be used: {error.strerror}") from error
-    return KeyStore(directory / FOLDER, read_secret(path), time.time)
+    return look_into_key_store(directory, secret_file)
+
+
+def look_into_key_store(directory: pathlib.Path, secret_file: pathlib.Path | None = None) -> KeyStore:
+    """Open the store that `open_key_store` made, if it did, and make nothing; raises KeyFileError."""
+    path = secret_file or directory / SECRET_FILE
+    is_new = secret_file is None and not path.exists()
+    return KeyStore(directory / FOLDER, b"" if is_new else read_secret(path), time.time)
 
 
 def _write_secret(path: pathlib.Path) -> None:

@@ -21,13 +21,12 @@ _SHORTEST_PREFIX = 6
 
 
 class KeyStore:
-    """The keys in one folder. `secret` encrypts the private ones; `clock` gives Unix seconds."""
+    """The keys in one folder, made when it is needed. `secret` encrypts private ones; `clock` gives Unix seconds."""
 
     def __init__(self, folder: pathlib.Path, secret: bytes, clock: Callable[[], float]) -> None:
         self._folder = folder
         self._secret = secret
         self._clock = clock
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def list(self) -> tuple[KeyRecord, ...]:
         """Return what is known of all keys, oldest first."""
@@ -35,23 +34,33 @@ class KeyStore:
 
     def new(self, purpose: Purpose = Purpose.MODULES, algorithm: Algorithm = Algorithm.EDDSA) -> KeyRecord:
         """Make a key; raises ConflictError when there is an active one for this purpose."""
+        self.check_no_active(purpose)
+        return self._add(self._index(), purpose, algorithm)
+
+    def check_no_active(self, purpose: Purpose) -> None:
+        """Raise ConflictError when there is an active key for a purpose."""
         if self.find_active(purpose) is not None:
             raise ConflictError(f"There is an active key for {purpose}", hint="Replace it with: lwm2m-ml keys rotate")
-        return self._add(self._index(), purpose, algorithm)
 
     def rotate(self, overlap_seconds: int = DEFAULT_OVERLAP_SECONDS, algorithm: Algorithm | None = None) -> KeyRecord:
         """Replace the active key for modules; what the old one signed stays accepted for `overlap_seconds`."""
-        old = self.active()
+        old = self.retired(overlap_seconds)
+        return self._add(self._index().with_key(old), Purpose.MODULES, algorithm or Algorithm[old.algorithm])
+
+    def retired(self, overlap_seconds: int) -> KeyRecord:
+        """Return the active key for modules as a rotation would leave it; raises NotFoundError."""
         until = int(self._clock()) + overlap_seconds
-        index = self._index().with_key(replace(old, state=KeyState.RETIRING, valid_until=until))
-        return self._add(index, Purpose.MODULES, algorithm or Algorithm[old.algorithm])
+        return replace(self.active(), state=KeyState.RETIRING, valid_until=until)
 
     def revoke(self, key: str) -> KeyRecord:
         """Refuse for ever what a key signed; `key` is its identifier or the beginning of it."""
-        record = self.find(key)
-        revoked = replace(record, state=KeyState.REVOKED)
+        revoked = self.revoked(key)
         self._save(self._index().with_key(revoked))
         return revoked
+
+    def revoked(self, key: str) -> KeyRecord:
+        """Return a key as a revocation would leave it; raises NotFoundError."""
+        return replace(self.find(key), state=KeyState.REVOKED)
 
     def find(self, key: str) -> KeyRecord:
         """Return the one key whose identifier begins so; raises NotFoundError."""
@@ -84,8 +93,15 @@ class KeyStore:
     def trust_list(self, of: "KeyStore | None" = None) -> bytes:
         """Sign a trust list of a new version, with the keys as they are now: this store's, or those of another one."""
         root = self.signing_key(Purpose.ROOT)
-        index, now, source = self._index(), self._clock(), of or self
-        version = max(index.trust_list_version, source._index().trust_list_version) + 1
+        unsigned = self.next_trust_list(of)
+        signed = unsigned.sign(root)
+        self._save(replace(self._index(), trust_list_version=unsigned.version))
+        return signed
+
+    def next_trust_list(self, of: "KeyStore | None" = None) -> TrustList:
+        """Return the trust list that would be signed now."""
+        now, source = self._clock(), of or self
+        version = max(self._index().trust_list_version, source._index().trust_list_version) + 1
         modules = [record for record in source.list() if record.purpose is Purpose.MODULES]
         listed = tuple(
             TrustedKey(source.verification_key(record), valid_until=record.valid_until)
@@ -93,9 +109,7 @@ class KeyStore:
             if record.state is not KeyState.REVOKED and (record.valid_until is None or record.valid_until > now)
         )
         revoked = tuple(bytes.fromhex(record.key_id) for record in modules if record.state is KeyState.REVOKED)
-        signed = TrustList(version, listed, revoked).sign(root)
-        self._save(replace(index, trust_list_version=version))
-        return signed
+        return TrustList(version, listed, revoked)
 
     def publish_trust_list(self) -> bytes | None:
         """Sign a trust list and keep it for devices; None, and nothing changes, when the root key is elsewhere."""
@@ -107,6 +121,7 @@ class KeyStore:
 
     def keep_trust_list(self, signed: bytes) -> None:
         """Keep a list for devices in place of the one before; whoever reads meanwhile gets either whole."""
+        self._make_folder()
         replace_file(self._folder / _TRUST_LIST, signed)
 
     def published_trust_list(self) -> bytes | None:
@@ -122,10 +137,17 @@ class KeyStore:
         """Write the files before the index: a key that the index names is always there."""
         key = SigningKey.generate(algorithm)
         record = KeyRecord(key.key_id.hex(), purpose, algorithm.name, KeyState.ACTIVE, int(self._clock()))
+        self._make_folder()
         key.save(self._path(record), self._secret)
         self._path(record).with_suffix(".pub.pem").write_bytes(key.verification_key.to_pem())
         self._save(index.with_key(record))
         return record
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise KeyFileError(f"The folder {self._folder} cannot be made: {error.strerror}") from error
 
     def _path(self, record: KeyRecord) -> pathlib.Path:
         return self._folder / f"{record.key_id[:16]}.pem"

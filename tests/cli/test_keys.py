@@ -82,6 +82,48 @@ def test_the_root_may_live_elsewhere(tmp_path: Path) -> None:
     assert [key.key_id.hex() for key in TrustList.peek(signed).trusted_at(None)] == [made]
 
 
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def test_a_dry_run_makes_no_store(tmp_path: Path) -> None:
+    place = tmp_path / "nothing" / "here"
+    told = json.loads(keys(place, "new", "--algorithm", "es256", "--dry-run"))
+    assert told == {"dry_run": True, "new_key": {"purpose": "modules", "algorithm": "ES256"}, "published": False}
+    assert json.loads(keys(place, "new", "--root", "--dry-run"))["published"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_runs_say_what_then_happens(tmp_path: Path) -> None:
+    keys(tmp_path, "new", "--root")
+    old = keys(tmp_path, "new", "--algorithm", "es256").split()[0]
+    before = contents(tmp_path)
+    rotation = json.loads(keys(tmp_path, "rotate", "--overlap", "7", "--dry-run"))
+    revocation = json.loads(keys(tmp_path, "revoke", old[:8], "--dry-run"))
+    listed = json.loads(keys(tmp_path, "trust-list", "--output", str(tmp_path / "list"), "--dry-run"))
+    assert contents(tmp_path) == before
+    assert rotation["changed_key"]["key_id"] == revocation["changed_key"]["key_id"] == old
+    assert rotation["changed_key"]["state"] == "retiring"
+    assert rotation["new_key"] == {"purpose": "modules", "algorithm": "ES256"}
+    assert revocation["changed_key"]["state"] == "revoked"
+    assert listed["published"]
+    keys(tmp_path, "trust-list")
+    trusted = published(tmp_path)
+    assert listed["version"] == trusted.version
+    assert listed["keys"] == [one.key.key_id.hex() for one in trusted.keys] == [old]
+
+
+def test_a_dry_run_of_publishing_shows_the_list(tmp_path: Path) -> None:
+    vault, here = tmp_path / "vault", tmp_path / "here"
+    keys(vault, "new", "--root")
+    made = keys(vault, "new").split()[0]
+    keys(vault, "trust-list", "--output", str(tmp_path / "list"))
+    told = json.loads(keys(here, "trust-list", "--publish", str(tmp_path / "list"), "--dry-run"))
+    assert told["keys"] == [made]
+    assert not here.exists()
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize(
     ("arguments", "error", "told"),
     [
@@ -92,8 +134,8 @@ def test_the_root_may_live_elsewhere(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_said(
-    tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], told: str
+    tmp_path: Path, arguments: tuple[str, ...], error: type[Exception], told: str, dry_run: bool
 ) -> None:
     keys(tmp_path, "new")
     with pytest.raises(error, match=told):
-        keys(tmp_path, *arguments)
+        keys(tmp_path, *arguments, *(["--dry-run"] if dry_run else []))

@@ -107,6 +107,7 @@ def test_what_is_not_there_is_said(store: KeyStore) -> None:
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"form": 2}', b"\xff", b'{"form":1,"keys":[{}]}'])
 def test_a_damaged_index_is_said_to_be(store: KeyStore, tmp_path: pathlib.Path, damage: bytes) -> None:
+    store.new()
     (tmp_path / "keys" / "keys.json").write_bytes(damage)
     with pytest.raises(KeyFileError, match="damaged"):
         store.list()
