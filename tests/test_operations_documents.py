@@ -25,7 +25,7 @@ METRIC = re.compile(r"\b(?:lwm2m_ml|process)_[a-z_]+")
 def shown() -> set[str]:
     """The names of all samples that a server with something to tell shows."""
     fields: dict[str, Any] = {
-        name: {("read", "ok"): 1} if name == "operations" else {"read": 1.0} if "Mapping" in str(kind) else 1
+        name: {("read", "ok"): 1} if "tuple" in str(kind) else {"read": 1.0} if "Mapping" in str(kind) else 1
         for name, kind in Figures.__annotations__.items()
     }
     registry = registry_of(lambda: Figures(**fields))

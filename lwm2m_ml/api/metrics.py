@@ -49,6 +49,7 @@ class ServiceCollector(Collector):
         yield _by("campaigns", "Campaigns that are not over by state", "state", now.campaigns, gauge=True)
         yield _gauge("alarms_open", "Alarms that are not over", now.alarms_open)
         yield _by("session_bytes", "Bytes of CoAP of registered devices", "direction", now.sessions_bytes, gauge=True)
+        yield _by_two("coap_bytes", "Bytes of CoAP by transport", ("scheme", "direction"), now.traffic)
         yield _by("events", "Events by type", "type", now.events)
         yield _by("campaign_steps", "Steps of devices in campaigns by new state", "state", now.campaign_steps)
         yield _by("results_dropped", "Inference results that were dropped as absurd", "reason", now.results_dropped)
@@ -85,13 +86,18 @@ def _by(name: str, text: str, label: str, values: Mapping[str, int], *, gauge: b
     return family
 
 
+def _by_two(name: str, text: str, labels: tuple[str, str], values: Mapping[tuple[str, str], int]) -> Metric:
+    family = CounterMetricFamily(f"lwm2m_ml_{name}", text, labels=labels)
+    for keys, value in values.items():
+        family.add_metric(keys, value)
+    return family
+
+
 def _operations(now: Figures) -> Iterable[Metric]:
-    count = CounterMetricFamily(
-        "lwm2m_ml_device_operations", "LwM2M operations on devices by outcome", labels=("operation", "outcome")
-    )
+    labels = ("operation", "outcome")
+    count = _by_two("device_operations", "LwM2M operations on devices by outcome", labels, now.operations)
     taken: dict[str, int] = {}
-    for (operation, outcome), number in now.operations.items():
-        count.add_metric((operation, outcome), number)
+    for (operation, _), number in now.operations.items():
         taken[operation] = taken.get(operation, 0) + number
     seconds = SummaryMetricFamily(
         "lwm2m_ml_device_operation_seconds", "Time from an operation to its answer or end", labels=("operation",)

@@ -28,7 +28,16 @@ logger = structlog.get_logger(__name__)
 class DatagramTransport(asyncio.DatagramProtocol):
     """A bound UDP socket with a message layer; `udp` and `dtls.transport` say what is in the datagrams."""
 
-    __slots__ = ("_closed", "_family", "_transport", "layer", "local_address", "settings")
+    __slots__ = (
+        "_closed",
+        "_family",
+        "_transport",
+        "bytes_in",
+        "bytes_out",
+        "layer",
+        "local_address",
+        "settings",
+    )
 
     scheme = "coap"
     ordered = False
@@ -40,6 +49,8 @@ class DatagramTransport(asyncio.DatagramProtocol):
         self._family = socket.AF_INET
         self._closed: asyncio.Future[None] | None = None
         self.local_address: tuple[str, int] = ("", 0)
+        self.bytes_in = 0
+        self.bytes_out = 0
         self.layer = MessageLayer(settings, requester, responder, self.send)
 
     async def open(self, host: str, port: int) -> None:
@@ -96,6 +107,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
     def send_datagram(self, datagram: bytes, address: SocketAddress) -> None:
         """Put bytes on the wire."""
         if not self._transport.is_closing():
+            self.bytes_out += len(datagram)
             self._transport.sendto(datagram, address)
 
     def transmit(

@@ -41,7 +41,7 @@ DEFAULT_PORTS = {"coap": 5683, "coaps": 5684, "coap+tcp": 5683, "coaps+tcp": 568
 
 
 class EndpointTransport(Protocol):
-    """What the endpoint needs of `UdpTransport`, `DtlsTransport` and `TcpTransport`."""
+    """What the endpoint needs of a way to its peers, `OscoreLayer` included."""
 
     local_address: tuple[str, int]
 
@@ -59,6 +59,13 @@ class EndpointTransport(Protocol):
 
     async def close(self) -> None:
         """Close sockets and timers."""
+
+
+class WireTransport(EndpointTransport, Protocol):
+    """What it needs of `UdpTransport`, `DtlsTransport`, `CidTransport` and `TcpTransport` besides."""
+
+    bytes_in: int
+    bytes_out: int
 
 
 class CoapEndpoint:
@@ -93,7 +100,7 @@ class CoapEndpoint:
         self._requester = Requester(self.settings)
         self._responder = Responder(self.settings, fast_handlers or FastHandlers(), self._render)
         self._pipes = PipeTable(self._responder, self.settings.observed_requests)
-        self._transports: dict[str, EndpointTransport] = {}
+        self._transports: dict[str, WireTransport] = {}
         self._oscore: OscoreLayer | None = None
         self._context: EndpointContext | None = None
         self._interface: EndpointInterface | None = None
@@ -210,6 +217,15 @@ class CoapEndpoint:
         return self._transports[scheme].local_address
 
     @property
+    def traffic(self) -> dict[tuple[str, str], int]:
+        """Bytes since the endpoint began to listen, by URI scheme and direction, `in` or `out`.
+
+        Of UDP and DTLS whole datagrams with handshakes; of TCP and TLS what is in the stream, without TLS records.
+        """
+        came = {(scheme, "in"): transport.bytes_in for scheme, transport in self._transports.items()}
+        return came | {(scheme, "out"): transport.bytes_out for scheme, transport in self._transports.items()}
+
+    @property
     def context(self) -> aiocoap.Context:
         """The aiocoap context of this endpoint, made when it is first asked for."""
         if self._context is None:
@@ -242,7 +258,7 @@ class CoapEndpoint:
 
     def _all_transports(self) -> list[EndpointTransport]:
         """OSCORE first: what it does needs the others."""
-        transports = list(self._transports.values())
+        transports: list[EndpointTransport] = list(self._transports.values())
         return transports if self._oscore is None else [self._oscore, *transports]
 
     async def find_remote(self, message: aiocoap.Message) -> Remote | None:

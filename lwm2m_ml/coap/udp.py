@@ -30,6 +30,7 @@ class UdpTransport(DatagramTransport):
         size = len(data)
         remote = self.remotes.get(addr)
         remote.bytes_in += size
+        self.bytes_in += size
         if size > self.settings.maximum_datagram:
             self.layer.refuse_too_large(data, remote)
         else:

@@ -118,6 +118,11 @@ class Lwm2mServer:
         return self._exchange.coap.local_address
 
     @property
+    def traffic(self) -> dict[tuple[str, str], int]:
+        """Bytes since the start by URI scheme and direction; see `CoapEndpoint.traffic`."""
+        return {} if self._coap is None else self._coap.traffic
+
+    @property
     def uris(self) -> dict[str, str]:
         """Where devices are served, by URI scheme; plain CoAP first."""
         return {scheme: uri(scheme, address) for scheme, address in self._addresses.items()}

@@ -17,6 +17,8 @@ class Figures:
     devices: int
     sessions_bytes: Mapping[str, int]
     """Bytes of CoAP that the registered devices sent (`in`) and got (`out`) since they were first heard."""
+    traffic: Mapping[tuple[str, str], int]
+    """Bytes of CoAP since the start by URI scheme and direction, `in` or `out`."""
     requests_waiting: int
     writes_waiting: int
     jobs_running: int

@@ -167,6 +167,7 @@ class TinyMLService:
                 "in": sum(remote.bytes_in for remote in remotes),
                 "out": sum(remote.bytes_out for remote in remotes),
             },
+            traffic=self._server.traffic,
             requests_waiting=self._server.requests.waiting,
             writes_waiting=self._store.writer.waiting,
             jobs_running=self.jobs.running,

@@ -126,6 +126,7 @@ class DtlsTransport(DatagramTransport):
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """One datagram of DTLS records."""
+        self.bytes_in += len(data)
         if not data or data[0] not in KNOWN_TYPES or len(data) > self.settings.maximum_datagram:
             return
         random = client_random(data)

@@ -103,6 +103,7 @@ class CidTransport(DatagramTransport):
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """One datagram of DTLS records."""
+        self.bytes_in += len(data)
         if len(data) > self.settings.maximum_datagram:
             return
         under_way: Pending | None = None

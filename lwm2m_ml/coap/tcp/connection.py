@@ -127,6 +127,7 @@ class TcpConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Bytes of the peer."""
         self._heard = True
+        self._owner.bytes_in += len(data)
         if self.remote is None:
             return
         self.remote.bytes_in += len(data)
@@ -227,6 +228,7 @@ class TcpConnection(asyncio.Protocol):
         frame = encode_frame(code, token, body)
         if self.remote is not None:
             self.remote.bytes_out += len(frame)
+        self._owner.bytes_out += len(frame)
         self._transport.write(frame)
         if self._transport.get_write_buffer_size() > self._owner.settings.maximum_unsent:
             logger.info("A peer does not read what it is sent", peer=str(self.remote))

@@ -31,6 +31,8 @@ class TcpTransport:
         "_server",
         "_stop_pipes",
         "_tls",
+        "bytes_in",
+        "bytes_out",
         "local_address",
         "loop",
         "requester",
@@ -55,6 +57,8 @@ class TcpTransport:
         self.loop = asyncio.get_running_loop()
         self.scheme = "coap+tcp" if tls is None else "coaps+tcp"
         self.local_address: tuple[str, int] = ("", 0)
+        self.bytes_in = 0
+        self.bytes_out = 0
         self._stop_pipes = stop_pipes
         self._tls = tls
         self._server: asyncio.Server | None = None
