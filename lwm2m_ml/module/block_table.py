@@ -12,7 +12,13 @@ from lwm2m_ml.module import cbor
 from lwm2m_ml.module.errors import InvalidPackageFactsError, MalformedCborError
 
 HASH_BYTES = 16
+_TABLE_OVERHEAD_BYTES = 13
+"""Heads of the element, of the array, of the block size and of the hashes; the key."""
 SMALLEST_BLOCK_BYTES, LARGEST_BLOCK_BYTES = 64, 65536
+USUAL_BLOCK_BYTES, LARGEST_USUAL_BLOCK_BYTES = 1024, 4096
+"""A device keeps a block in RAM until its hash is found right: the smallest is what CoAP transfers at once."""
+SMALLEST_PAYLOAD_BYTES = 4 * USUAL_BLOCK_BYTES
+"""A smaller payload is as soon fetched again as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,11 @@ class BlockChecker:
         self._waiting = bytearray()
         self._number = 0
 
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait for the end of their block."""
+        return len(self._waiting)
+
     def feed(self, data: bytes, *, last: bool) -> bytes | None:
         """Return the whole blocks that `data` completes (with `last`, the short one too); None when one is bad."""
         self._waiting += data
@@ -78,6 +89,19 @@ class BlockChecker:
         blocks = bytes(self._waiting[:complete])
         del self._waiting[:complete]
         return blocks
+
+
+def usual_block_bytes(payload_bytes: int, table_bytes: int, largest: int) -> int | None:
+    """Return the size of the smallest usual blocks whose table has at most `table_bytes`, hashes and all.
+
+    None where the payload is too small to profit, or where the table would be too large with blocks of `largest`.
+    """
+    block_bytes = USUAL_BLOCK_BYTES
+    while payload_bytes >= SMALLEST_PAYLOAD_BYTES and block_bytes <= min(largest, LARGEST_USUAL_BLOCK_BYTES):
+        if -(-payload_bytes // block_bytes) * HASH_BYTES + _TABLE_OVERHEAD_BYTES <= table_bytes:
+            return block_bytes
+        block_bytes *= 2
+    return None
 
 
 def _hash(block: bytes) -> bytes:

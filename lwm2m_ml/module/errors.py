@@ -12,6 +12,10 @@ class ModuleRejected(InvalidInputError):
         self.result = result
 
 
+class DamagedBlock(ModuleRejected):
+    """A block of the payload is not what its signed hash says; the same block, fetched again, may be good."""
+
+
 class MalformedCborError(InvalidInputError):
     """Bytes are not the deterministic CBOR that this format uses."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from lwm2m_ml.module import envelope
-from lwm2m_ml.module.block_table import BlockTable
+from lwm2m_ml.module.block_table import BlockTable, usual_block_bytes
 from lwm2m_ml.module.descriptor import NATIVE_OPERATOR_SET, Descriptor, ModuleFormat
 from lwm2m_ml.module.encodings import DEFAULT_WINDOW_BYTES, EncodedPayload, encode_smallest
 from lwm2m_ml.module.encryption import (
@@ -25,6 +25,8 @@ from lwm2m_ml.module.streaming import StreamingVerifier, VerifiedModule
 __all__ = ["ModuleRejected", "ModuleResult", "VerifiedPackage", "build_package", "verify_package"]
 
 _FEED_BYTES = 16384
+MAXIMUM_SIGNED_BYTES = 640
+"""Of authentication and manifest together, with delta, encryption and all severable elements."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def build_package(
     recipients: Sequence[WrappingKey] = (),
     encrypted: EncryptedPayload | None = None,
     block_bytes: int | None = None,
+    head_bytes: int = 0,
     provenance: bytes | None = None,
 ) -> bytes:
     """Return the signed package.
@@ -87,7 +90,8 @@ def build_package(
     The payload is packed in the smallest of `encodings`; `base`, what the device runs now, makes a delta possible, and
     `window_bytes` bounds what the decoder must remember. With `recipients` the payload is encrypted for their keys;
     `encrypted` is the result of an earlier `encrypt_payload` of the same payload for other recipients.
-    `block_bytes` adds hashes of blocks of this size. `provenance`, encoded, goes beside the module until severed.
+    `block_bytes` adds hashes of blocks of this size. With `head_bytes`, the RAM that devices have for what comes before
+    the payload, hashes are added when they fit there and the payload is large enough to profit. `provenance`, encoded, goes beside the module until severed.
     Raises InvalidPackageFactsError for facts that cannot be said in a package.
     """
     if not payload:
@@ -101,6 +105,9 @@ def build_package(
     elements = {Label.DESCRIPTOR: descriptor.encode()}
     if provenance is not None:
         elements[Label.PROVENANCE] = provenance
+    if block_bytes is None:
+        room = head_bytes - MAXIMUM_SIGNED_BYTES - len(elements[Label.DESCRIPTOR])
+        block_bytes = usual_block_bytes(len(content), room, head_bytes)
     if block_bytes is not None:
         elements[Label.BLOCK_TABLE] = BlockTable.of(content, block_bytes).encode()
     _check_sizes(elements)

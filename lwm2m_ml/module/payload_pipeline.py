@@ -5,7 +5,7 @@ from hashlib import sha256
 from lwm2m_ml.module.block_table import BlockChecker, BlockTable
 from lwm2m_ml.module.encodings import decoder_for
 from lwm2m_ml.module.encryption import PayloadDecryptor
-from lwm2m_ml.module.errors import MalformedCborError, ModuleRejected
+from lwm2m_ml.module.errors import DamagedBlock, MalformedCborError, ModuleRejected
 from lwm2m_ml.module.manifest import Manifest
 from lwm2m_ml.module.recipient import Recipient
 from lwm2m_ml.module.results import ModuleResult
@@ -30,6 +30,11 @@ class PayloadPipeline:
         self._image_left = manifest.image_size
         self._digest = sha256()
 
+    @property
+    def unchecked_bytes(self) -> int:
+        """How many bytes of the payload wait for the end of their block."""
+        return self._blocks.waiting_bytes if self._blocks is not None else 0
+
     def feed(self, data: bytes) -> bytes:
         """Return what `data` completes of the image."""
         self._payload_left -= len(data)
@@ -37,9 +42,7 @@ class PayloadPipeline:
         if self._blocks is not None:
             good = self._blocks.feed(data, last=self._payload_left == 0)
             if good is None:
-                raise ModuleRejected(
-                    ModuleResult.DIGEST_MISMATCH, "A block of the payload is not the one that was sent"
-                )
+                raise DamagedBlock(ModuleResult.DIGEST_MISMATCH, "A block of the payload is not the one that was sent")
             blocks = good
         plain = self._decryptor.feed(blocks) if self._decryptor is not None else blocks
         return self._passed(self._decoder.feed(plain))

@@ -90,6 +90,11 @@ class StreamingVerifier:
             raise self._rejection or self._damaged("The package has not been verified to its end")
         return self._verified
 
+    @property
+    def unchecked_bytes(self) -> int:
+        """How many of the last bytes belong to a block whose hash cannot be checked yet."""
+        return self._pipeline.unchecked_bytes if self._pipeline is not None else 0
+
     def feed(self, data: bytes) -> bytes:
         """Take the next bytes of the package; return the next bytes of the image. Raises ModuleRejected."""
         with self._remembering_refusals():

@@ -12,7 +12,9 @@ from lwm2m_ml.service.workers.facts import TensorFacts
 
 TOOLCHAIN = "ziglang"
 MAXIMUM_VECTOR_BYTES = 3_100
-"""Of all known-answer vectors: devices hold what comes before the image in RAM, some in 4 KiB."""
+"""Of the first known-answer vector: devices hold what comes before the image in RAM, some in 4 KiB."""
+MAXIMUM_VECTORS_BYTES = 2_400
+"""Of several: they leave room for the block table."""
 
 
 def descriptor_of(build: Build) -> Descriptor:
@@ -42,10 +44,11 @@ def descriptor_of(build: Build) -> Descriptor:
 
 def vectors_for_devices(vectors: Sequence[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
     """Return as many known-answer vectors as a device has room for before the image begins; none when all are large."""
-    kept, size = [], 0
+    kept: list[tuple[bytes, bytes]] = []
+    size = 0
     for given, expected in vectors:
         size += len(given) + len(expected)
-        if size > MAXIMUM_VECTOR_BYTES:
+        if size > (MAXIMUM_VECTORS_BYTES if kept else MAXIMUM_VECTOR_BYTES):
             break
         kept.append((given, expected))
     return tuple(kept)

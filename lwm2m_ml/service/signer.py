@@ -16,7 +16,7 @@ from lwm2m_ml.module.package import build_package
 from lwm2m_ml.module.signing import SigningKey, VerificationKey
 from lwm2m_ml.service.builds import Build
 from lwm2m_ml.service.descriptions import descriptor_of, provenance_of
-from lwm2m_ml.service.packing import Packing
+from lwm2m_ml.service.packing import Packing, head_buffer_bytes
 from lwm2m_ml.service.profiles import MlRuntime
 
 TRUST_ANCHOR_FILE = "trust-anchor.pem"
@@ -116,6 +116,7 @@ class Signer:
             base=base,
             recipients=recipients,
             encrypted=encrypted,
+            head_bytes=packing.head_bytes,
             provenance=provenance,
         )
         form = inspect_package(package).manifest.payload
@@ -124,7 +125,8 @@ class Signer:
 
     def package_bytes(self, build: Build, runtime: MlRuntime, sequence_number: int) -> int:
         """Return how large the package of a build is when it is not packed: what a device has to store at most."""
-        return len(self.sign(build, runtime, sequence_number).package)
+        packing = Packing(head_bytes=head_buffer_bytes(runtime))
+        return len(self.sign(build, runtime, sequence_number, packing).package)
 
     def _public(self, purpose: Purpose) -> VerificationKey | None:
         record = self.keys.find_active(purpose)

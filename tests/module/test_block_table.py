@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwm2m_ml.module import cbor
-from lwm2m_ml.module.block_table import BlockChecker, BlockTable
+from lwm2m_ml.module.block_table import BlockChecker, BlockTable, usual_block_bytes
 from lwm2m_ml.module.errors import InvalidPackageFactsError, MalformedCborError
 
 PAYLOAD = bytes(range(256)) * 3 + b"end"
@@ -58,3 +58,23 @@ def test_tables_that_do_not_fit_the_payload_are_refused(value: object) -> None:
 def test_blocks_have_a_reasonable_size(size: int) -> None:
     with pytest.raises(InvalidPackageFactsError):
         BlockTable.of(PAYLOAD, size or 1)
+
+
+@pytest.mark.parametrize(
+    ("payload_bytes", "room", "block_bytes"),
+    [
+        (4_095, 2_000, None),  # fetched again as a whole
+        (4_096, 2_000, 1_024),
+        (33_000, 33 * 16 + 13, 1_024),
+        (33_000, 33 * 16 + 12, 2_048),
+        (33_000, 9 * 16 + 13, 4_096),
+        (33_000, 9 * 16 + 12, None),
+        (33_000, -500, None),
+    ],
+)
+def test_the_smallest_blocks_whose_table_fits_are_taken(payload_bytes: int, room: int, block_bytes: int | None) -> None:
+    assert usual_block_bytes(payload_bytes, room, 4_096) == block_bytes
+
+
+def test_no_block_is_larger_than_the_buffer_that_it_waits_in() -> None:
+    assert usual_block_bytes(33_000, 9 * 16 + 13, 2_048) is None

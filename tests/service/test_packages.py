@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.module.inspection import inspect_package
 from lwm2m_ml.module.manifest import PayloadEncoding
 from lwm2m_ml.module.package import verify_package
 from lwm2m_ml.module.provenance import Provenance
@@ -148,3 +149,23 @@ async def test_a_package_is_found_again_with_its_facts(packages: Packages, runti
 async def test_an_unknown_package_is_said_to_be_unknown(packages: Packages) -> None:
     with pytest.raises(NotFoundError):
         await packages.get("0" * 64)
+
+
+async def test_large_payloads_have_a_block_table_where_the_device_can_hold_it(
+    packages: Packages, runtime: MlRuntime
+) -> None:
+    large = dataclasses.replace(BUILD, payload=random.Random(1).randbytes(33_000))
+    without_room = dataclasses.replace(runtime, working_memory_total=2_048)
+    made = {
+        "large": await packages.make("d", large, runtime),
+        "small": await packages.make("e", BUILD, runtime),
+        "without room": await packages.make("d", large, without_room),
+    }
+    contents = {name: inspect_package(package.content) for name, package in made.items()}
+    assert {name: one.manifest.block_table_digest is not None for name, one in contents.items()} == {
+        "large": True,
+        "small": False,
+        "without room": False,
+    }
+    assert contents["large"].head_size <= 440
+    assert len(made["large"].content) - len(made["without room"].content) < 0.02 * 33_000

@@ -143,7 +143,7 @@ def test_fit_reckons_with_the_size_of_the_package_itself(tmp_path: Path, runtime
     assert signer.package_bytes(BUILD, runtime, 7) == len(signer.sign(BUILD, runtime, 7).package)
 
 
-@pytest.mark.parametrize(("input_bytes", "kept"), [(64, 8), (490, 6), (3_072, 1), (27_648, 0)])
+@pytest.mark.parametrize(("input_bytes", "kept"), [(64, 8), (490, 4), (3_072, 1), (27_648, 0)])
 def test_a_package_has_as_many_vectors_as_devices_have_room_for(input_bytes: int, kept: int) -> None:
     vectors = tuple((bytes([number]) * input_bytes, b"answer") for number in range(8))
     assert vectors_for_devices(vectors) == vectors[:kept]

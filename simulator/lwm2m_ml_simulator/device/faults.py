@@ -19,15 +19,16 @@ class BitRot:
 
 @dataclass(frozen=True, slots=True)
 class PackageBitFlip:
-    """One bit of a package flips on its way into the device."""
+    """One bit of a package flips on its way into the device, the first `times` that it comes."""
 
     offset: int
     bit: int = 0
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong, each once in the life of a device."""
+    """What goes wrong, each once in the life of a device if it does not say otherwise."""
 
     power_cut_after_blocks: int | None = None
     bit_rot: BitRot | None = None
@@ -35,7 +36,7 @@ class Faults:
 
 
 class FaultInjector:
-    """The misfortunes of one device; it outlives reboots, so that each fault happens once."""
+    """The misfortunes of one device; it outlives reboots, so that no fault happens more often than told."""
 
     def __init__(self, faults: Faults, flash: Flash) -> None:
         self._flash = flash
@@ -44,6 +45,7 @@ class FaultInjector:
         self._cut_after = faults.power_cut_after_blocks
         self._bit_rot = faults.bit_rot
         self._flip = faults.package_bit_flip
+        self._flips = 0
 
     def block_stored(self) -> None:
         """A block of a package is in flash; perhaps the power fails while the next one is written."""
@@ -72,7 +74,10 @@ class FaultInjector:
         """Return a piece of a package, which begins at `offset`, as it comes out of the radio."""
         if self._flip is None or not offset <= self._flip.offset < offset + len(data):
             return data
-        flip, self._flip = self._flip, None
+        flip = self._flip
+        self._flips += 1
+        if self._flips >= flip.times:
+            self._flip = None
         changed = bytearray(data)
         changed[flip.offset - offset] ^= 1 << flip.bit
         return bytes(changed)

@@ -106,8 +106,8 @@ class Download:
         block, etag = response.opt.block2, response.opt.etag
         if block is None:  # All of it fitted into one message.
             self._begin(Source(uri, etag, len(response.payload)))
-            self._append(response.payload)
-            self._complete = True
+            self._append(response.payload[self._reception.received :])
+            self._complete = self._reception.received == len(response.payload)
             return
         received = self._reception.received
         if block.start > received or self._is_another(etag):
@@ -117,8 +117,8 @@ class Download:
             self._begin(Source(uri, etag, response.opt.size2))
         # After a cut the first bytes of a block may be here already.
         self._append(response.payload[received - block.start :])
-        if not block.more:
-            self._complete = True
+        end = block.start + len(response.payload)
+        self._complete = not block.more and self._reception.received == end
 
     def _is_another(self, etag: bytes | None) -> bool:
         return self._reception.received > 0 and self._staging.source is not None and self._staging.source.etag != etag

@@ -54,5 +54,8 @@ class HttpDownload:
                 told = response.headers.get("etag", "").encode("ascii")
                 self._reception.begin(Source(uri, told, int(length) if length.isdigit() else None))
             async for piece in response.aiter_bytes(self._settings.block_bytes):
-                self._reception.append(self._faults.arriving(self._reception.received, piece))
+                received = self._reception.received
+                self._reception.append(self._faults.arriving(received, piece))
                 self._faults.block_stored()
+                if self._reception.received != received + len(piece):
+                    raise httpx.ReadError("a block arrived damaged")

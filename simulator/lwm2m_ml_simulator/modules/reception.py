@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from lwm2m_ml.module.envelope import EnvelopeReader, PayloadBegins
-from lwm2m_ml.module.errors import ModuleRejected
+from lwm2m_ml.module.errors import DamagedBlock, ModuleRejected
 from lwm2m_ml.module.results import ModuleResult
 from lwm2m_ml.module.streaming import StreamingVerifier, VerifiedModule
 from lwm2m_ml_simulator.modules.decoders import DecoderLimits, needs_staging
@@ -12,6 +12,8 @@ from lwm2m_ml_simulator.modules.staging import Source, Staging
 from lwm2m_ml_simulator.modules.unpacking import IMAGE_ALIGNMENT, unpack
 
 LARGEST_HEAD_BYTES = 4096
+MAXIMUM_REPETITIONS = 3
+"""Bad blocks of one package that are asked for again."""
 
 
 class Reception:
@@ -31,34 +33,49 @@ class Reception:
         self._make_verifier = make_verifier
         self._limits = limits
         self._head = bytearray()
+        self._unchecked = bytearray()
+        """Of a block whose hash cannot be checked yet: in the buffer that held the head, and never in flash."""
+        self._repetitions = 0
         self._layout = EnvelopeReader()
         self._verifier: StreamingVerifier | None = None
 
     @property
     def received(self) -> int:
         """How many bytes of the package are here."""
-        return len(self._head) or self.staging.received
+        return len(self._head) or self.staging.received + len(self._unchecked)
 
     def begin(self, source: Source) -> None:
         """Start anew with another package."""
         self.staging.begin(source)
         self._head.clear()
+        self._unchecked.clear()
+        self._repetitions = 0
         self._layout = EnvelopeReader()
         self._verifier = self._make_verifier()
 
     def append(self, data: bytes) -> None:
-        """Take the next bytes; raises ModuleRejected when they cannot be good, StorageFull when there are too many."""
+        """Take the next bytes; raises ModuleRejected when they cannot be good, StorageFull when there are too many.
+
+        A block that is not what its hash says is dropped, and `received` falls back to where it began: whoever fetches
+        asks for it again. One that is bad time and again is refused.
+        """
         verifier = self._verified()
-        verifier.feed(data)
+        try:
+            verifier.feed(data)
+        except DamagedBlock:
+            self._drop_block()
+            return
         if self.staging.received:
-            self.staging.append(data)
+            self._unchecked += data
+            self._keep_checked(verifier)
             return
         self._head += data
         payload = next((event for event in self._layout.feed(data) if isinstance(event, PayloadBegins)), None)
         if payload is not None:
             self._place(payload, verifier)
-            self.staging.append(bytes(self._head))
+            self._unchecked += self._head
             self._head.clear()
+            self._keep_checked(verifier)
         elif len(self._head) > self._head_bytes:
             raise ModuleRejected(
                 ModuleResult.WORKING_MEMORY_TOO_SMALL, "The head of the package is larger than the buffer for it"
@@ -94,6 +111,23 @@ class Reception:
         else:
             # Where the image begins in the package decides where the package begins in flash.
             self.staging.place(-payload.offset % IMAGE_ALIGNMENT)
+
+    def _keep_checked(self, verifier: StreamingVerifier) -> None:
+        """Put into flash all but the block whose end is still missing."""
+        checked = len(self._unchecked) - verifier.unchecked_bytes
+        if checked > 0:
+            self.staging.append(bytes(self._unchecked[:checked]))
+            del self._unchecked[:checked]
+
+    def _drop_block(self) -> None:
+        """Go back to the last good block; raises DamagedBlock when that has not helped before."""
+        self._repetitions += 1
+        if self._repetitions > MAXIMUM_REPETITIONS:
+            raise DamagedBlock(ModuleResult.DIGEST_MISMATCH, "Blocks of the payload are bad each time they are fetched")
+        self._head.clear()
+        self._unchecked.clear()
+        self._layout = EnvelopeReader()
+        self._verifier = None
 
     def _verified(self) -> StreamingVerifier:
         """The verifier, fed with what was in flash before a reboot."""

@@ -10,6 +10,7 @@ from lwm2m_ml_simulator.device.profile import DeviceProfile
 
 INPUT_BYTES, OUTPUT_BYTES = 4, 3
 _OUTPUT_OFFSET, _ARENA_BYTES, _STACK_BYTES = 16, 32, 64
+_BLOCK_BYTES = 256
 _FILLER = bytes(range(256)) * 4
 
 
@@ -33,7 +34,7 @@ def image(bias: int) -> bytes:
 def package(
     profile: DeviceProfile, key: SigningKey, sequence_number: int, *, bias: int, base: bytes | None = None
 ) -> bytes:
-    """Return the module with this constant; with `base` as a delta against that image."""
+    """Return the module with this constant, with a block table; with `base` as a delta against that image."""
     payload = image(bias)
     given = bytes(range(INPUT_BYTES))
     descriptor = Descriptor(
@@ -61,4 +62,5 @@ def package(
         sequence_number=sequence_number,
         encodings=(PayloadEncoding.NONE,) if base is None else (PayloadEncoding.DELTA,),
         base=base,
+        block_bytes=_BLOCK_BYTES if base is None else None,
     )

@@ -109,3 +109,51 @@ def test_a_head_that_never_ends_is_refused(mount: MakeReception, modules: Any, p
     with pytest.raises(ModuleRejected) as rejection:
         feed(reception, package)
     assert rejection.value.result is ModuleResult.WORKING_MEMORY_TOO_SMALL
+
+
+def test_a_damaged_block_is_dropped_and_taken_when_it_comes_again(
+    mount: MakeReception, modules: Any, profile: DeviceProfile
+) -> None:
+    package = modules.package(profile, 1, build={"block_bytes": 512})
+    damaged = bytearray(package)
+    damaged[1500] ^= 1
+    reception = mount()
+    reception.begin(Source("coap://x"))
+    # The bit is in a piece that does not end its block: it shows with the piece that does.
+    feed(reception, bytes(damaged), 1500)
+    while reception.received > 1500:
+        reception.append(bytes(damaged[reception.received :][:BLOCK]))
+    assert 1500 - 512 <= reception.received <= 1500
+    feed(reception, package)
+    assert reception.finish().sequence_number == 1
+    assert reception.staging.contents() == package
+
+
+def test_a_block_that_is_bad_each_time_is_refused_before_the_package_ends(
+    mount: MakeReception, modules: Any, profile: DeviceProfile
+) -> None:
+    damaged = bytearray(modules.package(profile, 1, build={"block_bytes": 512}))
+    damaged[1000] ^= 1
+    reception, pieces = mount(), 0
+    reception.begin(Source("coap://x"))
+    with pytest.raises(ModuleRejected) as rejection:
+        while pieces < 40:
+            pieces += 1
+            reception.append(bytes(damaged[reception.received :][:BLOCK]))
+    assert rejection.value.result is ModuleResult.DIGEST_MISMATCH
+    assert reception.received < 1000
+
+
+@pytest.mark.parametrize("end", range(700, 1700, 100))
+def test_a_reboot_within_a_block_costs_no_more_than_the_block(
+    mount: MakeReception, modules: Any, profile: DeviceProfile, end: int
+) -> None:
+    package = modules.package(profile, 1, build={"block_bytes": 512})
+    first = mount()
+    first.begin(Source("coap://x"))
+    feed(first, package, end)
+    second = mount()
+    assert first.received - 512 - 8 <= second.received <= first.received
+    feed(second, package)
+    assert second.finish().sequence_number == 1
+    assert second.staging.contents() == package
