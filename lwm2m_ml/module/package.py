@@ -91,7 +91,8 @@ def build_package(
     `window_bytes` bounds what the decoder must remember. With `recipients` the payload is encrypted for their keys;
     `encrypted` is the result of an earlier `encrypt_payload` of the same payload for other recipients.
     `block_bytes` adds hashes of blocks of this size. With `head_bytes`, the RAM that devices have for what comes before
-    the payload, hashes are added when they fit there and the payload is large enough to profit. `provenance`, encoded, goes beside the module until severed.
+    the payload, hashes are added when they fit there and the payload is large enough to profit.
+    `provenance`, encoded, goes beside the module until severed.
     Raises InvalidPackageFactsError for facts that cannot be said in a package.
     """
     if not payload:

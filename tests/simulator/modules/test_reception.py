@@ -45,6 +45,11 @@ def feed(reception: Reception, package: bytes, end: int | None = None) -> None:
         reception.append(package[start : start + BLOCK])
 
 
+def feed_until_refused(reception: Reception, package: bytes) -> None:
+    for _ in range(40):
+        reception.append(package[reception.received :][:BLOCK])
+
+
 @pytest.mark.parametrize("name_bytes", range(0, 16, 3))
 def test_the_image_begins_at_an_aligned_address_whatever_comes_before_it(
     mount: MakeReception, modules: Any, profile: DeviceProfile, name_bytes: int
@@ -134,12 +139,10 @@ def test_a_block_that_is_bad_each_time_is_refused_before_the_package_ends(
 ) -> None:
     damaged = bytearray(modules.package(profile, 1, build={"block_bytes": 512}))
     damaged[1000] ^= 1
-    reception, pieces = mount(), 0
+    reception = mount()
     reception.begin(Source("coap://x"))
     with pytest.raises(ModuleRejected) as rejection:
-        while pieces < 40:
-            pieces += 1
-            reception.append(bytes(damaged[reception.received :][:BLOCK]))
+        feed_until_refused(reception, bytes(damaged))
     assert rejection.value.result is ModuleResult.DIGEST_MISMATCH
     assert reception.received < 1000
 
