@@ -1,12 +1,14 @@
 """`lwm2m-ml tokens`: who may call the server."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, moment, print_done, print_json, print_models, print_table
+from lwm2m_ml.cli.settings import read_settings
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 app = typer.Typer(help="API tokens and their scopes. Needs an admin token.", no_args_is_help=True)
@@ -67,3 +69,28 @@ def revoke(
     with connect(server, token, dry_run=dry_run) as client:
         client.revoke_token(token_id)
     print_done(as_json)
+
+
+@app.command("recover")
+def recover(
+    label: Annotated[str, typer.Option(help="What the token is called; the audit log shows it.")] = "recovered",
+    data_directory: Annotated[
+        Path | None, typer.Option("--data-directory", help="Where the server keeps its data.", show_default=False)
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check that it would work, and make no token.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an admin token without one: for the user of the server, on its machine, when the last is lost."""
+    from lwm2m_ml import recovery
+
+    settings = read_settings(data_directory=data_directory)
+    if dry_run:
+        recovery.check(settings)
+        print_json({"dry_run": True, "label": label, "scope": ScopeName.ADMIN.value})
+        return
+    secret = recovery.admin_token(settings, label)
+    if as_json:
+        print_json({"label": label, "scope": ScopeName.ADMIN.value, "secret": secret})
+        return
+    typer.echo("Admin token, shown this once; it holds at once. Revoke lost ones: lwm2m-ml tokens list", err=True)
+    typer.echo(secret)

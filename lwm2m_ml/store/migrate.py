@@ -29,7 +29,7 @@ async def downgrade(url: str, revision: str) -> None:
 
 
 async def current_revision(url: str) -> str | None:
-    """The revision of the database at `url`; None when it is empty."""
+    """The revision of the database at `url`; None when it is empty. Raises `StoreError`."""
 
     def read(connection: Connection) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
@@ -38,6 +38,8 @@ async def current_revision(url: str) -> str | None:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(read)
+    except SQLAlchemyError as error:
+        raise translate(error) from error
     finally:
         await engine.dispose()
 

@@ -2,6 +2,7 @@
 
 from typing import Self
 
+from lwm2m_ml.errors import ConflictError
 from lwm2m_ml.store import migrate
 from lwm2m_ml.store.alarms import AlarmRepository
 from lwm2m_ml.store.artefacts import ArtefactRepository
@@ -82,6 +83,18 @@ class Store:
         Raises `UsageError` for a URL that cannot be used and `StoreError` when the database cannot.
         """
         await migrate.upgrade(url)
+        return cls(Database(create_engine(url)))
+
+    @classmethod
+    async def open_as_it_is(cls, url: str) -> Self:
+        """Open a database that this release brought up to date before, perhaps beside the server that uses it.
+
+        Raises `UsageError` for a URL that cannot be used, `ConflictError` for a database of another release.
+        """
+        if await migrate.current_revision(url) != migrate.revisions()[-1]:
+            raise ConflictError(
+                "The database is of another release, or empty", hint="Start the server of this release on it once"
+            )
         return cls(Database(create_engine(url)))
 
     @property
