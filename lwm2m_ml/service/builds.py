@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 DEFAULT_PLAN = "balanced"
 
 
+_FACTS_VERSION = 2
+"""Of what is kept of a build: one that is kept in an older form is made again."""
 _ALL_FORMATS = (0, 1, 2)
 _ALL_TYPES = (0, 2, 3, 4)
 # Without a version: what the compiler of this service makes by itself.
@@ -67,6 +69,7 @@ def build_key(
         "plan": plan,
         "backend": [backend.name, backend.version],
         "compiler": __version__,
+        "facts": _FACTS_VERSION,
     }
     return hashlib.sha256(json.dumps(ingredients, sort_keys=True).encode()).hexdigest()
 

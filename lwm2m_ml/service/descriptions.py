@@ -1,13 +1,12 @@
 """What a package says of a build: the descriptor for the devices that run it, and where it comes from."""
 
-import hashlib
 import importlib.metadata
 from collections.abc import Sequence
 
 from lwm2m_ml import __version__
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor, model_identifier
 from lwm2m_ml.module.provenance import Provenance
-from lwm2m_ml.service.builds import DEFAULT_PLAN, Build
+from lwm2m_ml.service.builds import Build
 from lwm2m_ml.service.workers.facts import TensorFacts
 
 TOOLCHAIN = "ziglang"
@@ -60,9 +59,9 @@ def provenance_of(build: Build) -> Provenance:
     return Provenance(
         model_digest=bytes.fromhex(build.variant.digest),
         compiler=("lwm2m-ml", __version__),
-        backend=(build.facts.backend, __version__),
+        backend=(build.facts.backend, build.facts.backend_version),
         toolchain=(TOOLCHAIN, importlib.metadata.version(TOOLCHAIN)),
-        plan_digest=hashlib.sha256(DEFAULT_PLAN.encode()).digest(),
+        plan_digest=build.facts.plan_digest,
         calibration_digest=None if calibration is None else bytes.fromhex(calibration.digest),
     )
 

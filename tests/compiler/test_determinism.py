@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 _PROGRAM = """
 import hashlib, pathlib, sys, numpy
 from lwm2m_ml.compiler import compile
+from lwm2m_ml.compiler.plan_digest import plan_digest
 from lwm2m_ml.compiler.targets import load_target
 model, calibration, target, optimize = sys.argv[1:]
 samples = numpy.load(calibration) if calibration else None
 module = compile(pathlib.Path(model), load_target(target), calibration=samples, optimize=optimize)
 facts = (module.payload, module.arena_bytes, module.stack_bytes, module.instructions, module.inputs, module.outputs)
-print(hashlib.sha256(repr((facts, module.vectors, module.layers, module.buffers)).encode()).hexdigest())
+plan = (module.vectors, module.layers, module.buffers, plan_digest(module))
+print(hashlib.sha256(repr((facts, plan)).encode()).hexdigest())
 """
 
 

@@ -2,13 +2,18 @@
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.errors import InvalidInputError
+from lwm2m_ml.module.provenance import Provenance
 from lwm2m_ml.service.builds import Builder, build_key
+from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
+from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store import Store
@@ -26,6 +31,13 @@ async def zoo(store: Store, workers: WorkerPool) -> Zoo:
     zoo = Zoo(store, workers)
     await zoo.start()
     return zoo
+
+
+@pytest.fixture
+def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capabilities(new_device())).runtime
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -93,6 +105,25 @@ async def test_inputs_of_another_shape_are_refused(builder: Builder, zoo: Zoo, i
     digits = zoo.get("digits")
     with pytest.raises(InvalidInputError):
         await builder.reference_outputs(digits, digits.smallest, inputs)
+
+
+async def test_a_rebuild_has_the_same_provenance_and_the_same_package(
+    builder: Builder, zoo: Zoo, workers: WorkerPool, tmp_path: Path, runtime: MlRuntime
+) -> None:
+    digits, target, signer = zoo.get("digits"), load_target("cortex-m4f"), Signer.open(tmp_path / "keys")
+    other_store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'other.db'}")
+    other_zoo = Zoo(other_store, workers)
+    await other_zoo.start()
+    rebuilder = Builder(other_store, other_zoo, workers)
+    first, again = [await one.build(digits, digits.smallest, target) for one in (builder, rebuilder)]
+    sped_up = await builder.build(digits, digits.smallest, target, plan="speed")
+    await other_store.close()
+    assert (builder.compilations, rebuilder.compilations) == (2, 1)
+    signed = [signer.sign(build, runtime, 1) for build in (first, again, sped_up)]
+    assert signed[0] == signed[1]
+    assert signed[0].digest != signed[2].digest
+    plans = [Provenance.decode(one.provenance).plan_digest for one in signed]
+    assert plans[0] == plans[1] != plans[2]
 
 
 async def test_everything_that_goes_into_a_build_changes_its_key(zoo: Zoo) -> None:

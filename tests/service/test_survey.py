@@ -53,6 +53,8 @@ def facts(target: str, backend: str, size: int) -> BuildFacts:
         target=target,
         isa=(),
         backend=backend,
+        backend_version="1",
+        plan_digest=bytes(32),
         format=2,
         abi="1.0.0",
         flash_bytes=size,

@@ -44,6 +44,7 @@ class BuildFacts:
     """What was measured of a module on the emulated MCU.
 
     Sizes in bytes; instructions per inference, None for an interpreter's module, which nothing here counts.
+    `plan_digest` is of all that was decided on the way to the code.
     """
 
     __pydantic_config__ = ConfigDict(ser_json_bytes="hex", val_json_bytes="hex")
@@ -51,6 +52,8 @@ class BuildFacts:
     target: str
     isa: tuple[str, ...]
     backend: str
+    backend_version: str
+    plan_digest: bytes
     format: int
     abi: str
     flash_bytes: int

@@ -73,6 +73,7 @@ def build_module(
 ) -> BuildAnswer:
     """Compile a model for a target and measure the result on the emulated MCU."""
     from lwm2m_ml.compiler import compile as compile_model  # noqa: PLC0415
+    from lwm2m_ml.compiler.plan_digest import plan_digest  # noqa: PLC0415
     from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
 
     module = compile_model(model, load_target(target), calibration=_load(samples), optimize=plan, backend=backend)
@@ -82,6 +83,8 @@ def build_module(
             target=target,
             isa=tuple(module.isa),
             backend=module.backend,
+            backend_version=module.compiler,
+            plan_digest=plan_digest(module),
             operators=tuple(module.operators),
             format=_format_number(module),
             abi=module.abi,
