@@ -1,6 +1,7 @@
 """What commands print: a table for people or JSON for programs on stdout, everything else on stderr."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,11 +9,19 @@ import typer
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 PIPE_WIDTH = 1_000
 """Columns of a table that no terminal shows: programs read it line by line."""
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A console on stdout or stderr; with `NO_COLOR` (https://no-color.org) it makes nothing bold, either."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
 def print_json(content: Any) -> None:
@@ -43,7 +52,6 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table on stdout; a column of numbers stands to the right; absent values are a dash."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -54,10 +62,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_column(column, justify="right" if numeric and body else "left", overflow="fold")
     for row in body:
         table.add_row(*(Text(cell(value)) for value in row))
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = PIPE_WIDTH
-    console.print(table)
+    out = console()
+    if not out.is_terminal:
+        out.width = PIPE_WIDTH
+    out.print(table)
 
 
 def cell(value: object) -> str:

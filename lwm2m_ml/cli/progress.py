@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from lwm2m_ml.cli.output import console
 from lwm2m_ml.errors import Lwm2mMlError
 
 if TYPE_CHECKING:
@@ -15,12 +16,11 @@ POLL_SECONDS = 0.5
 
 def watch(title: str, steps: Iterator[tuple[float, str]]) -> None:
     """Show each step, a part from 0 to 1 and what goes on, until there are no more."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
-    console = Console(stderr=True)
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+    errors = console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=errors, disable=not errors.is_terminal) as progress:
         task = progress.add_task(title, total=1.0)
         for part, activity in steps:
             progress.update(task, completed=part, description=f"{title}: {activity}" if activity else title)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lwm2m_ml.cli.compiling import ModelArgument, find_target, read_model_file
-from lwm2m_ml.cli.output import JsonOption, print_json, print_table
+from lwm2m_ml.cli.output import JsonOption, console, print_json, print_table
 from lwm2m_ml.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -159,12 +159,11 @@ class _Display:
     """A line on stderr with what is being done and, once it is known, how long the rest may take."""
 
     def __init__(self, *, quiet: bool) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
         from rich.progress import Progress as Bar
 
         columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-        self._bar = Bar(*columns, console=Console(stderr=True), disable=quiet)
+        self._bar = Bar(*columns, console=console(stderr=True), disable=quiet)
         self._task = self._bar.add_task("reading", total=None)
 
     def __enter__(self) -> "_Display":
