@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.service.campaigns.failures import RETRYABLE, FailureKind
@@ -180,6 +180,9 @@ class Plan:
 
     `joiners`: devices that match later are added to the last phase for as long as the campaign goes on.
     """
+
+    # For its parts, too: a gate whose name is misspelt must not be a gate that everything passes.
+    __pydantic_config__ = ConfigDict(extra="forbid")
 
     phases: Annotated[tuple[Phase, ...], Field(min_length=1, max_length=32)] = (
         Phase("1%"),
