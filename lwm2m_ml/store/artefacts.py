@@ -29,6 +29,11 @@ class ArtefactRepository:
         condition = tables.artefacts.c.digest.in_(list(digests))
         await self._database.writer.submit(delete(tables.artefacts).where(condition))
 
+    async def has(self, digest: str) -> bool:
+        """Whether the bytes of a digest are here; they are not read."""
+        found = select(tables.artefacts.c.digest).where(tables.artefacts.c.digest == digest)
+        return await self._database.row(found) is not None
+
     async def get(self, digest: str) -> bytes | None:
         """The bytes of a digest, or None."""
         row = await self._database.row(select(tables.artefacts.c.content).where(tables.artefacts.c.digest == digest))

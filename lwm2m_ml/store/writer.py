@@ -133,17 +133,21 @@ class Writer:
     async def _serve(self) -> None:
         while self._waiting or not self._closing:
             await self._wakeup.wait()
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAXIMUM_BATCH))]
-            if not self._waiting and not self._closing:
-                self._wakeup.clear()
-            for kind, neighbours in groupby(batch, type):
-                if kind is RowWrite:
-                    await self._write_rows(cast("Sequence[RowWrite]", list(neighbours)))
-                else:
-                    await self._write(cast("Sequence[Work]", list(neighbours)))
+            await self._write_batch()
         if self._rows is not None:
             await self._rows.close()
         await self._until_settled()
+
+    async def _write_batch(self) -> None:
+        """Write what waits; nothing of it is held any more when this has ended."""
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAXIMUM_BATCH))]
+        if not self._waiting and not self._closing:
+            self._wakeup.clear()
+        for kind, neighbours in groupby(batch, type):
+            if kind is RowWrite:
+                await self._write_rows(cast("Sequence[RowWrite]", list(neighbours)))
+            else:
+                await self._write(cast("Sequence[Work]", list(neighbours)))
 
     # Rows
 

@@ -1,10 +1,12 @@
 """Group commit: acknowledged means committed, order is kept, a failure is its author's alone."""
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
 import sys
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -62,6 +64,17 @@ async def test_many_writes_share_a_transaction(database: Database) -> None:
     await asyncio.gather(*futures)
     assert commits <= 2
     assert len(await names(database)) == 1000
+
+
+async def test_what_was_written_is_not_held_any_more(database: Database) -> None:
+    async def nothing(_connection: AsyncConnection) -> None:
+        """Stand for a body of many megabytes."""
+
+    held = weakref.ref(nothing)
+    await database.writer.run(nothing)
+    del nothing
+    gc.collect()
+    assert held() is None
 
 
 async def test_a_failing_statement_fails_alone(database: Database) -> None:

@@ -136,8 +136,8 @@ class Zoo:
             raise ConflictError(f"There is {model.name} {model.version} already", hint="Choose another version")
         if len({variant.name for variant in model.variants}) != len(model.variants):
             raise InvalidInputError(f"Two variants of {model.name} {model.version} have the same name")
-        if model.calibration is not None:
-            await self.content(model.calibration.digest)
+        if model.calibration is not None and not await self._store.artefacts.has(model.calibration.digest):
+            raise _lost(model.calibration.digest)
         variants = [await self._read(variant) for variant in model.variants]
         added = dataclasses.replace(model, variants=tuple(variants))
         await self._keep(ModelFiles(added, {}))
@@ -195,7 +195,7 @@ class Zoo:
         """Return a file of a model; raises `NotFoundError` when the store lost it."""
         content = await self._store.artefacts.get(digest)
         if content is None:
-            raise NotFoundError(f"The file {digest[:12]}… of a model is not in the store", hint="Add the model again")
+            raise _lost(digest)
         return content
 
     async def _keep(self, found: ModelFiles) -> None:
@@ -211,6 +211,10 @@ def shipped_models() -> tuple[ModelFiles, ...]:
     root = resources.files("lwm2m_ml.service.zoo") / "shipped"
     folders = sorted((entry for entry in root.iterdir() if entry.is_dir()), key=lambda entry: entry.name)
     return tuple(read_model(folder) for folder in folders if (folder / "card.toml").is_file())
+
+
+def _lost(digest: str) -> NotFoundError:
+    return NotFoundError(f"The file {digest[:12]}… of a model is not in the store", hint="Add the model again")
 
 
 def _check_names(*names: str) -> None:
