@@ -254,7 +254,8 @@ async def test_a_hard_cancel_stops_devices_under_way(house: Any, join: Join) -> 
 
 @pytest.mark.parametrize("moment", ["rolling back", "soaking"])
 async def test_a_roll_back_goes_on_after_the_server_stopped(house: Any, join: Join, moment: str) -> None:
-    devices = [join(endpoint, agreement=0.0) for endpoint in "ab"]
+    # Evidence that comes early condemns the model before any soaking.
+    devices = [join(endpoint, agreement=None if moment == "soaking" else 0.0) for endpoint in "ab"]
     plan = Plan(phases=(Phase(),), gates=Gates(agreement=50.0, results=5, devices=2))
     stopped = asyncio.Event()
 
@@ -268,6 +269,8 @@ async def test_a_roll_back_goes_on_after_the_server_stopped(house: Any, join: Jo
         async with asyncio.timeout(20):
             await stopped.wait()
     subscription.cancel()
+    for device in devices:
+        device.agreement = 0.0
     async with house.open() as campaigns:
         ended = await house.finished(campaigns, started.campaign.id)
     assert ended.campaign.state is CampaignState.ROLLED_BACK
