@@ -14,8 +14,9 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.errors import OperationError, UnknownDevice
 from lwm2m_ml.service.campaigns.campaign import CampaignDevice
 from lwm2m_ml.service.campaigns.reported import ReportedModule, read_modules
+from lwm2m_ml.service.delivery.road import UnexpectedReading
 from lwm2m_ml.service.delivery.session import Session
-from lwm2m_ml.service.delivery.slots import choose_slot, read_slots
+from lwm2m_ml.service.delivery.slots import Slot, choose_slot, read_slots
 from lwm2m_ml.service.resources import (
     SOFTWARE_MANAGEMENT_OBJECT,
     ModelResource,
@@ -24,6 +25,8 @@ from lwm2m_ml.service.resources import (
 
 log = structlog.get_logger(__name__)
 
+GiveUp = Callable[[Sequence[Slot]], Awaitable[int]]
+"""Has the device give up deliveries of the module that it has not installed; returns how many there were."""
 DeliverAgain = Callable[[str], Awaitable[str]]
 """Brings the former model, named like `digits 1.0.0`, to the device; returns why not, or nothing."""
 
@@ -36,15 +39,23 @@ class TakeBack:
     """Takes one module back from one device; every step asks the device first, so it may be repeated at any time."""
 
     def __init__(
-        self, session: Session, row: CampaignDevice, module_digest: bytes, *, deliver_again: DeliverAgain
+        self,
+        session: Session,
+        row: CampaignDevice,
+        module_digest: bytes,
+        *,
+        give_up: GiveUp,
+        deliver_again: DeliverAgain,
     ) -> None:
         self._session = session
         self._row = row
         self._digest = module_digest
+        self._give_up = give_up
         self._deliver_again = deliver_again
 
     async def run(self) -> str:
         """Return what the device runs now, in words; raises `NotTakenBack` when it cannot be helped."""
+        await self._end_delivery()
         await self._stop_ours()
         running = [str(module) for module in await self._answered() if module.in_use]
         before = self._row.before
@@ -55,6 +66,18 @@ class TakeBack:
         if why_not:
             raise NotTakenBack(f"{before} could not be delivered again: {why_not}")
         return f"runs {before} again, delivered anew"
+
+    async def _end_delivery(self) -> None:
+        """Cancel what is on its way until nothing is; a module that stays there all the same never starts by itself."""
+        session = self._session
+        for _ in range(session.timing.attempts):
+            try:
+                slots = await read_slots(session.access, session.endpoint, session.model_object)
+                if not await self._give_up(slots):
+                    return
+            except (OperationError, UnknownDevice, UnexpectedReading) as error:
+                log.info("not cancelled for certain", endpoint=session.endpoint, reason=error.message)
+            await session.watch.wait(session.timing.quick_poll)
 
     async def _stop_ours(self) -> None:
         """Ask until our module is not in use any more."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from lwm2m_ml.bus import Bus
@@ -15,6 +15,7 @@ from lwm2m_ml.service.campaigns.states import DeviceState
 from lwm2m_ml.service.campaigns.take_back import TakeBack
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.signals import DeviceSignals
+from lwm2m_ml.service.delivery.slots import Slot
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.device_access import DeliveryAccess
 from lwm2m_ml.service.zoo.model import Model
@@ -93,10 +94,17 @@ class Work:
             return await self._deliver_again(campaign, device, before)
 
         try:
-            digest = await self.module_digest(device.module_digest or "")
+            package = await self._workshop.packages.get(device.module_digest or "")
             with self.signals.watch(device.endpoint) as watch:
                 session = Session(device.endpoint, self.access, watch, self.objects.model, self.timing)
-                now_runs = await TakeBack(session, device, digest, deliver_again=deliver_again).run()
+
+                async def give_up(slots: Sequence[Slot]) -> int:
+                    return await self._workshop.courier.cancel(session, slots, package.content, package.module_digest)
+
+                taking_back = TakeBack(
+                    session, device, package.module_digest, give_up=give_up, deliver_again=deliver_again
+                )
+                now_runs = await taking_back.run()
         except Lwm2mMlError as error:
             return with_state(device, DeviceState.FAILED, time.time(), f"not rolled back: {error.message}")
         return with_state(device, DeviceState.ROLLED_BACK, time.time(), f"{now_runs}; {cause}" if cause else now_runs)

@@ -5,16 +5,21 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml.service.delivery.driver import Delivery
 from lwm2m_ml.service.delivery.experience import Experiences
+from lwm2m_ml.service.delivery.machine import Event, Memory
 from lwm2m_ml.service.delivery.outcome import OnProgress, Outcome, Progress
+from lwm2m_ml.service.delivery.road import Road
 from lwm2m_ml.service.delivery.session import Session
 from lwm2m_ml.service.delivery.shelf import Shelf
-from lwm2m_ml.service.delivery.slots import Slot, choose_slot
+from lwm2m_ml.service.delivery.slots import Slot
 from lwm2m_ml.service.delivery.transfer import Urgency
 from lwm2m_ml.service.delivery.ways import ROADS, Way, possible_ways
 
 log = structlog.get_logger(__name__)
+
+NOT_INSTALLED = frozenset({Event.TRANSFERRING, Event.FETCHED, Event.READY, Event.DEFERRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,20 @@ class Courier:
         reason = reasons[0] if len(reasons) == 1 else "; ".join(map(_told, ways, reasons))
         return Carried(ways[0].road.slot, Outcome(False, reason, transfer_failed=True))
 
-    async def cancel(self, session: Session, slots: Sequence[Slot], digest: bytes) -> None:
-        """Have the device give up a delivery of this image that it has not installed yet; raises `OperationError`s."""
-        slot = choose_slot(slots, digest)
-        if not slot.in_use:
-            await ROADS[slot.delivery_object](slot, digest).cancel(session.access, session.endpoint)
+    async def cancel(self, session: Session, slots: Sequence[Slot], package: bytes, digest: bytes) -> int:
+        """Have the device give up deliveries of this image that are not installed yet; return how many it was told of.
+
+        The package is not to be had any more then. What runs, or is kept to go back to, is left alone. Raises
+        `OperationError`s and `UnexpectedReading`.
+        """
+        cancelled = 0
+        for slot in slots:
+            road = ROADS[slot.delivery_object](slot, digest)
+            if await _is_under_way(session, road):
+                await road.cancel(session.access, session.endpoint)
+                cancelled += 1
+        self._shelf.withdraw((await self._shelf.offer(package, endpoint=session.endpoint)).token)
+        return cancelled
 
     async def _by(
         self, way: Way, session: Session, package: bytes, on_progress: OnProgress, *, offered_before: bool
@@ -104,6 +118,15 @@ class Courier:
                 session.endpoint, way, arrived=not outcome.transfer_failed, block_bytes=delivery.block_bytes
             )
         return outcome, delivery.ota_bytes
+
+
+async def _is_under_way(session: Session, road: Road) -> bool:
+    """Whether a slot at rest is being filled with our image, or holds it and waits for the next command."""
+    status = road.slot.status
+    if road.slot.in_use or status.state is ModuleState.STANDBY:
+        return False
+    event = road.classify(await road.read(session.access, session.endpoint), status, Memory(offered=True))
+    return event in NOT_INSTALLED or (event is Event.INSTALLED and status.state is ModuleState.STAGED)
 
 
 def _told(way: Way, reason: str) -> str:

@@ -115,6 +115,10 @@ class ModelConfiguration(Road):
     async def clear(self, access: DeliveryAccess, endpoint: str) -> None:
         """Do nothing: what is written replaces what is there."""
 
+    async def cancel(self, access: DeliveryAccess, endpoint: str) -> None:
+        """Take the address back, and with it what came from there."""
+        await access.write(endpoint, self._path.child(ConfigurationResource.MODEL_URI), "")
+
     async def install(self, access: DeliveryAccess, endpoint: str) -> None:
         """Do nothing: a checked model is installed."""
 

@@ -86,12 +86,14 @@ class ModelConfiguration(ObjectInstance):
 
     @writable(URI)
     def write_model_uri(self, value: ResourceValue) -> None:
-        """Model URI: fetched from now on (pull)."""
+        """Model URI: fetched from now on (pull); an empty one gives up what was fetched and is not enabled."""
         self._refuse_while_in_use()
         uri = _text(value)
         # First the fetch, which outlives a power cut by itself: an address without a fetch would be waited for in vain.
         if uri:
             self._intake.pull(uri)
+        elif self._modules.slot(self.instance_id).state in {ModuleState.EMPTY, ModuleState.STAGED}:
+            self._intake.discard()
         self._keep(URI, uri)
 
     @readable(INTEGRITY)

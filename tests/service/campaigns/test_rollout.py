@@ -238,18 +238,26 @@ async def test_a_soft_cancel_lets_devices_under_way_end(house: Any, join: Join) 
     assert "wrong model" in next(row.reason for row in ended.devices if row.state is DeviceState.CANCELLED)
 
 
-async def test_a_hard_cancel_stops_devices_under_way(house: Any, join: Join) -> None:
-    device = join("a", lazy=True)
+@pytest.mark.parametrize(("road", "command"), [(9, "/9/0/6"), (5, "/5/0/10")])
+async def test_a_hard_cancel_stops_devices_under_way(
+    house: Any, join: Join, slot_of: Any, road: int, command: str
+) -> None:
+    device = join("a", lazy=True, slots=[slot_of(0, road=road)])
     async with house.open() as campaigns:
         started = await campaigns.create(house.zoo.get("digits"), house.named("a"), Plan(phases=(Phase(),)))
         async with asyncio.timeout(10):
             while (await campaigns.get(started.campaign.id)).device("a").state is not DeviceState.DELIVERING:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
+        async with asyncio.timeout(10):
+            while device.slots[0].delivery_state != 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
         await campaigns.command(started.campaign.id, CampaignEvent.CANCEL_HARD, WHO)
         ended = await house.finished(campaigns, started.campaign.id)
     assert ended.campaign.state is CampaignState.CANCELLED
     assert states(ended) == {"a": DeviceState.ROLLED_BACK}
-    assert not [slot for slot in device.slots if slot.state in {2, 3}]
+    assert device.executed == [command]
+    assert device.slots[0].delivery_state == 0
+    assert not house.shelf.offers
 
 
 @pytest.mark.parametrize("moment", ["rolling back", "soaking"])

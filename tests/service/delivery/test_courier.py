@@ -184,12 +184,22 @@ async def test_an_update_that_the_user_defers_is_waited_for_and_not_asked_for_ag
     assert device.severity == [1, 0]
 
 
+async def test_what_runs_and_what_is_kept_for_going_back_is_not_cancelled(
+    new_device: Any, slot_of: Any, shelf: Any, session_of: Callable[[Any], Any]
+) -> None:
+    kept = [slot_of(number, delivery_state=4, state=state, digest=DIGEST) for number, state in enumerate((3, 4))]
+    device = new_device(slots=kept)
+    slots = await read_slots(device, "device", 42770)
+    assert await Courier(shelf).cancel(session_of(device), slots, PACKAGE, DIGEST) == 0
+    assert device.executed == []
+
+
 @pytest.mark.parametrize(("road", "command"), [(9, "/9/0/6"), (5, "/5/0/10")])
 async def test_a_delivery_that_is_not_installed_can_be_cancelled(
     new_device: Any, slot_of: Any, shelf: Any, session_of: Callable[[Any], Any], road: int, command: str
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/x")])
+    device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/x")], lazy=True)
     slots = await read_slots(device, "device", 42770)
-    await Courier(shelf).cancel(session_of(device), slots, DIGEST)
+    assert await Courier(shelf).cancel(session_of(device), slots, PACKAGE, DIGEST) == 1
     assert device.executed == [command]
     assert device.slots[0].delivery_state == 0

@@ -101,3 +101,17 @@ async def test_a_power_cut_in_the_transfer_costs_nothing_that_had_arrived(
         await server.write("/513/0/4", server.package_uri("m"))
         await server.until_registered(2)
         await server.poll("/42770/0/11", ModuleState.STAGED)
+
+
+async def test_an_empty_address_gives_up_what_is_not_enabled(
+    server: Any, make_device: MakeDevice, modules: Any, profile: DeviceProfile
+) -> None:
+    package = modules.package(profile, 1)
+    server.packages["m"] = package
+    async with make_device(profile):
+        await server.until_registered()
+        for wanted in (ModuleState.STAGED, ModuleState.EMPTY):
+            uri = server.package_uri("m") if wanted is ModuleState.STAGED else ""
+            assert await server.write("/513/0/4", uri) is Code.CHANGED
+            assert await server.poll("/42770/0/11", wanted) == wanted
+        assert await server.value("/513/0/4") == ""
