@@ -3,12 +3,12 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 
 from lwm2m_ml.api.middleware.bodies import HANG_UP
 from lwm2m_ml.errors import InvalidInputError, UnavailableError
+
+Answer = TypeVar("Answer")
 
 FILE_BODY: dict[str, Any] = {
     "requestBody": {
@@ -39,7 +41,7 @@ class Upload:
     async def content(self) -> AsyncIterator[bytes]:
         """The whole body, for a database that takes it in one piece; one at a time is in memory."""
         async with self._turn:
-            yield await asyncio.to_thread(self._file.read)
+            yield await _in_thread(self._file.read)
 
 
 class Uploads:
@@ -85,10 +87,20 @@ async def _write(chunks: AsyncIterable[bytes], file: IO[bytes], largest: int) ->
             detail = f"The file is larger than {largest:,} bytes"
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, HANG_UP)
         digest.update(chunk)
-        await asyncio.to_thread(_write_all, file, chunk)
+        await _in_thread(_write_all, file, chunk)
     if not size:
         raise InvalidInputError("The body is empty", hint="Send the file as it is")
     return size, digest.hexdigest()
+
+
+async def _in_thread(function: Callable[..., Answer], *arguments: object) -> Answer:
+    """Run a function in a thread to its end, even for a caller that is cancelled: it closes the file then."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 def _write_all(file: IO[bytes], chunk: bytes) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any, ClassVar
@@ -172,6 +173,32 @@ async def test_a_cancelled_request_leaves_nothing(tmp_path: Path) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert nothing_is_left(tmp_path)
+
+
+async def test_a_cancelled_request_keeps_its_file_until_the_disk_has_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, answered = threading.Event(), threading.Event()
+    left_open: list[bool] = []
+
+    def slow(file: IO[bytes], _chunk: bytes) -> None:
+        begun.set()
+        answered.wait(10)
+        left_open.append(not file.closed)
+
+    async def one() -> AsyncIterator[Message]:
+        yield {"type": "http.request", "body": Counted(CHUNK), "more_body": True}
+
+    monkeypatch.setattr("lwm2m_ml.api.uploads._write_all", slow)
+    task = asyncio.create_task(post(tmp_path, one()))
+    assert await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0.05)
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert left_open == [True]
     assert nothing_is_left(tmp_path)
 
 
