@@ -28,6 +28,8 @@ from lwm2m_ml.store import Store
 
 log = structlog.get_logger(__name__)
 
+_EVERYWHERE = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
 
 @dataclass(frozen=True, slots=True)
 class Running:
@@ -63,8 +65,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     store = await Store.open(settings.database_url)
     bus = Bus()
     server = Lwm2mServer(store, bus, catalogue, settings)
-    if settings.package_url or settings.insecure:
-        server.downloads.serve_over_http(settings.package_url or address_of(listener, settings))
+    packages = package_root(listener, settings)
+    if packages:
+        server.downloads.serve_over_http(packages)
     service = TinyMLService(server, store, bus, settings, catalogue=catalogue)
     http = httpx.AsyncClient()
     access_tokens = AccessTokens(store.tokens, oidc_providers(settings, http))
@@ -135,6 +138,21 @@ def address_of(listener: socket.socket, settings: Settings) -> str:
     scheme = "http" if settings.api_certificate is None else "https"
     host, port = listener.getsockname()[:2]
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def package_root(listener: socket.socket, settings: Settings) -> str:
+    """The URL below which devices fetch packages over HTTP(S); empty where they cannot.
+
+    With a certificate that is the API's own address under the name that it was given, which the certificate has to
+    hold. A server that listens everywhere cannot know by which name devices reach it.
+    """
+    if settings.package_url:
+        return settings.package_url
+    if settings.api_certificate is None:
+        return address_of(listener, settings) if settings.insecure else ""
+    port = listener.getsockname()[1]
+    host = f"[{settings.api_host}]" if ":" in settings.api_host else settings.api_host
+    return f"https://{host}:{port}" if settings.api_host not in _EVERYWHERE else ""
 
 
 def api_server(api: FastAPI, settings: Settings) -> ApiServer:

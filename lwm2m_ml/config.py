@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     package_url: str = Field(
         default="",
         pattern="^(https?://.+)?$",
-        description="where devices fetch packages over HTTP(S), e.g. through a proxy; empty: only with insecure",
+        description="where devices fetch packages over HTTP(S); empty: at the API, if it has TLS or with insecure",
     )
     api_certificate: Path | None = Field(default=None, description="PEM that the API is served with over TLS")
     api_private_key: Path | None = Field(default=None, description="PEM of the API certificate's key")

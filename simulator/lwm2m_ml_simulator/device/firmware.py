@@ -212,6 +212,7 @@ class Firmware:
                 self.intakes,
                 journal,
                 schemes=lambda: self.client.coap.schemes | http,
+                preferred=http if profile.fetch.http_first else (),
                 method=profile.delivery_method,
                 defers=profile.defers_updates,
             )

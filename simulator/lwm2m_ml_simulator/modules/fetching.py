@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import Path
 
 from lwm2m_ml_simulator.errors import SimulatorError
 
@@ -29,7 +30,8 @@ class FetchSettings:
     """How a device fetches: the size of a block (a power of two, 16..1024) and its patience in seconds.
 
     `windowed`: it asks for many blocks at once (RFC 9177), which takes RAM for the whole package. `http`: it speaks
-    HTTP and HTTPS, too.
+    HTTP and HTTPS, too, with `http_first` rather than CoAP. It trusts the certificates in the PEM file `authorities`
+    for that, without one those that the public trusts.
     """
 
     block_bytes: int = 512
@@ -38,6 +40,8 @@ class FetchSettings:
     patience: float = 93.0
     windowed: bool = False
     http: bool = False
+    http_first: bool = False
+    authorities: Path | None = None
 
     @property
     def size_exponent(self) -> int:

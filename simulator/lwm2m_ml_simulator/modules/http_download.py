@@ -1,6 +1,7 @@
 """Pulls a package over HTTP or HTTPS into a slot's flash, and goes on at the byte it needs after any break."""
 
 import asyncio
+import ssl
 
 import httpx
 
@@ -27,7 +28,8 @@ class HttpDownload:
         """Fetch the whole package; raises DownloadFailed, or ModuleRejected when what arrives is not acceptable."""
         if self._staging.source is None or self._staging.source.uri != uri:
             self._reception.begin(Source(uri))
-        async with httpx.AsyncClient(timeout=self._settings.patience, trust_env=False) as client:
+        trusted = ssl.create_default_context(cafile=self._settings.authorities) if self._settings.authorities else True
+        async with httpx.AsyncClient(timeout=self._settings.patience, trust_env=False, verify=trusted) as client:
             for attempt in range(self._settings.attempts):
                 await asyncio.sleep(self._settings.pause * attempt)
                 try:

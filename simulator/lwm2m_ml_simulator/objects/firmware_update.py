@@ -67,12 +67,14 @@ class FirmwareUpdate(ObjectInstance):
         journal: Journal,
         *,
         schemes: Callable[[], Collection[str]] = lambda: ("coap",),
+        preferred: Collection[str] = (),
         method: DeliveryMethod = DeliveryMethod.BOTH,
         defers: float = 0.0,
     ) -> None:
         """`defers`: for how many seconds the device's user puts off updates that he may put off."""
         super().__init__(0)
         self._schemes = schemes
+        self._preferred = preferred
         self._method = method
         self._defers = defers
         self._severity = int(Severity.MANDATORY)
@@ -196,9 +198,10 @@ class FirmwareUpdate(ObjectInstance):
 
     @readable(Resource.PROTOCOL_SUPPORT)
     def protocols(self) -> dict[int, int]:
-        """Firmware Update Protocol Support: what the device has a transport for."""
-        spoken = sorted(URI_SCHEMES[scheme] for scheme in self._schemes() if scheme in URI_SCHEMES)
-        return dict(enumerate(map(int, spoken)))
+        """Firmware Update Protocol Support: what the device has a transport for, what it prefers first."""
+        spoken = [scheme for scheme in self._schemes() if scheme in URI_SCHEMES]
+        spoken.sort(key=lambda scheme: (scheme not in self._preferred, URI_SCHEMES[scheme]))
+        return {index: int(URI_SCHEMES[scheme]) for index, scheme in enumerate(spoken)}
 
     @readable(Resource.DELIVERY_METHOD)
     def delivery_method(self) -> int:
