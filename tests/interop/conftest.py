@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.config import Settings
@@ -64,6 +65,13 @@ def classpath() -> str:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed: a JDK of Java 11 or newer and Maven are needed")
     home = cache_directory()
+    with FileLock(home / "lock"):  # tests run in several processes, and each asks for it
+        jars = downloaded(home)
+        return os.pathsep.join((str(compiled(home, jars)), f"{jars}{os.sep}*"))
+
+
+def downloaded(home: Path) -> Path:
+    """The folder of Leshan's libraries."""
     jars = home / "jars"
     if not (home / "complete").exists():
         (home / "pom.xml").write_text(POM)
@@ -72,7 +80,7 @@ def classpath() -> str:
         if done.returncode != 0:
             pytest.skip(f"Maven Central did not give Leshan {LESHAN}: {done.stdout[-300:]}")
         (home / "complete").touch()
-    return os.pathsep.join((str(compiled(home, jars)), f"{jars}{os.sep}*"))
+    return jars
 
 
 def compiled(home: Path, jars: Path) -> Path:
