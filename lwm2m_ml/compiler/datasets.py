@@ -174,7 +174,7 @@ def _recording(file: Path, shape: tuple[int, ...]) -> Array:
         with wave.open(str(file), "rb") as sound:
             channels, width = sound.getnchannels(), sound.getsampwidth()
             content = sound.readframes(min(sound.getnframes(), wanted))
-    except (OSError, EOFError, wave.Error) as error:
+    except (OSError, EOFError, RuntimeError, wave.Error) as error:
         raise UnreadableSamples(f"{file} is not a recording in PCM: {error or 'it ends too early'}") from None
     if width not in _PCM or channels < 1:
         raise UnreadableSamples(f"{file} has samples of {8 * width} bits", hint="8, 16 or 32 work")

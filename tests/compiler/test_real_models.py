@@ -19,11 +19,12 @@ from lwm2m_ml.compiler.targets import load_target
 MODELS = ("kws", "ic", "vww", "ad")
 TARGETS = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc", "wasm32", "host")
 
-# Flash, RAM, instructions on a Cortex-M4F: a change that makes a module worse than this must be meant.
+# Flash, RAM, instructions on a Cortex-M4F: a change that makes a module worse than this must be meant. Where gcc is
+# installed beside zig, some flash may go for fewer instructions.
 LIMITS = {
     "kws": (32_500, 10_500, 4_300_000),
     "ic": (84_500, 34_500, 17_000_000),
-    "vww": (42_000, 36_000, 7_500_000),
+    "vww": (42_500, 36_000, 7_500_000),
     "ad": (274_500, 1_400, 400_000),
 }
 

@@ -79,13 +79,22 @@ def test_one_changed_weight_in_a_delivered_module_ends_with_1(tmp_path: Path) ->
     assert done.returncode == 1
 
 
-def test_one_flipped_bit_of_the_package_is_refused_by_the_device(tmp_path: Path) -> None:
-    flip = "[device.faults]\npackage_bit_flip = { offset = 20_000, bit = 3 }\n"
+def test_one_flipped_bit_of_the_package_head_is_refused_by_the_device(tmp_path: Path) -> None:
+    flip = "[device.faults]\npackage_bit_flip = { offset = 200, bit = 3 }\n"
     done = demonstrate("--json", "--fleet", fleet(tmp_path, flip))
     (device,) = json.loads(done.stdout)["devices"]
     assert device["state"] == "failed"
-    assert "digest" in device["reason"]
+    assert "signature" in device["reason"] or "digest" in device["reason"]
     assert done.returncode == 1
+
+
+def test_a_block_with_one_flipped_bit_is_fetched_again(tmp_path: Path) -> None:
+    flip = "[device.faults]\npackage_bit_flip = { offset = 20_000, bit = 3 }\n"
+    done = demonstrate("--json", "--fleet", fleet(tmp_path, flip))
+    (device,) = json.loads(done.stdout)["devices"]
+    assert (device["state"], device["bit_exact"]) == ("active", True)
+    assert device["ota_bytes"] > device["module_bytes"]
+    assert done.returncode == 0
 
 
 def test_an_unreadable_fleet_is_one_sentence(tmp_path: Path) -> None:
