@@ -1,6 +1,8 @@
 """Reads samples of a model's inputs from files: numpy's arrays, or raw tensors, one sample in each file."""
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +18,13 @@ RAW_TYPES = ("auto", "float32", "int8", "uint8")
 # Colour, and colour with transparency: a single channel may as well be a spectrogram.
 _IMAGE_CHANNELS = (3, 4)
 _LOWEST_INT8 = -128
+
+
+_DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError),
+    *(struct.error, zlib.error, zipfile.BadZipFile),
+)
+"""What numpy, zipfile and the decompressors raise for files that are not what they seem."""
 
 
 def read_samples(files: Sequence[Path], inputs: Sequence[Tensor], *, raw_type: str = "auto") -> dict[str, Array]:
@@ -92,8 +101,9 @@ def read_arrays(file: Path) -> dict[str, Array]:
             return {file.stem: loaded}
         with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        raise UnreadableSamples(f"{file} does not hold arrays: {str(error).splitlines()[0][:200]}") from None
+    except _DAMAGE as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise UnreadableSamples(f"{file} does not hold arrays: {reason}") from None
 
 
 def _raw(file: Path, tensor: Tensor, raw_type: str) -> Array:
