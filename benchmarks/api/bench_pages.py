@@ -41,8 +41,9 @@ async def fill(directory: Path, number: int) -> None:
     now = time.time()
     for index in range(number):
         endpoint = f"plant-{index % 10}-sensor-{index:06}"
-        store.registrations.put(registration(endpoint, index, now - index % 86_400))
+        written = store.registrations.put(registration(endpoint, index, now - index % 86_400))
         store.device_profiles.put(endpoint, profile(endpoint, index).to_json())
+    await written
     await store.close()
 
 
@@ -59,7 +60,7 @@ def registration(endpoint: str, index: int, seen: float) -> RegistrationRecord:
     }
     host = f"10.{index >> 16 & 255}.{index >> 8 & 255}.{index & 255}"
     return RegistrationRecord(
-        endpoint, f"l{index}", host, 5683, None, 10 * 86_400, "1.1", "U", False, parameters, seen, seen
+        endpoint, f"l{index}", host, 5683, None, 10 * 86_400, "1.1", "U", False, json.dumps(parameters), seen, seen
     )
 
 
@@ -116,6 +117,8 @@ def main() -> None:
             for text, query in QUERIES.items():
                 before = processor_seconds(where["process"])
                 found, pages, times = measure(client, query, chosen.rounds)
+                if len(query) == 1 and found != chosen.devices:
+                    sys.exit(f"{found} of {chosen.devices} devices were listed")
                 taken = (processor_seconds(where["process"]) - before) * 1_000 / len(times)
                 ordered = sorted(times)
                 p95 = ordered[int(0.95 * (len(ordered) - 1))]
