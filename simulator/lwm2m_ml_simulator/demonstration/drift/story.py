@@ -125,6 +125,7 @@ class Story:
                 data="captured on turned wrists, beside the windows of version 1.0.0",
             )
         )
+        await self._client.set_alias(MODEL, "champion", NEW_VERSION)
         return figures
 
     async def _train(self) -> dict[str, Any]:
