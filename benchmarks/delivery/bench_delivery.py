@@ -24,7 +24,7 @@ SHARED = Path(os.environ.get("LWM2M_ML_SHARED", Path(__file__).resolve().parents
 KWS = SHARED / "models" / "mlperf-tiny" / "kws_int8.tflite"
 DIGITS = Path(shipped.__path__[0]) / "digits"
 LARGEST_DELTA_SHARE = 0.35
-LARGEST_HEAD = {"plain": 440, "delta": 640}
+LARGEST_HEAD = {"plain": 400, "delta": 640}
 """Of the first packages, which have block tables, and of those that are deltas."""
 
 BOARDS = (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lwm2m_ml.compiler.backends.native import tuning
 from lwm2m_ml.compiler.compilation import compile as compile_model
 from lwm2m_ml.compiler.compilation import float_graph, integer_graph
 from lwm2m_ml.compiler.facts import CompiledModule
@@ -19,12 +20,12 @@ from lwm2m_ml.compiler.targets import load_target
 MODELS = ("kws", "ic", "vww", "ad")
 TARGETS = ("cortex-m0plus", "cortex-m4f", "cortex-m7", "cortex-m33", "rv32imc", "wasm32", "host")
 
-# Flash, RAM, instructions on a Cortex-M4F: a change that makes a module worse than this must be meant. Where gcc is
-# installed beside zig, some flash may go for fewer instructions.
+# Flash, RAM, instructions on a Cortex-M4F by the compiler that comes along: a change that makes a module worse than
+# this must be meant. Where Arm's GCC is installed too, "balanced" may give some flash for fewer instructions.
 LIMITS = {
     "kws": (32_500, 10_500, 4_300_000),
     "ic": (84_500, 34_500, 17_000_000),
-    "vww": (42_500, 36_000, 7_500_000),
+    "vww": (42_000, 36_000, 7_500_000),
     "ad": (274_500, 1_400, 400_000),
 }
 
@@ -50,7 +51,10 @@ def _check(module: CompiledModule) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_module_for_cortex_m4f_is_exact_and_within_its_limits(name: str, tiny_models: Path) -> None:
+def test_module_for_cortex_m4f_is_exact_and_within_its_limits(
+    name: str, tiny_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning, "serves", lambda target: False)
     module = _compiled(name, "cortex-m4f", tiny_models)
     _check(module)
     flash, ram, instructions = LIMITS[name]
