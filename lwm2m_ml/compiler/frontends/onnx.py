@@ -77,7 +77,8 @@ def _parse(content: bytes) -> ModelProto:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise UnreadableModel(
-            "The model is neither ONNX nor TFLite, or it is damaged", hint="Export it again and check its size"
+            "The model is neither ONNX nor TFLite nor of Keras, or it is damaged",
+            hint="Export it again and check its size",
         ) from error
     if not model.graph.node:
         raise UnreadableModel("The model holds no operators", hint="Give an ONNX or TFLite file")
