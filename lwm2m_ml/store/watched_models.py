@@ -40,6 +40,11 @@ class WatchedModelRepository:
         table = tables.watched_models
         return self._database.writer.submit(delete(table).where(table.c.endpoint == endpoint))
 
+    def delete_slot(self, endpoint: str, slot: int) -> asyncio.Future[None]:
+        """Forget one slot of a device."""
+        table = tables.watched_models
+        return self._database.writer.submit(delete(table).where(table.c.endpoint == endpoint, table.c.slot == slot))
+
     async def of_endpoint(self, endpoint: str) -> tuple[WatchedModelRecord, ...]:
         """The slots of a device, in order."""
         table = tables.watched_models

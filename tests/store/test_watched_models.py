@@ -22,3 +22,10 @@ async def test_a_device_can_be_forgotten(store: Store) -> None:
     store.watched_models.put(FIRST)
     await store.watched_models.delete("device")
     assert await store.watched_models.of_endpoint("device") == ()
+
+
+async def test_a_slot_can_be_forgotten_alone(store: Store) -> None:
+    store.watched_models.put(FIRST)
+    store.watched_models.put(SECOND)
+    await store.watched_models.delete_slot("device", 0)
+    assert await store.watched_models.all() == (SECOND,)

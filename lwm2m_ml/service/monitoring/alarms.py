@@ -3,7 +3,7 @@
 import dataclasses
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,10 +74,10 @@ class Alarms:
         log.info("alarm over", **dataclasses.asdict(subject))
         self._bus.publish(AlarmChanged(cleared))
 
-    async def clear_others(self, endpoint: str, model: str, version: str) -> None:
-        """End the alarms of a device that are about other models than the one it runs now."""
+    async def clear_others(self, endpoint: str, releases: Collection[tuple[str, str]]) -> None:
+        """End the alarms of a device that are about other models and versions than those that it runs now."""
         for subject in list(self._open):
-            if subject.endpoint == endpoint and (subject.model, subject.version) != (model, version):
+            if subject.endpoint == endpoint and (subject.model, subject.version) not in releases:
                 await self.clear(subject)
 
     async def clear_unless(self, runs: Callable[[str, str], bool]) -> None:

@@ -119,19 +119,23 @@ class DriftWatch:
         """Ask one device now and judge what it counted since the last time; raises what reading raises."""
         findings = await survey(self._access, endpoint, *self._objects)
         known = {record.slot: Watched.from_record(record) for record in await self._repository.of_endpoint(endpoint)}
+        modules = {
+            finding.slot: module for finding in findings if (module := await self._installed.find(finding.digest))
+        }
+        if self._installed.put(endpoint, modules):
+            await self._alarms.clear_others(endpoint, {(one.model, one.version) for one in modules.values()})
+            await self._alarms.clear_unless(self._installed.runs_somewhere)
+        for slot in known.keys() - modules.keys():
+            await self._repository.delete_slot(endpoint, slot)
         for finding in findings:
-            module = await self._installed.find(finding.digest)
-            if module is not None:
-                self._installed.put(endpoint, finding.slot, module)
-            if module is not None and finding.counters is not None:
+            if finding.slot in modules and finding.counters is not None:
+                module = modules[finding.slot]
                 await self._judge(endpoint, finding, finding.counters, module, known.get(finding.slot))
 
     async def _judge(
         self, endpoint: str, finding: Finding, counters: Counters, module: KnownModule, before: Watched | None
     ) -> None:
         if before is None or before.digest != finding.digest:
-            await self._alarms.clear_others(endpoint, module.model, module.version)
-            await self._alarms.clear_unless(self._installed.runs_somewhere)
             before = Watched(finding.digest)
         window = counters.since(before.counters)
         limits = self._limits(module.model)

@@ -1,6 +1,7 @@
 """Which module of this service runs in a slot of a device, as it was last told."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from lwm2m_ml.service.monitoring.known_modules import Find, KnownModule
 from lwm2m_ml.store.watched_models import WatchedModelRepository
@@ -17,23 +18,28 @@ class Installed:
 
     async def start(self) -> None:
         """Load what is known."""
+        found: dict[str, dict[int, KnownModule]] = {}
         for record in await self._repository.all():
             module = await self.find(bytes.fromhex(record.module_digest))
             if module is not None:
-                self.put(record.endpoint, record.slot, module)
+                found.setdefault(record.endpoint, {})[record.slot] = module
+        for endpoint, modules in found.items():
+            self.put(endpoint, modules)
 
-    def put(self, endpoint: str, slot: int, module: KnownModule) -> None:
-        """Note what a device told."""
-        slots = self._modules.setdefault(endpoint, {})
-        if slot in slots:
-            self._running[_release(slots[slot])] -= 1
-        slots[slot] = module
-        self._running[_release(module)] += 1
+    def put(self, endpoint: str, modules: Mapping[int, KnownModule]) -> bool:
+        """Note all that a device told it runs, by slot; returns whether that is news."""
+        before = self._modules.get(endpoint, {})
+        if before == modules:
+            return False
+        self._running.subtract(map(_release, before.values()))
+        self._running.update(map(_release, modules.values()))
+        self._modules[endpoint] = dict(modules)
+        return True
 
     def forget(self, endpoint: str) -> None:
         """Forget a device that left."""
-        for module in self._modules.pop(endpoint, {}).values():
-            self._running[_release(module)] -= 1
+        self.put(endpoint, {})
+        self._modules.pop(endpoint, None)
 
     def runs_somewhere(self, model: str, version: str) -> bool:
         """Whether a device is known to run a version of a model."""

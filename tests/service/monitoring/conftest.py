@@ -22,6 +22,7 @@ class CountingDevice:
     def __init__(self, *, digest: bytes = DIGEST, state: int = 3) -> None:
         self.digest = digest
         self.state = state
+        self.slot = 0
         self.classes: dict[int, int] = {}
         self.histogram: list[int] = []
         self.reads: list[str] = []
@@ -45,9 +46,12 @@ class CountingDevice:
         if path in self.more:
             return self.more[path]
         if path.object_id == MODEL:
-            return (Record(ObjectPath(MODEL, 0, 3), self.digest), Record(ObjectPath(MODEL, 0, 11), self.state))
+            return (
+                Record(ObjectPath(MODEL, self.slot, 3), self.digest),
+                Record(ObjectPath(MODEL, self.slot, 11), self.state),
+            )
         return (
-            Record(ObjectPath(RESULT, 0, 0), ObjectLink(MODEL, 0)),
+            Record(ObjectPath(RESULT, 0, 0), ObjectLink(MODEL, self.slot)),
             *(Record(ObjectPath(RESULT, 0, 6, number), count) for number, count in self.classes.items()),
             *(Record(ObjectPath(RESULT, 0, 15, number), count) for number, count in enumerate(self.histogram)),
         )

@@ -61,9 +61,9 @@ async def test_changes_are_told_on_the_bus(alarms: Alarms, bus: Bus) -> None:
 async def test_alarms_of_what_a_device_ran_before_end(alarms: Alarms) -> None:
     await alarms.raise_alarm(SUBJECT, "it drifted", {})
     await alarms.raise_alarm(FLEET, "all drifted", {})
-    await alarms.clear_others("device", "digits", "1.0.0")
+    await alarms.clear_others("device", {("digits", "1.0.0"), ("motion", "2.0.0")})
     assert len(alarms.open()) == 2
-    await alarms.clear_others("device", "digits", "1.1.0")
+    await alarms.clear_others("device", {("digits", "1.1.0")})
     assert [alarm.endpoint for alarm in alarms.open()] == [""]
 
 

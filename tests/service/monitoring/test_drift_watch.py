@@ -7,7 +7,7 @@ import pytest
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.server.events import DeviceUpdated
-from lwm2m_ml.service.monitoring.alarms import Alarms
+from lwm2m_ml.service.monitoring.alarms import DRIFT, Alarms, Subject
 from lwm2m_ml.service.monitoring.baseline import DriftBaseline
 from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
 from lwm2m_ml.service.monitoring.installed import Installed
@@ -121,6 +121,30 @@ async def test_another_module_ends_the_alarms_of_the_one_before(
     library.modules[device.digest] = KnownModule("motion", "1.1.0", BASELINE, ("x",))
     device.classes, device.histogram = {}, []
     await visits(watch, device, CALM)
+    assert alarms.open() == ()
+
+
+async def test_a_module_in_the_other_slot_ends_the_alarms_of_device_and_fleet(
+    watch: DriftWatch, device: CountingDevice, alarms: Alarms, store: Store, library: Library
+) -> None:
+    await visits(watch, device, MOVED, MOVED)
+    await alarms.raise_alarm(Subject(DRIFT, "", "motion", RELEASE, "x"), "all of them", {})
+    assert len(alarms.open()) == 2
+    device.slot = 1
+    device.digest = bytes(reversed(DIGEST))
+    library.modules[device.digest] = KnownModule("motion", "1.1.0", BASELINE, ("x",))
+    device.classes, device.histogram = {}, []
+    await visits(watch, device, CALM)
+    assert alarms.open() == ()
+    assert [record.slot for record in await store.watched_models.of_endpoint("device")] == [1]
+
+
+async def test_a_device_that_runs_nothing_any_more_has_no_alarms(
+    watch: DriftWatch, device: CountingDevice, alarms: Alarms
+) -> None:
+    await visits(watch, device, MOVED, MOVED)
+    device.state = 0
+    await visits(watch, device, MOVED)
     assert alarms.open() == ()
 
 

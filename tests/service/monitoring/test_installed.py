@@ -15,10 +15,12 @@ async def find(digest: bytes) -> KnownModule | None:
 
 async def test_what_was_told_last_counts(store: Store) -> None:
     installed = Installed(store.watched_models, find)
-    installed.put("a", 0, OLD)
-    installed.put("b", 0, OLD)
-    installed.put("a", 0, NEW)
-    assert installed.module("a", 0) == NEW
+    assert installed.put("a", {0: OLD})
+    assert installed.put("b", {0: OLD})
+    assert installed.put("a", {1: NEW})
+    assert not installed.put("a", {1: NEW})
+    assert installed.module("a", 1) == NEW
+    assert installed.module("a", 0) is None, "the module in the other slot stands by"
     assert installed.runs_somewhere("motion", "1.0.0")
     installed.forget("b")
     assert not installed.runs_somewhere("motion", "1.0.0")
