@@ -103,6 +103,10 @@ class Alarms:
             raise NotFoundError(f"There is no alarm {alarm_id!r}")
         return record
 
+    def is_open(self, subject: Subject) -> bool:
+        """Whether there is an alarm about a subject that is not over."""
+        return subject in self._open
+
     def open(self) -> tuple[AlarmRecord, ...]:
         """Return the alarms that are not over, oldest first."""
         return tuple(sorted(self._open.values(), key=lambda record: record.raised_at))

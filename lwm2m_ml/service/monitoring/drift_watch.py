@@ -30,7 +30,7 @@ from lwm2m_ml.service.monitoring.fleet_windows import FleetWindows, ModelKey
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.service.monitoring.survey import Finding, survey
-from lwm2m_ml.service.monitoring.suspicion import Action, Phase, step
+from lwm2m_ml.service.monitoring.suspicion import Action, Phase, standing, step
 from lwm2m_ml.service.monitoring.watched import Watched
 from lwm2m_ml.store.watched_models import WatchedModelRepository
 
@@ -166,7 +166,8 @@ class DriftWatch:
         after: dict[str, Phase] = {}
         for feature in judgement.features:
             subject = Subject(DRIFT, endpoint, module.model, module.version, feature.feature)
-            phase, action = step(phases.get(feature.feature, Phase.CALM), drifted=feature.drifted)
+            known = standing(phases.get(feature.feature, Phase.CALM), alarm_open=self._alarms.is_open(subject))
+            phase, action = step(known, drifted=feature.drifted)
             after[feature.feature] = phase
             if action is Action.RAISE:
                 figures = {"samples": judgement.samples, **dataclasses.asdict(feature.distance)}

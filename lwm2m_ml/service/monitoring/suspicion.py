@@ -40,3 +40,10 @@ _TABLE: Mapping[tuple[Phase, bool], tuple[Phase, Action]] = {
 def step(phase: Phase, *, drifted: bool) -> tuple[Phase, Action]:
     """Return the next phase and what to do."""
     return _TABLE[phase, drifted]
+
+
+def standing(known: Phase, *, alarm_open: bool) -> Phase:
+    """Return the phase that agrees with the alarms: they outlive a restart, and end with the module they are about."""
+    if alarm_open:
+        return known if known is Phase.RECOVERING else Phase.ALARMED
+    return known if known is Phase.SUSPECTED else Phase.CALM

@@ -104,6 +104,20 @@ async def test_a_restart_of_the_server_changes_nothing(
     assert len(alarms.open()) == 1
 
 
+async def test_an_alarm_of_a_fleet_ends_after_a_restart_too(
+    device: CountingDevice, store: Store, alarms: Alarms, bus: Bus, library: Library
+) -> None:
+    await alarms.raise_alarm(Subject(DRIFT, "", "motion", RELEASE, "x"), "all of them", {})
+    restarted = watch_of(device, store, alarms, bus, library, period=0.1)
+    for number in range(1_000):
+        device.classes, device.histogram = {}, []
+        device.count(*CALM)
+        await restarted.visit(f"device-{number}")
+        if not alarms.open():
+            break
+    assert alarms.open() == ()
+
+
 async def test_a_device_that_begins_anew_is_judged_from_nothing(
     watch: DriftWatch, device: CountingDevice, alarms: Alarms
 ) -> None:
