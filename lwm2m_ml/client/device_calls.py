@@ -196,7 +196,10 @@ def cancel_request(number: int) -> Call[None]:
     return Call("DELETE", f"/requests/{number}", NOTHING)
 
 
-def results(endpoint: str, since: int = 0) -> Call[list[schemas.Result]]:
-    """The inference results of a device with numbers above `since`, oldest first."""
+def results(endpoint: str, since: int = 0, *, after: int = 0) -> Call[list[schemas.Result]]:
+    """The inference results of a device, oldest first: with numbers above `since`, and that came after the id `after`.
+
+    Numbers begin anew with each module, ids never do: who follows results remembers the id.
+    """
     answer = TypeAdapter(list[schemas.Result])
-    return Call("GET", _device(endpoint, "/results"), answer, query=(("since", str(since)),))
+    return Call("GET", _device(endpoint, "/results"), answer, query=(("since", str(since)), ("after", str(after))))

@@ -263,6 +263,7 @@ class Result(Schema):
     Model and version are empty while it is not known which module made it; `lost` results before it never came.
     """
 
+    id: int = Field(description="Its place among all results; grows")
     number: int
     slot: int
     model: str

@@ -333,9 +333,9 @@ class TinyMLService:
         labels = {model.name: model.labels for model in self._zoo.models()}
         return await self.monitoring.feedback.give(endpoint, number, true_class, who, labels=labels)
 
-    async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
-        """Return the results of a device with numbers above `since`, oldest first."""
-        return await self.monitoring.results.results(endpoint, since)
+    async def results(self, endpoint: str, since: int = 0, *, after: int = 0) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since` that came after the id `after`, oldest first."""
+        return await self.monitoring.results.results(endpoint, since, after=after)
 
     async def package(self, digest: str) -> bytes:
         """Return a signed module as devices get it; raises `NotFoundError`."""

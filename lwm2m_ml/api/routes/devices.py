@@ -78,7 +78,11 @@ async def show_device(service: Service, endpoint: Endpoint) -> schemas.Device:
 
 @router.get("/{endpoint}/results", dependencies=[VIEWER])
 async def results(
-    service: Service, endpoint: Endpoint, since: Annotated[int, QueryParameter(ge=0, le=2**63 - 1)] = 0
+    service: Service,
+    endpoint: Endpoint,
+    since: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="A number of a result")] = 0,
+    after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="An id of a result")] = 0,
 ) -> list[schemas.Result]:
-    """Inference results with numbers above `since`, oldest first."""
-    return [views.as_schema(schemas.Result, result) for result in await service.results(endpoint, since)]
+    """Inference results with numbers above `since` that came after the one with the id `after`, oldest first."""
+    found = await service.results(endpoint, since, after=after)
+    return [views.as_schema(schemas.Result, result) for result in found]

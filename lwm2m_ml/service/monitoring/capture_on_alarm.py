@@ -1,6 +1,7 @@
 """Asks devices whose inputs have drifted for some of them, as far as they may be asked."""
 
 import asyncio
+from functools import partial
 
 import structlog
 
@@ -19,7 +20,7 @@ class CaptureOnAlarm:
         self._captures = captures
         self._bus = bus
         self._inputs = inputs
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[str, asyncio.Task[None]] = {}
         self._subscription: Subscription | None = None
 
     def start(self) -> None:
@@ -30,7 +31,7 @@ class CaptureOnAlarm:
         """Listen no more and give up what is under way."""
         if self._subscription is not None:
             self._subscription.cancel()
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -41,9 +42,14 @@ class CaptureOnAlarm:
             return
         consents = await self._captures.consents()
         for endpoint in [one.endpoint for one in consents if alarm.endpoint in {"", one.endpoint}]:
+            if endpoint in self._tasks:
+                continue  # several features of a device drift at once: it is asked once
             task = asyncio.create_task(self._capture(endpoint))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[endpoint] = task
+            task.add_done_callback(partial(self._ended, endpoint))
+
+    def _ended(self, endpoint: str, _task: "asyncio.Task[None]") -> None:
+        self._tasks.pop(endpoint, None)
 
     async def _capture(self, endpoint: str) -> None:
         try:

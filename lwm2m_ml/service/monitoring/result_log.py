@@ -67,10 +67,12 @@ class ResultLog:
         """How many results were dropped, by what was absurd about them."""
         return dict(self._reader.dropped)
 
-    async def results(self, endpoint: str, since: int = 0) -> tuple[InferenceResult, ...]:
-        """Return the results of a device with numbers above `since`, oldest first, at most the newest 10,000."""
+    async def results(self, endpoint: str, since: int = 0, *, after: int = 0) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since`, oldest first, at most the newest 10,000.
+
+        Numbers begin anew with each module; `after` leaves out all up to the result with this id.
+        """
         found: list[InferenceResult] = []
-        after = 0
         while page := await self._repository.of_endpoint(endpoint, after_id=after, limit=PAGE):
             found.extend(_from_record(record) for record in page if record.number > since)
             del found[:-LARGEST_ANSWER]
@@ -203,4 +205,5 @@ def _from_record(record: ResultRecord) -> InferenceResult:
         model=record.model,
         version=record.version,
         lost=record.lost,
+        id=record.id,
     )

@@ -28,7 +28,7 @@ class InferenceResult:
 
     `class_index` is -1 when the model made no decision; `slot` is the instance of ML Model and `sequence` the sequence
     number of the module in it, where the device told. `model` and `version` are empty while it is not known which
-    module made the result; `lost` is how many results before it are missing.
+    module made the result; `lost` is how many results before it are missing, `id` its place in the store.
     """
 
     endpoint: str
@@ -45,6 +45,7 @@ class InferenceResult:
     model: str = ""
     version: str = ""
     lost: int = 0
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

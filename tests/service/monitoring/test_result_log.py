@@ -50,6 +50,14 @@ async def test_only_numbers_above_the_one_given_are_answered(results: ResultLog)
     assert [result.number for result in await results.results("device", since=2)] == [3]
 
 
+async def test_who_follows_by_id_misses_nothing_when_numbers_begin_anew(results: ResultLog) -> None:
+    await send(results, 1, 2, 900)
+    last = (await results.results("device"))[-1]
+    await send(results, 1, 2)
+    assert [result.number for result in await results.results("device", after=last.id)] == [1, 2]
+    assert await results.results("device", since=last.number) == ()
+
+
 async def test_absurd_results_are_counted_and_not_stored(results: ResultLog) -> None:
     await send(results, 1, -5, "x")
     assert [result.number for result in await results.results("device")] == [1]

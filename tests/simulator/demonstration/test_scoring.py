@@ -9,6 +9,7 @@ ANSWERS = ReferenceAnswers(outputs=[[-128, 127], [100, -100]], scale=1 / 256, ze
 def result(number: int, outputs: list[int]) -> Result:
     scores = [(value + 128) / 256 * 100 for value in outputs]
     return Result(
+        id=number,
         number=number,
         slot=0,
         model="digits",

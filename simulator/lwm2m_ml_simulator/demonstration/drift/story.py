@@ -37,7 +37,8 @@ class Story:
         self._folder = folder
         self._retrain = retrain
         self._tell = tell
-        self._known: dict[str, tuple[str, int]] = {wrist.endpoint: ("", 0) for wrist in fleet}
+        self._read = dict.fromkeys((wrist.endpoint for wrist in fleet), 0)
+        """The id of the last result of each wrist that was looked at."""
 
     async def run(self) -> tuple[float, float, float]:
         """Tell the story; returns the accuracy before the drift, in it, and after the update, 0 to 1."""
@@ -146,7 +147,7 @@ class Story:
     async def _measure(self) -> float:
         """Count results from now on until there are enough of every device; returns the share that was right."""
         await self._count()
-        counted = dict.fromkeys(self._known, 0)
+        counted = dict.fromkeys(self._read, 0)
         right = 0
 
         async def enough() -> bool:
@@ -163,13 +164,10 @@ class Story:
         """Read what came since the last time: for each device how many results, and how many of them were right."""
         found: dict[str, tuple[int, int]] = {}
         for wrist in self._fleet:
-            version, since = self._known[wrist.endpoint]
-            results = await self._client.results(wrist.endpoint, since=since)
-            if results and results[-1].version != version:
-                version = results[-1].version
-                results = [one for one in await self._client.results(wrist.endpoint) if one.version == version]
+            results = await self._client.results(wrist.endpoint, after=self._read[wrist.endpoint])
             if results:
-                self._known[wrist.endpoint] = (version, results[-1].number)
+                self._read[wrist.endpoint] = results[-1].id
+                results = [one for one in results if one.version == results[-1].version]
             found[wrist.endpoint] = (
                 len(results),
                 sum(one.class_index == wrist.true_class(one.number) for one in results),
