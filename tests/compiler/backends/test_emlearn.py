@@ -1,5 +1,7 @@
 """emlearn's trees and perceptrons: digits, and a keyword spotter of the size that it serves, proved on a small core."""
 
+import subprocess
+import sys
 from typing import Any
 
 import numpy
@@ -90,3 +92,11 @@ def test_integers_are_refused(digits_network: bytes) -> None:
 def test_core_without_a_compiler_is_refused() -> None:
     with pytest.raises(UnsupportedTarget, match="emlearn cannot compile for esp32"):
         compile_model(b"", load_target("esp32"), backend="emlearn")
+
+
+def test_the_generators_leave_numpy_as_it_is() -> None:
+    script = (
+        "import numpy; before = numpy.geterr(); import lwm2m_ml.compiler.backends.emlearn.sources; "
+        "assert numpy.geterr() == before, numpy.geterr()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)

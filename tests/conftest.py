@@ -1,0 +1,20 @@
+"""Every test finds logging as it was never configured, whatever a command that ran in this process before has done."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+
+@pytest.fixture(autouse=True)
+def logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    configure = structlog.configure
+
+    def configure_for_a_test(**settings: Any) -> None:
+        # A logger that is cached writes into the stream of the test that used it first, which is closed by then.
+        configure(**settings | {"cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", configure_for_a_test)
+    yield
+    structlog.reset_defaults()
