@@ -41,10 +41,6 @@ class Timeline:
         if results:
             self.tallies.append(Tally(time.monotonic() - self._began, right, results))
 
-    def accuracy(self, begin: float, end: float = float("inf")) -> float | None:
-        """The share of right results between two times, 0 to 1; None when there were none."""
-        return share([tally for tally in self.tallies if begin <= tally.at < end])
-
 
 def share(tallies: Sequence[Tally]) -> float | None:
     """The share of right results; None when there are none."""
