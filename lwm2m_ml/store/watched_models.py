@@ -35,11 +35,6 @@ class WatchedModelRepository:
         """Store the latest count."""
         return self._database.writer.submit(self._put, row_of(record))
 
-    def delete(self, endpoint: str) -> asyncio.Future[None]:
-        """Forget a device."""
-        table = tables.watched_models
-        return self._database.writer.submit(delete(table).where(table.c.endpoint == endpoint))
-
     def delete_slot(self, endpoint: str, slot: int) -> asyncio.Future[None]:
         """Forget one slot of a device."""
         table = tables.watched_models

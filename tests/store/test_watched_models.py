@@ -18,12 +18,6 @@ async def test_the_latest_count_of_each_slot_is_kept(store: Store) -> None:
     assert await store.watched_models.of_endpoint("other") == ()
 
 
-async def test_a_device_can_be_forgotten(store: Store) -> None:
-    store.watched_models.put(FIRST)
-    await store.watched_models.delete("device")
-    assert await store.watched_models.of_endpoint("device") == ()
-
-
 async def test_a_slot_can_be_forgotten_alone(store: Store) -> None:
     store.watched_models.put(FIRST)
     store.watched_models.put(SECOND)
