@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lwm2m_ml.module import cbor
+from lwm2m_ml.module.cose import KEY_ID_BYTES
 from lwm2m_ml.module.errors import InvalidPackageFactsError, MalformedCborError, ModuleRejected
 from lwm2m_ml.module.results import ModuleResult
 
@@ -60,7 +61,7 @@ class SharedKey:
     @property
     def key_id(self) -> bytes:
         """Eight bytes of the COSE key thumbprint (RFC 9679) of the symmetric key."""
-        return sha256(cbor.encode({1: 4, -1: self.key})).digest()[:8]
+        return sha256(cbor.encode({1: 4, -1: self.key})).digest()[:KEY_ID_BYTES]
 
     def wrap(self, content_key: bytes) -> list[object]:
         """Return the COSE_recipient."""
@@ -85,7 +86,7 @@ class DevicePublicKey:
     @property
     def key_id(self) -> bytes:
         """Eight bytes of the COSE key thumbprint (RFC 9679)."""
-        return sha256(_cose_key(self.public_key)).digest()[:8]
+        return sha256(_cose_key(self.public_key)).digest()[:KEY_ID_BYTES]
 
     def wrap(self, content_key: bytes) -> list[object]:
         """Return the COSE_recipient, with an ephemeral key of its own."""
