@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, keywrap
@@ -53,6 +53,8 @@ class SharedKey:
     """A key of 16 bytes that one device and the server share. Wraps and unwraps content keys."""
 
     key: bytes = field(repr=False)
+    algorithm: ClassVar[int] = A128KW
+    algorithm_name: ClassVar[str] = "A128KW"
 
     def __post_init__(self) -> None:
         if len(self.key) != CONTENT_KEY_BYTES:
@@ -82,6 +84,8 @@ class DevicePublicKey:
     """The X25519 key of a device, which the server knows. Wraps content keys."""
 
     public_key: X25519PublicKey
+    algorithm: ClassVar[int] = ECDH_ES_A128KW
+    algorithm_name: ClassVar[str] = "ECDH-ES+A128KW"
 
     @property
     def key_id(self) -> bytes:
@@ -101,6 +105,7 @@ class DevicePrivateKey:
     """The X25519 key of a device, which only the device knows. Unwraps content keys."""
 
     private_key: X25519PrivateKey = field(repr=False)
+    algorithm: ClassVar[int] = ECDH_ES_A128KW
 
     @property
     def public(self) -> DevicePublicKey:

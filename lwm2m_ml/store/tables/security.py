@@ -1,6 +1,6 @@
 """What devices and the server prove themselves with."""
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, LargeBinary, String, Table, Text
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
 from lwm2m_ml.store.tables.schema import BigNumber, metadata
 
@@ -51,6 +51,7 @@ encryption_keys = Table(
     "encryption_keys",
     metadata,
     Column("endpoint", String, primary_key=True),
-    Column("public_key", LargeBinary, nullable=False),
+    Column("algorithm", Integer, nullable=False),
+    Column("key", LargeBinary, nullable=False),
     Column("created_at", Float, nullable=False),
 )
