@@ -294,4 +294,4 @@ async def test_a_device_that_shares_another_key_does_not_take_the_module(service
     await join("secret", decryption_key=SharedKey(bytes(16)))
     (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
     assert row.state is DeviceState.FAILED
-    assert "could not be decrypted" in row.reason
+    assert "decryption failed" in row.reason
