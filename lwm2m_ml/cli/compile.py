@@ -20,9 +20,11 @@ from lwm2m_ml.cli.compiling import (
 )
 from lwm2m_ml.cli.output import JsonOption, print_json, print_table
 from lwm2m_ml.cli.quantize import BiasOption, EqualizeOption, LossOption, ObserverOption, calibrated
+from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
     from lwm2m_ml.compiler import CompiledModule
+    from lwm2m_ml.compiler.facts import LearningFact
 
 InputsOption = Annotated[
     list[Path] | None,
@@ -48,6 +50,12 @@ def compile_model(
     allow_unproved: Annotated[
         bool, typer.Option("--allow-unproved", help="Also make modules that nothing here can run.")
     ] = False,
+    trainable_layers: Annotated[
+        int | None,
+        typer.Option(
+            "--trainable-layers", help="Let the device train so many of the last layers; see docs/federated.md."
+        ),
+    ] = None,
     inputs: InputsOption = None,
     input_type: Annotated[
         str, typer.Option("--input-type", help="What raw inputs hold: auto, float32, int8 or uint8.")
@@ -81,9 +89,18 @@ def compile_model(
         "quantization": settings,
     }
     if backend == ALL:
+        if trainable_layers:
+            raise UsageError("Backends cannot be compared for training", hint="Name one, or none")
         print_comparison(content, chosen, wanted, output, as_json=as_json)
         return
-    module = compile(content, chosen, **wanted, backend=backend or None, allow_unproved=allow_unproved)
+    module = compile(
+        content,
+        chosen,
+        **wanted,
+        backend=backend or None,
+        allow_unproved=allow_unproved,
+        trainable_layers=trainable_layers,
+    )
     suffix = f"-{backend}" if backend else ""
     written = save_module(module, output or Path(f"{model.stem}-{chosen.name}{suffix}"))
     if as_json:
@@ -108,9 +125,16 @@ def _print(module: "CompiledModule", written: Path) -> None:
         ("proved", _proof(module)),
         ("exact", _exact(module)),
     ]
+    if module.learning is not None:
+        rows.append(("training", _training(module.learning)))
     if module.operators:
         rows.append(("operators", ", ".join(module.operators)))
     print_table(("FACT", "VALUE"), rows)
+
+
+def _training(learning: "LearningFact") -> str:
+    steps = "not counted" if learning.step_instructions is None else f"{learning.step_instructions:,} instructions"
+    return f"{learning.parameters:,} parameters of {learning.layers} layers, an example and a step {steps}"
 
 
 def _instructions(module: "CompiledModule") -> str:

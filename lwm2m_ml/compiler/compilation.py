@@ -23,9 +23,15 @@ from lwm2m_ml.compiler.backends.isolation import DEFAULT_LIMITS, BackendFailed, 
 from lwm2m_ml.compiler.backends.onnx_model import onnx_model
 from lwm2m_ml.compiler.backends.registry import InstalledBackend
 from lwm2m_ml.compiler.emulator import EmulationFault
-from lwm2m_ml.compiler.errors import CalibrationError, ProofFailed
-from lwm2m_ml.compiler.facts import CompiledModule, TensorFact
-from lwm2m_ml.compiler.frontends.load import declared_precision, is_tflite, load_model, read_model
+from lwm2m_ml.compiler.errors import CalibrationError, NotTrainable, ProofFailed
+from lwm2m_ml.compiler.facts import CompiledModule, LearningFact, TensorFact
+from lwm2m_ml.compiler.frontends.load import (
+    declared_precision,
+    declared_training,
+    is_tflite,
+    load_model,
+    read_model,
+)
 from lwm2m_ml.compiler.interpreter import run
 from lwm2m_ml.compiler.ir import Array, DataType, Graph
 from lwm2m_ml.compiler.ir.limits import check_finite, check_graph
@@ -39,6 +45,8 @@ from lwm2m_ml.compiler.quantize.encoding import encoded
 from lwm2m_ml.compiler.quantize.post_training import PLAIN, quantize
 from lwm2m_ml.compiler.quantize.settings import Precision, QuantizationSettings
 from lwm2m_ml.compiler.targets import Target
+from lwm2m_ml.compiler.training.proof import prove_training
+from lwm2m_ml.compiler.training.step import STATE, as_called, with_training
 from lwm2m_ml.errors import UsageError
 
 OPTIMIZE = ("size", "balanced", "speed")
@@ -63,6 +71,7 @@ def compile(
     constraints: Constraints = NO_LIMITS,
     allow_unproved: bool = False,
     limits: Limits = DEFAULT_LIMITS,
+    trainable_layers: int | None = None,
 ) -> CompiledModule:
     """Compile a model for a target, run the module on the emulated core and prove it equal to the integer reference.
 
@@ -75,6 +84,10 @@ def compile(
     `backend` is one of `lwm2m-ml backends list`, the target's own by default; `capabilities` and `constraints` are the
     device's; `limits` hold for backends that are not ours. What nothing here can run is refused, unless
     `allow_unproved`.
+
+    With `trainable_layers` the module also learns: its last layers are computed in float32 from parameters in the
+    arena, and a call can make a training step; the model's own wish counts where None is given. Such a module takes
+    one input more (`docs/federated.md`).
 
     Raises a subclass of `InvalidInputError` for a model or data that cannot be used, UnsupportedTarget, Unproved, and
     BackendFailed for a backend that is not ours and misbehaves.
@@ -91,6 +104,10 @@ def compile(
     graph, was_quantized = integer_graph(
         content, calibration, reference, precision=precision, quantization=quantization
     )
+    layers = _declared_layers(content) if trainable_layers is None else trainable_layers
+    inference = graph
+    if layers:
+        graph = with_training(inference, layers)
     request = Request(
         graph,
         onnx_model(graph) if chosen.isolated else b"",
@@ -99,16 +116,23 @@ def compile(
         replace(constraints, optimize=optimize),
     )
     payload = _built(chosen, request, limits)
-    samples = _proof_inputs(graph, calibration, inputs)
+    samples = _proof_inputs(inference, calibration, inputs)
     by_litert = was_quantized and is_integer(graph) and reference == "litert" and is_tflite(content)
     tflite = content if by_litert else None
+    learning = None
     try:
-        proof = prove(graph, payload, target, samples, tflite=tflite, allow_unproved=allow_unproved)
+        if layers:
+            images = samples[graph.inputs[0]]
+            trained = prove_training(graph, payload, target, images, allow_unproved=allow_unproved)
+            proof, learning = trained.proof, _learning(graph, payload, layers, trained.step_instructions)
+        else:
+            proof = prove(graph, payload, target, samples, tflite=tflite, allow_unproved=allow_unproved)
     except (ProofFailed, EmulationFault) as error:
         if not chosen.isolated:
             raise
         raise BackendFailed(chosen.name, f"made a module that fails its proof: {error.message}") from None
-    return _module(graph, target, _Made(chosen, payload, proof), reference, optimize)
+    shown = as_called(graph) if layers else graph
+    return replace(_module(shown, target, _Made(chosen, payload, proof), reference, optimize), learning=learning)
 
 
 def _built(backend: InstalledBackend, request: Request, limits: Limits) -> Payload:
@@ -202,6 +226,25 @@ def _declared(content: bytes) -> str:
     declared = declared_precision(content) or Precision.INT8.value
     _check_choice("precision in the model's metadata,", declared, PRECISIONS)
     return declared
+
+
+def _declared_layers(content: bytes) -> int:
+    """How many layers a model wants to be trained, 0 when it says nothing."""
+    text = declared_training(content) or "0"
+    if not text.isascii() or not text.isdecimal() or len(text) > 3:
+        raise NotTrainable(f"The model's metadata name {text[:20]!r} trainable layers", hint="Name a number such as 1")
+    return int(text)
+
+
+def _learning(graph: Graph, payload: Payload, layers: int, instructions: int | None) -> LearningFact:
+    state = [graph.tensor(name) for name in STATE]
+    return LearningFact(
+        layers=layers,
+        parameters=state[0].elements,
+        offset=payload.offsets[STATE[0]],
+        state_bytes=sum(tensor.bytes for tensor in state),
+        step_instructions=instructions,
+    )
 
 
 def has_trees(graph: Graph) -> bool:

@@ -67,5 +67,9 @@ class Unproved(Lwm2mMlError):
     """Nothing here can execute the module, so nobody knows whether its answers are right."""
 
 
+class NotTrainable(InvalidInputError):
+    """The last layers of a model are not of a kind that can be trained on a device."""
+
+
 class TrainingFailed(Lwm2mMlError):
     """A smaller model could not be trained."""

@@ -39,6 +39,21 @@ class TensorFact:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningFact:
+    """What a module that learns says of it: its last `layers` layers have `parameters` numbers that change.
+
+    They are float32 and begin at `offset` in the arena. `state_bytes` is what of the arena must stay as it is from call
+    to call while the device learns; `step_instructions` are the most that a call with an example and a step took.
+    """
+
+    layers: int
+    parameters: int
+    offset: int
+    state_bytes: int
+    step_instructions: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledModule:
     """A module, proved by running it: `executor` tells on what, and is empty for one that nothing here can run.
 
@@ -46,7 +61,8 @@ class CompiledModule:
     `instructions` are those of one inference, the most over all vectors, None where nothing counts them. `cost` repeats
     the figures and says whether they were measured or estimated, and by what. `vectors` pair the input bytes with the
     answer of the module; `compared_with` names the references whose answers they were compared with. `operators` are
-    what an interpreter needs, `files` what belongs beside the module, `compiler` what made it.
+    what an interpreter needs, `files` what belongs beside the module, `compiler` what made it. `learning` is there when
+    the module can be trained.
     """
 
     payload: bytes
@@ -80,6 +96,7 @@ class CompiledModule:
     bank_bytes: tuple[int, ...] = ()
     operators: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
+    learning: LearningFact | None = None
 
     @property
     def proved(self) -> bool:

@@ -24,6 +24,7 @@ def plan_digest(module: CompiledModule) -> bytes:
         "kernels": [astuple(layer) for layer in module.layers],
         "memory": [module.arena_bytes, module.bank_bytes, [astuple(buffer) for buffer in module.buffers]],
         "tensors": [astuple(tensor) for tensor in (*module.inputs, *module.outputs)],
+        **({} if module.learning is None else {"learning": [module.learning.layers, module.learning.offset]}),
         "code": sha256(module.payload).hexdigest(),
     }
     return sha256(json.dumps(plan, sort_keys=True, default=repr).encode()).digest()

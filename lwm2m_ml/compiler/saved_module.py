@@ -116,6 +116,7 @@ def facts_of(module: CompiledModule) -> dict[str, Any]:
         "exact": module.exact,
         "inputs": [asdict(tensor) for tensor in module.inputs],
         "outputs": [asdict(tensor) for tensor in module.outputs],
+        "learning": None if module.learning is None else asdict(module.learning),
     }
 
 

@@ -12,11 +12,14 @@ from typing import Any
 from lwm2m_ml.module import cbor, fields
 from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.module.errors import InvalidDescriptorError, MalformedCborError
+from lwm2m_ml.module.learning import CONTROL_INPUT, LearningDescriptor
 from lwm2m_ml.module.tensors import TensorDescriptor
 
 __all__ = ["Descriptor", "ModuleFormat", "TensorDescriptor", "Version"]
 
 DESCRIPTOR_VERSION = 1
+LEARNING_VERSION = 2
+"""The version of a descriptor that has something to say of learning, which devices of version 1 refuse."""
 MAXIMUM_DESCRIPTOR_BYTES = 65536
 MAXIMUM_TENSORS = 16
 MAXIMUM_LABELS = 1024
@@ -61,6 +64,7 @@ class Key(IntEnum):
     REFERENCE = 19
     LICENCE = 20
     DRIFT = 21
+    LEARNING = 22
 
 
 _KNOWN_KEYS = frozenset(int(key) for key in Key)
@@ -116,6 +120,7 @@ class Descriptor:
     reference: str = ""
     licence: str = ""
     drift: DriftReference | None = field(default=None, repr=False)
+    learning: LearningDescriptor | None = None
 
     def __post_init__(self) -> None:
         fields.require(len(self.model_id) == 16, "The model identifier has not 16 bytes")
@@ -134,6 +139,19 @@ class Descriptor:
             all((len(given), len(expected)) == sizes for given, expected in self.vectors),
             "A known-answer vector has not the size of the inputs and outputs",
         )
+        if self.learning is not None:
+            fields.require(
+                self.learning.offset + self.learning.state_bytes <= self.arena_bytes,
+                "What changes by learning does not lie in the arena",
+            )
+            fields.require(
+                any(tensor.name == CONTROL_INPUT for tensor in self.inputs), f"There is no input {CONTROL_INPUT}"
+            )
+
+    @property
+    def version(self) -> int:
+        """The version of the format that is needed to say this."""
+        return DESCRIPTOR_VERSION if self.learning is None else LEARNING_VERSION
 
     @property
     def working_memory_bytes(self) -> int:
@@ -143,7 +161,7 @@ class Descriptor:
     def encode(self) -> bytes:
         """Encode, always to the same bytes; raises InvalidDescriptorError when there are too many."""
         entry: dict[int, object] = {
-            Key.VERSION: DESCRIPTOR_VERSION,
+            Key.VERSION: self.version,
             Key.MODEL_ID: self.model_id,
             Key.MODEL_NAME: self.model_name,
             Key.MODEL_VERSION: self.model_version,
@@ -170,6 +188,8 @@ class Descriptor:
             entry[Key.LICENCE] = self.licence
         if self.drift is not None:
             entry[Key.DRIFT] = self.drift.as_map()
+        if self.learning is not None:
+            entry[Key.LEARNING] = self.learning.as_map()
         data = cbor.encode({int(key): value for key, value in entry.items()})
         fields.require(len(data) <= MAXIMUM_DESCRIPTOR_BYTES, "The descriptor is too long")
         return data
@@ -184,7 +204,8 @@ class Descriptor:
             raise InvalidDescriptorError(f"The descriptor is malformed: {error.message}") from error
         entry = fields.MapReader(value, "The descriptor", _KNOWN_KEYS)
         version = entry.unsigned(Key.VERSION)
-        fields.require(version == DESCRIPTOR_VERSION, f"Descriptor version {version} is unknown")
+        known = (DESCRIPTOR_VERSION, LEARNING_VERSION)
+        fields.require(version in known, f"Descriptor version {version} is unknown")
         descriptor = cls(
             model_id=entry.octets(Key.MODEL_ID),
             model_name=entry.text(Key.MODEL_NAME),
@@ -207,6 +228,7 @@ class Descriptor:
             reference=entry.text(Key.REFERENCE, default=""),
             licence=entry.text(Key.LICENCE, default=""),
             drift=DriftReference.from_map(value[Key.DRIFT]) if Key.DRIFT in value else None,
+            learning=LearningDescriptor.from_map(value[Key.LEARNING]) if Key.LEARNING in value else None,
         )
         fields.require(descriptor.encode() == data, "The descriptor says something twice or in another form")
         return descriptor

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from lwm2m_ml import __version__
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor, model_identifier
+from lwm2m_ml.module.learning import LearningDescriptor
 from lwm2m_ml.module.provenance import Provenance
 from lwm2m_ml.service.builds import Build
-from lwm2m_ml.service.workers.facts import TensorFacts
+from lwm2m_ml.service.workers.facts import LearningFacts, TensorFacts
 
 TOOLCHAIN = "ziglang"
 MAXIMUM_VECTOR_BYTES = 3_100
@@ -38,6 +39,7 @@ def descriptor_of(build: Build) -> Descriptor:
         vectors=vectors_for_devices(facts.vectors),
         drift=None if facts.drift is None else facts.drift.reference,
         licence=model.licence,
+        learning=None if facts.learning is None else _learning(facts.learning),
     )
 
 
@@ -64,6 +66,10 @@ def provenance_of(build: Build) -> Provenance:
         plan_digest=build.facts.plan_digest,
         calibration_digest=None if calibration is None else bytes.fromhex(calibration.digest),
     )
+
+
+def _learning(fact: LearningFacts) -> LearningDescriptor:
+    return LearningDescriptor(fact.layers, fact.offset, fact.parameters, fact.state_bytes, fact.instructions)
 
 
 def _tensor(fact: TensorFacts) -> TensorDescriptor:

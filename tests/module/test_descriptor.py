@@ -73,7 +73,10 @@ def test_working_memory_is_arena_and_stack(descriptor: Descriptor) -> None:
     ("changes", "sentence"),
     [
         ({1: b"short"}, "16 bytes"),
-        ({0: 2}, "version 2"),
+        ({0: 2}, "another form"),
+        ({0: 3}, "version 3"),
+        ({22: 5}, "not a map"),
+        ({22: {1: 1, 2: 0, 3: 4, 4: 16, 5: 9}}, "no input learning.control"),
         ({5: 9}, "format 9"),
         ({6: "1.0"}, "three numbers"),
         ({11: 8}, "does not lie in the arena"),

@@ -11,6 +11,8 @@ from lwm2m_ml.compiler.ir import Graph, verify
 MAXIMUM_MODEL_BYTES = 64 << 20
 # In the metadata of an ONNX file: int4, int8, int16x8 or float32.
 PRECISION_KEY = "lwm2m-ml.precision"
+# Likewise: how many of the last layers are to be trained on devices.
+TRAINING_KEY = "lwm2m-ml.trainable-layers"
 
 
 def load_model(model: bytes | pathlib.Path) -> Graph:
@@ -36,11 +38,20 @@ def without_tensorflow(content: bytes) -> bytes:
 
 def declared_precision(content: bytes) -> str | None:
     """The precision that a model was made for, where it says so: an ONNX file in its metadata."""
+    return _declared(content, PRECISION_KEY)
+
+
+def declared_training(content: bytes) -> str | None:
+    """How many of its last layers a model wants to be trained on devices, where it says so."""
+    return _declared(content, TRAINING_KEY)
+
+
+def _declared(content: bytes, key: str) -> str | None:
     if format_of(content) is not ModelFormat.ONNX:
         return None
     from lwm2m_ml.compiler.frontends.onnx import metadata  # noqa: PLC0415 - onnx takes half a second to import
 
-    return metadata(content).get(PRECISION_KEY)
+    return metadata(content).get(key)
 
 
 def is_tflite(content: bytes) -> bool:

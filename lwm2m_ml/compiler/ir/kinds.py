@@ -10,6 +10,19 @@ from typing import TypeAlias
 
 from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
 from lwm2m_ml.compiler.ir.signals import Spectrogram
+from lwm2m_ml.compiler.ir.training import (
+    Carried,
+    Checksum,
+    CrossEntropy,
+    Descent,
+    HiddenGradient,
+    Momentum,
+    OutputGradient,
+    ParameterGradient,
+    Probabilities,
+    Released,
+    TrainableLayer,
+)
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 
 
@@ -283,6 +296,17 @@ Kind: TypeAlias = (
     | SvdfResult
     | TreeEnsemble
     | Spectrogram
+    | Carried
+    | TrainableLayer
+    | Probabilities
+    | CrossEntropy
+    | OutputGradient
+    | HiddenGradient
+    | ParameterGradient
+    | Momentum
+    | Descent
+    | Released
+    | Checksum
 )
 
 # Kinds that only move or choose elements: operand and result share one quantisation.

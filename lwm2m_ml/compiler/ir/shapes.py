@@ -9,6 +9,7 @@ from lwm2m_ml.compiler.ir import kinds
 from lwm2m_ml.compiler.ir.kinds import Kind, Padding
 from lwm2m_ml.compiler.ir.recurrent_shapes import RECURRENT_RULES
 from lwm2m_ml.compiler.ir.signals import Spectrogram, spectrogram_shape
+from lwm2m_ml.compiler.ir.training import TRAINING_RULES
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble, tree_ensemble_shape
 
 Shape = tuple[int, ...]
@@ -221,4 +222,5 @@ _RULES: dict[type, Callable[[Any, Sequence[Shape]], Shape]] = {
     **RECURRENT_RULES,
     TreeEnsemble: tree_ensemble_shape,
     Spectrogram: spectrogram_shape,
+    **TRAINING_RULES,
 }

@@ -7,6 +7,7 @@ from lwm2m_ml.compiler.ir.graph import Graph
 from lwm2m_ml.compiler.ir.operation import Operation
 from lwm2m_ml.compiler.ir.shapes import infer_shape
 from lwm2m_ml.compiler.ir.tensor import Tensor
+from lwm2m_ml.compiler.ir.training import TRAINING_OPERANDS
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
 from lwm2m_ml.compiler.ir.types import possible_results, wrong_operand
 
@@ -24,6 +25,7 @@ _OPERANDS: dict[type, range] = {
     kinds.BatchNormalization: range(5, 6),
     kinds.Concatenate: range(1, 1000),
     TreeEnsemble: range(6, 7),
+    **TRAINING_OPERANDS,
 }
 
 

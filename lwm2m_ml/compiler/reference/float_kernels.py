@@ -11,7 +11,7 @@ from lwm2m_ml.compiler.ir.recurrent import Gru, Lstm, SvdfResult, SvdfState
 from lwm2m_ml.compiler.ir.signals import Spectrogram
 from lwm2m_ml.compiler.ir.tensor import Array
 from lwm2m_ml.compiler.ir.trees import TreeEnsemble
-from lwm2m_ml.compiler.reference import movement
+from lwm2m_ml.compiler.reference import movement, training
 from lwm2m_ml.compiler.reference.lstm import gru_float, lstm_float
 from lwm2m_ml.compiler.reference.resizing import bilinear, nearest
 from lwm2m_ml.compiler.reference.spectrogram import spectrogram
@@ -164,4 +164,5 @@ KERNELS: dict[type, Callable[[Any, Sequence[Array]], Array]] = {
     TreeEnsemble: tree_ensemble,
     Spectrogram: spectrogram,
     kinds.Requantize: lambda kind, operands: operands[0],
+    **training.KERNELS,
 }

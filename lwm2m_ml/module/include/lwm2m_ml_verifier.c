@@ -192,7 +192,7 @@ static int is_signed(struct span authentication, struct span element, const stru
     }
     LITERAL(&inner, "\xd2\x84\x43\xa1\x01");
     algorithm = take(&inner, 1);
-    if (FOLLOWS(&inner, "\xa1\x04\x48")) {
+    if (FOLLOWS(&inner, "\xa1\x04\x58\x20")) {
         key_id = take(&inner, LWM2M_ML_KEY_ID_BYTES);
     } else {
         LITERAL(&inner, "\xa0");
@@ -220,7 +220,7 @@ static int is_signed(struct span authentication, struct span element, const stru
     return crypto->verify(crypto->context, -1 - (int)(*algorithm & 31u), key_id, message, sizeof(message), signature);
 }
 
-/* §4: the form of a payload that is not simply the image. */
+/* §4: the form of the payload. */
 static void read_form(struct cursor *cursor, struct manifest *manifest)
 {
     struct cursor form = cursor_of(string(cursor, MAJOR_BYTES));
@@ -234,8 +234,6 @@ static void read_form(struct cursor *cursor, struct manifest *manifest)
         return;
     }
     entries -= 2;
-    cursor->bad |= entries == 0 && manifest->encoding == LWM2M_ML_ENCODING_NONE
-                   && manifest->payload_size == manifest->image_size;
     if (entries > 0 && FOLLOWS(&form, "\x03")) {
         uint64_t bits = expect(&form, MAJOR_UNSIGNED);
         form.bad |= bits < 1 || bits > 31;
@@ -270,8 +268,7 @@ static void read_component(struct cursor *cursor, struct span *component)
 static int read_manifest(struct span content, struct manifest *manifest)
 {
     struct cursor cursor = cursor_of(content), common, shared, install;
-    uint64_t elements = expect(&cursor, MAJOR_MAP), parameters;
-    int has_form;
+    uint64_t elements = expect(&cursor, MAJOR_MAP);
 
     LITERAL(&cursor, "\x01\x01\x02");
     manifest->sequence_number = expect(&cursor, MAJOR_UNSIGNED);
@@ -303,23 +300,17 @@ static int read_manifest(struct span content, struct manifest *manifest)
     LITERAL(&shared, "\x01\x0f\x02\x0f");
 
     LITERAL(&install, "\x86\x14");
-    parameters = expect(&install, MAJOR_MAP);
-    manifest->encrypted = FOLLOWS(&install, "\x13");
+    manifest->encrypted = FOLLOWS(&install, "\xa3\x13");
     if (manifest->encrypted) {
         (void)string(&install, MAJOR_BYTES);
-    }
-    LITERAL(&install, "\x15\x67#module");
-    has_form = FOLLOWS(&install, "\x39\x01\x00");
-    if (has_form) {
-        read_form(&install, manifest);
     } else {
-        manifest->encoding = LWM2M_ML_ENCODING_NONE;
-        manifest->payload_size = manifest->image_size;
+        LITERAL(&install, "\xa2");
     }
+    LITERAL(&install, "\x15\x67#module\x39\x01\x00");
+    read_form(&install, manifest);
     LITERAL(&install, "\x15\x02\x03\x0f");
 
     return is_done(&common) && is_done(&shared) && is_done(&install) && elements == 7
-           && parameters == 1u + (unsigned)manifest->encrypted + (unsigned)has_form
            && manifest->sequence_number > 0 && manifest->image_size > 0 && manifest->image_size <= UINT32_MAX
            && manifest->payload_size > 0 && manifest->payload_size <= UINT32_MAX;
 }
@@ -415,18 +406,18 @@ static void read_features(struct cursor *cursor, const char *features, struct ne
     }
 }
 
-/* §5: read the keys that matter to a loader, pass over the others. Keys 0 to 16 and 18 must be there. */
+/* §5: read the keys that matter to a loader, pass over the others. Keys 0 to 16 and 18 must be there; 22 makes version 2. */
 static int read_descriptor(struct span content, const char *features, struct needs *needs)
 {
     struct cursor cursor = cursor_of(content);
-    uint64_t entries = expect(&cursor, MAJOR_MAP), previous = 0, seen = 0;
+    uint64_t entries = expect(&cursor, MAJOR_MAP), previous = 0, seen = 0, version = 0;
     while (entries-- > 0 && !cursor.bad) {
         uint64_t key = expect(&cursor, MAJOR_UNSIGNED);
-        cursor.bad |= key > 21 || (seen != 0 && key <= previous);
+        cursor.bad |= key > 22 || (seen != 0 && key <= previous);
         previous = key;
         seen |= (uint64_t)1 << (key & 31u);
         switch (key) {
-        case 0: cursor.bad |= expect(&cursor, MAJOR_UNSIGNED) != 1; break;
+        case 0: version = expect(&cursor, MAJOR_UNSIGNED); break;
         case 5: needs->format = expect(&cursor, MAJOR_UNSIGNED); break;
         case 6: read_abi(&cursor, needs); break;
         case 8: read_features(&cursor, features, needs); break;
@@ -436,7 +427,8 @@ static int read_descriptor(struct span content, const char *features, struct nee
         default: skip(&cursor); break;
         }
     }
-    return is_done(&cursor) && (seen & 0x5ffffu) == 0x5ffffu && needs->format <= LWM2M_ML_FORMAT_BARE_METAL_IMAGE;
+    return is_done(&cursor) && version == 1 + (seen >> 22 & 1u) && (seen & 0x5ffffu) == 0x5ffffu
+        && needs->format <= LWM2M_ML_FORMAT_BARE_METAL_IMAGE;
 }
 
 /* Rows 9 to 11 of §8. */

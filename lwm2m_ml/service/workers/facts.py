@@ -29,6 +29,20 @@ class TensorFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class LearningFacts:
+    """Of a module that learns: so many parameters of so many layers, and where in the arena they lie.
+
+    `state_bytes` have to stay from call to call; `instructions` are those of an example and a step.
+    """
+
+    layers: int
+    parameters: int
+    offset: int
+    state_bytes: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
 class BackendFacts:
     """A compiler's backend for a device: the class that it stands in, why there, and what speaks against it."""
 
@@ -71,6 +85,7 @@ class BuildFacts:
     vectors: tuple[tuple[bytes, bytes], ...]
     drift: DriftBaseline | None = None
     operators: tuple[str, ...] = ()
+    learning: LearningFacts | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Turn the facts into what the store keeps."""

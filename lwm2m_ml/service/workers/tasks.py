@@ -11,6 +11,7 @@ from lwm2m_ml.service.workers.facts import (
     BackendFacts,
     BuildAnswer,
     BuildFacts,
+    LearningFacts,
     ModelFacts,
     ReferenceAnswers,
     TensorFacts,
@@ -101,8 +102,16 @@ def build_module(
             inputs=tuple(map(_tensor, module.inputs)),
             outputs=tuple(map(_tensor, module.outputs)),
             vectors=tuple((bytes(given), bytes(expected)) for given, expected in module.vectors),
+            learning=_learning(module),
         ),
     )
+
+
+def _learning(module: "CompiledModule") -> LearningFacts | None:
+    fact = module.learning
+    if fact is None:
+        return None
+    return LearningFacts(fact.layers, fact.parameters, fact.offset, fact.state_bytes, fact.step_instructions or 0)
 
 
 def _format_number(module: "CompiledModule") -> int:

@@ -12,6 +12,7 @@ from lwm2m_ml.compiler.backends.native.kernels.floating import (
     recurrent,
     softmax,
     spectrogram,
+    training,
     trees,
 )
 
@@ -24,6 +25,7 @@ KERNELS: Sequence[Kernel] = (
     *recurrent.KERNELS,
     *spectrogram.KERNELS,
     *trees.KERNELS,
+    *training.KERNELS,
     # These move elements or look at the element type themselves.
     *svdf.KERNELS,
     *resizing.KERNELS,
