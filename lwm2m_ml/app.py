@@ -1,7 +1,6 @@
 """The composition root: the only place that knows every room and puts them together."""
 
 import asyncio
-import ipaddress
 import signal
 import socket
 import ssl
@@ -19,6 +18,7 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.tuning import prepare_for_load
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import Lwm2mMlError, MissingExtraError, UsageError
+from lwm2m_ml.exposure import is_loopback
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
 from lwm2m_ml.server.server import Lwm2mServer
@@ -112,14 +112,6 @@ def check_exposure(settings: Settings) -> None:
             f"The API on {settings.api_host} would show tokens to the network",
             hint="Give --api-certificate and --api-private-key, or --api-plaintext behind a proxy that adds TLS",
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def oidc_providers(settings: Settings, http: httpx.AsyncClient) -> list[Identities]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 def serve(
     data_directory: Annotated[Path | None, typer.Option(help="Where database, keys and caches live.")] = None,
+    database: Annotated[
+        str | None, typer.Option(help="URL of a PostgreSQL database [SQLite in the data directory]")
+    ] = None,
     coap_host: Annotated[str | None, typer.Option(help="Address for devices.")] = None,
     coap_port: Annotated[int | None, typer.Option(help="UDP port for plain CoAP; 0 picks a free one.")] = None,
     coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
@@ -48,6 +51,7 @@ def serve(
 
     flags: dict[str, Any] = {
         "data_directory": data_directory,
+        "database": database,
         "coap_host": coap_host,
         "coap_port": coap_port,
         "coaps_port": coaps_port,

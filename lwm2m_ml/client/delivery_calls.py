@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
-from lwm2m_ml.client.delivery_schemas import EncryptionKey, Firmware, PublicKey
+from lwm2m_ml.client.delivery_schemas import EncryptionKey, Firmware, KeyToShare, PublicKey, SharedEncryptionKey
 from lwm2m_ml.client.schemas import Page
 
 
@@ -35,6 +35,13 @@ def add_encryption_key(endpoint: str, public_key: str) -> Call[EncryptionKey]:
     """Encrypt every module for a device from now on."""
     body = PublicKey(public_key=public_key).model_dump()
     return Call("PUT", f"/encryption-keys/{segment(endpoint)}", TypeAdapter(EncryptionKey), json=body)
+
+
+def share_encryption_key(endpoint: str, key: str | None = None) -> Call[SharedEncryptionKey]:
+    """Encrypt every module for a device from now on, with a key that it shares with the server."""
+    body = KeyToShare(key=key).model_dump()
+    path = f"/encryption-keys/{segment(endpoint)}/shared"
+    return Call("POST", path, TypeAdapter(SharedEncryptionKey), json=body)
 
 
 def remove_encryption_key(endpoint: str) -> Call[None]:

@@ -26,8 +26,25 @@ class PublicKey(Schema):
     public_key: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
 
 
-class EncryptionKey(PublicKey):
-    """A device that gets its modules encrypted; `key_id` is how packages name its key."""
+class KeyToShare(Schema):
+    """A key that a device shares with the server, 32 hexadecimal digits; without one, it is made up."""
+
+    key: Annotated[str | None, Field(pattern="^[0-9a-fA-F]{32}$", repr=False)] = None
+
+
+class EncryptionKey(Schema):
+    """A device that gets its modules encrypted; `key_id` is how packages name its key.
+
+    `algorithm` is ECDH-ES+A128KW for one with a public key, A128KW for one that shares a key with the server.
+    """
 
     endpoint: str
+    algorithm: str
     key_id: str
+    public_key: str | None
+
+
+class SharedEncryptionKey(EncryptionKey):
+    """A device that shares a key with the server. `key` is told this once, if it was made up."""
+
+    key: Annotated[str | None, Field(repr=False)]

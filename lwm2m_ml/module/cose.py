@@ -10,11 +10,13 @@ from lwm2m_ml.module.signing import SigningKey, VerificationKey
 
 SIGN1_TAG = b"\xd2"  # tag 18
 _ALGORITHM, _KEY_ID = 1, 4
+KEY_ID_BYTES = 8
+"""How much of a key's thumbprint names it in a message. It only says which keys to try: nobody is trusted for it."""
 MAXIMUM_SIGN1_BYTES = 192
 
 
 def trust(keys: Iterable[VerificationKey]) -> Mapping[bytes, VerificationKey]:
-    """Return the keys by their identifiers."""
+    """Return the keys by their thumbprints."""
     return {key.key_id: key for key in keys}
 
 
@@ -22,7 +24,7 @@ def sign1(payload: bytes, key: SigningKey) -> bytes:
     """Return the tagged COSE_Sign1 for a payload that is not in it; its unprotected header names the key."""
     protected = cbor.encode({_ALGORITHM: int(key.algorithm)})
     signature = key.sign(_to_be_signed(protected, payload))
-    return SIGN1_TAG + cbor.encode([protected, {_KEY_ID: key.key_id}, None, signature])
+    return SIGN1_TAG + cbor.encode([protected, _naming(key), None, signature])
 
 
 def verify1(message: bytes, payload: bytes, trusted: Mapping[bytes, VerificationKey]) -> VerificationKey | None:
@@ -34,12 +36,16 @@ def verify1(message: bytes, payload: bytes, trusted: Mapping[bytes, Verification
     if parts is None:
         return None
     protected, algorithm, key_id, signature = parts
-    candidates = trusted.values() if key_id is None else [trusted[key_id]] if key_id in trusted else []
     signed = _to_be_signed(protected, payload)
-    for key in candidates:
-        if key.algorithm == algorithm and key.verify(signature, signed):
+    for thumbprint, key in trusted.items():
+        if thumbprint.startswith(key_id) and key.algorithm == algorithm and key.verify(signature, signed):
             return key
     return None
+
+
+def _naming(key: SigningKey) -> dict[int, bytes]:
+    """Unprotected header that names a key."""
+    return {_KEY_ID: key.key_id[:KEY_ID_BYTES]}
 
 
 def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
@@ -47,8 +53,8 @@ def _to_be_signed(protected: bytes, payload: bytes) -> bytes:
     return cbor.encode(["Signature1", protected, b"", payload])
 
 
-def _parse(message: bytes) -> tuple[bytes, int, bytes | None, bytes] | None:
-    """Return protected header, algorithm, key identifier and signature of a tagged COSE_Sign1."""
+def _parse(message: bytes) -> tuple[bytes, int, bytes, bytes] | None:
+    """Return protected header, algorithm, key identifier (empty if none) and signature of a tagged COSE_Sign1."""
     if len(message) > MAXIMUM_SIGN1_BYTES or not message.startswith(SIGN1_TAG):
         return None
     try:
@@ -57,14 +63,21 @@ def _parse(message: bytes) -> tuple[bytes, int, bytes | None, bytes] | None:
         return None
     match fields:
         case [bytes() as protected, dict() as unprotected, None, bytes() as signature]:
-            algorithm, key_id = _algorithm(protected), unprotected.get(_KEY_ID)
+            algorithm, key_id = _algorithm(protected), _named(unprotected)
         case _:
             return None
-    if algorithm is None or set(unprotected) - {_KEY_ID} or len(signature) != SIGNATURE_BYTES:
-        return None
-    if key_id is not None and not isinstance(key_id, bytes):
+    if algorithm is None or key_id is None or len(signature) != SIGNATURE_BYTES:
         return None
     return protected, algorithm, key_id, signature
+
+
+def _named(unprotected: dict[Any, Any]) -> bytes | None:
+    """Return the key identifier of an unprotected header, empty if it is empty; None if it holds anything else."""
+    match unprotected:
+        case {4: bytes() as key_id} if len(unprotected) == 1 and len(key_id) == KEY_ID_BYTES:
+            return key_id
+        case _:
+            return None if unprotected else b""
 
 
 def _algorithm(protected: bytes) -> int | None:
@@ -84,7 +97,7 @@ def sign1_attached(payload: bytes, key: SigningKey) -> bytes:
     """Return the tagged COSE_Sign1 with the payload in it."""
     protected = cbor.encode({_ALGORITHM: int(key.algorithm)})
     signature = key.sign(_to_be_signed(protected, payload))
-    return SIGN1_TAG + cbor.encode([protected, {_KEY_ID: key.key_id}, payload, signature])
+    return SIGN1_TAG + cbor.encode([protected, _naming(key), payload, signature])
 
 
 def verify1_attached(message: bytes, trusted: Mapping[bytes, VerificationKey]) -> bytes | None:

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, keywrap
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from lwm2m_ml.module import cbor
+from lwm2m_ml.module.cose import KEY_ID_BYTES
 from lwm2m_ml.module.errors import InvalidPackageFactsError, MalformedCborError, ModuleRejected
 from lwm2m_ml.module.results import ModuleResult
 
@@ -52,6 +53,8 @@ class SharedKey:
     """A key of 16 bytes that one device and the server share. Wraps and unwraps content keys."""
 
     key: bytes = field(repr=False)
+    algorithm: ClassVar[int] = A128KW
+    algorithm_name: ClassVar[str] = "A128KW"
 
     def __post_init__(self) -> None:
         if len(self.key) != CONTENT_KEY_BYTES:
@@ -60,7 +63,7 @@ class SharedKey:
     @property
     def key_id(self) -> bytes:
         """Eight bytes of the COSE key thumbprint (RFC 9679) of the symmetric key."""
-        return sha256(cbor.encode({1: 4, -1: self.key})).digest()[:8]
+        return sha256(cbor.encode({1: 4, -1: self.key})).digest()[:KEY_ID_BYTES]
 
     def wrap(self, content_key: bytes) -> list[object]:
         """Return the COSE_recipient."""
@@ -81,11 +84,13 @@ class DevicePublicKey:
     """The X25519 key of a device, which the server knows. Wraps content keys."""
 
     public_key: X25519PublicKey
+    algorithm: ClassVar[int] = ECDH_ES_A128KW
+    algorithm_name: ClassVar[str] = "ECDH-ES+A128KW"
 
     @property
     def key_id(self) -> bytes:
         """Eight bytes of the COSE key thumbprint (RFC 9679)."""
-        return sha256(_cose_key(self.public_key)).digest()[:8]
+        return sha256(_cose_key(self.public_key)).digest()[:KEY_ID_BYTES]
 
     def wrap(self, content_key: bytes) -> list[object]:
         """Return the COSE_recipient, with an ephemeral key of its own."""
@@ -100,6 +105,7 @@ class DevicePrivateKey:
     """The X25519 key of a device, which only the device knows. Unwraps content keys."""
 
     private_key: X25519PrivateKey = field(repr=False)
+    algorithm: ClassVar[int] = ECDH_ES_A128KW
 
     @property
     def public(self) -> DevicePublicKey:

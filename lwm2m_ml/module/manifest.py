@@ -115,6 +115,11 @@ class Manifest:
         _require(0 <= self.payload.window_bits <= 31, "A window has at most 31 bits")
         _require(0 <= self.payload.lookahead_bits <= 31, "A lookahead has at most 31 bits")
 
+    @property
+    def _plain_form(self) -> PayloadForm:
+        """The form of a payload that is the image: it goes without saying."""
+        return PayloadForm(PayloadEncoding.NONE, self.image_size)
+
     def encode(self) -> bytes:
         """Encode, always to the same bytes."""
         manifest = {
@@ -146,7 +151,8 @@ class Manifest:
 
     def _install_sequence(self) -> list[object]:
         parameters: dict[int, object] = {_URI_PARAMETER: PAYLOAD_URI}
-        parameters[_PAYLOAD_PARAMETER] = cbor.encode(self.payload.as_map())
+        if self.payload != self._plain_form:
+            parameters[_PAYLOAD_PARAMETER] = cbor.encode(self.payload.as_map())
         if self.encryption is not None:
             parameters[_ENCRYPTION_PARAMETER] = self.encryption
         return [_OVERRIDE, parameters, _FETCH, _REPORT_FAILURE, _IMAGE_MATCH, _REPORT_ALWAYS]
@@ -174,15 +180,18 @@ def _read(manifest: Any) -> Manifest:
     common = cbor.decode(manifest[_COMMON])
     shared = cbor.decode(common[_SHARED_SEQUENCE])[1]
     install = cbor.decode(manifest[_INSTALL])[1]
-    encryption = install.get(_ENCRYPTION_PARAMETER)
+    encryption, image_size = install.get(_ENCRYPTION_PARAMETER), _whole(shared[_SIZE_PARAMETER])
+    form = install.get(_PAYLOAD_PARAMETER)
     return Manifest(
         sequence_number=_whole(manifest[_SEQUENCE_NUMBER]),
         vendor_id=_octets(shared[_VENDOR]),
         class_id=_octets(shared[_CLASS]),
         component=tuple(_octets(part) for part in common[_COMPONENTS][0]),
         image_digest=_octets(cbor.decode(shared[_DIGEST_PARAMETER])[1]),
-        image_size=_whole(shared[_SIZE_PARAMETER]),
-        payload=PayloadForm.from_map(cbor.decode(install[_PAYLOAD_PARAMETER])),
+        image_size=image_size,
+        payload=PayloadForm(PayloadEncoding.NONE, image_size)
+        if form is None
+        else PayloadForm.from_map(cbor.decode(form)),
         descriptor_digest=_octets(manifest[Label.DESCRIPTOR][1]),
         provenance_digest=_severable(manifest, Label.PROVENANCE),
         block_table_digest=_severable(manifest, Label.BLOCK_TABLE),

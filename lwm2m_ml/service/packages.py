@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from lwm2m_ml.errors import NotFoundError
-from lwm2m_ml.module.encryption import DevicePublicKey, EncryptedPayload
+from lwm2m_ml.module.encryption import EncryptedPayload, WrappingKey
 from lwm2m_ml.module.package import encrypt_payload
 from lwm2m_ml.service.base_images import BaseImage, BaseImages
 from lwm2m_ml.service.builds import Build
@@ -74,7 +74,7 @@ class Packages:
         self._store = store
         self._signer = signer
         self._images = images or BaseImages(store.base_images, store.artefacts)
-        self._encryption_keys = encryption_keys or EncryptionKeys(store.encryption_keys)
+        self._encryption_keys = encryption_keys
         self._made: dict[tuple[Any, ...], asyncio.Task[Package]] = {}
         self._secret: dict[tuple[Any, ...], asyncio.Task[Material]] = {}
 
@@ -93,7 +93,7 @@ class Packages:
         refuse a number that is not above the last one they confirmed.
         """
         order = Order(deployment_id, build, runtime, Packing.of(runtime, running), self._images.of(runtime))
-        recipient = self._encryption_keys.of(endpoint, runtime)
+        recipient = None if self._encryption_keys is None else self._encryption_keys.of(endpoint, runtime)
         key = (*order.key, b"" if recipient is None else recipient.key_id)
         return await _once(self._made, key, lambda: self._make(order, recipient))
 
@@ -115,7 +115,7 @@ class Packages:
             raise NotFoundError(f"There is no module {digest[:12]}…")
         return _package(record, content)
 
-    async def _make(self, order: Order, recipient: DevicePublicKey | None) -> Package:
+    async def _make(self, order: Order, recipient: WrappingKey | None) -> Package:
         build, runtime = order.build, order.runtime
         if recipient is None:
             material, recipients = await self._material(order), []

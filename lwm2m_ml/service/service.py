@@ -103,7 +103,7 @@ class TinyMLService:
         self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
         self.base_images = BaseImages(store.base_images, store.artefacts)
-        self.encryption_keys = EncryptionKeys(store.encryption_keys)
+        self.encryption_keys = EncryptionKeys(store.encryption_keys, server.vault)
         self._packages = packages = Packages(store, self._signer, self.base_images, self.encryption_keys)
         self._fitting = DeviceFitting(
             access, self._keeper, self._signer, packages, model_object=objects.model, rank=self._builder.rank

@@ -8,11 +8,12 @@ from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, 
 from sqlalchemy import create_engine as create_sync_engine
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from lwm2m_ml.errors import UsageError
-from lwm2m_ml.store.errors import translate
+from lwm2m_ml.errors import MissingExtraError, UsageError
+from lwm2m_ml.store import postgresql as postgresql_server
+from lwm2m_ml.store.errors import DATABASE_ERRORS, translate
 from lwm2m_ml.store.sqlite_rows import SqliteRows
 from lwm2m_ml.store.writer import Writer
 
@@ -41,12 +42,24 @@ def parse_url(url: str) -> URL:
 
 def create_engine(url: str) -> AsyncEngine:
     """An engine for `url`; raises `UsageError` for a URL that cannot be used."""
-    try:
-        engine = create_async_engine(parse_url(url))
-    except ModuleNotFoundError as error:
-        raise UsageError(f"The database needs a driver that is not installed ({error.name})") from error
+    parsed = parse_url(url)
+    is_file = parsed.get_backend_name() == "sqlite"
+    engine = create_async_engine(parsed) if is_file else _create_server_engine(parsed)
     prepare(engine.sync_engine)
     return engine
+
+
+def _create_server_engine(url: URL) -> AsyncEngine:
+    postgresql_server.check_exposure(url)
+    try:
+        return create_async_engine(
+            postgresql_server.without_tls_parameters(url),
+            connect_args=postgresql_server.connect_arguments(url),
+            pool_size=postgresql_server.CONNECTIONS,
+            pool_pre_ping=True,  # a server that was restarted is asked again on a new connection
+        )
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("The driver for PostgreSQL", postgresql_server.EXTRA) from error
 
 
 def create_plain_engine(url: URL) -> Engine:
@@ -95,7 +108,7 @@ class Database:
         try:
             async with self.engine.connect() as connection:
                 return (await connection.execute(statement)).all()
-        except SQLAlchemyError as error:
+        except DATABASE_ERRORS as error:
             raise translate(error) from error
 
     async def row(self, statement: Executable) -> Row[Any] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import tables
@@ -33,9 +33,9 @@ class DtlsSessionRepository:
         table = tables.dtls_sessions
 
         async def take(connection: AsyncConnection) -> tuple[DtlsSessionRecord, ...]:
-            rows = (await connection.execute(select(table).order_by(table.c.id))).all()
-            await connection.execute(delete(table))
-            return tuple(DtlsSessionRecord(row.identity, row.address, row.sealed) for row in rows)
+            rows = (await connection.execute(delete(table).returning(table))).all()
+            ordered = sorted(rows, key=lambda row: int(row.id))
+            return tuple(DtlsSessionRecord(row.identity, row.address, row.sealed) for row in ordered)
 
         return await self._database.writer.run(take)
 

@@ -39,13 +39,24 @@ class RecordConflict(StoreError, ConflictError):
     """A record contradicts one that is there: a key used twice, or a reference to nothing."""
 
 
-def translate(error: exc.SQLAlchemyError) -> StoreError:
+DATABASE_ERRORS = (exc.SQLAlchemyError, OSError)
+"""What statements raise; the second when a database server cannot be reached."""
+
+
+def translate(error: exc.SQLAlchemyError | OSError) -> StoreError:
     """The store's error for a database error."""
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return StoreUnavailable(
+            f"The database cannot be reached ({reason})", hint="Check its address, and that it runs"
+        )
     reason = str(error.orig).strip().rstrip(".") if isinstance(error, exc.DBAPIError) else str(error)
     if isinstance(error, exc.IntegrityError):
         return RecordConflict(f"The record contradicts one that is stored ({reason})")
-    if "full" in reason and isinstance(error, exc.OperationalError):
+    if ("full" in reason and isinstance(error, exc.OperationalError)) or "No space left on device" in reason:
         return StoreFull(f"The database has no room left ({reason})", hint="Free space on its disk, then try again")
+    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+        return StoreUnavailable(f"The database went away ({reason})", hint="It is asked again by itself")
     # SQLite says of a file that is damaged or none of its own nothing more precise than DatabaseError.
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or type(error) is exc.DatabaseError:
         return StoreUnavailable(

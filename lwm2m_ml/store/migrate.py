@@ -10,10 +10,9 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from lwm2m_ml.store.database import create_engine, create_plain_engine, parse_url
-from lwm2m_ml.store.errors import StoreError, StoreTooNew, translate
+from lwm2m_ml.store.errors import DATABASE_ERRORS, StoreError, StoreTooNew, translate
 
 SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -38,7 +37,7 @@ async def current_revision(url: str) -> str | None:
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(read)
-    except SQLAlchemyError as error:
+    except DATABASE_ERRORS as error:
         raise translate(error) from error
     finally:
         await engine.dispose()
@@ -70,7 +69,7 @@ def _run(url: str, action: Callable[[Config], None]) -> None:
                 "The database was written by a newer release", hint="Install that release again or restore a backup"
             ) from error
         raise StoreError(f"The database could not be brought up to date ({error})") from error
-    except SQLAlchemyError as error:
+    except DATABASE_ERRORS as error:
         raise translate(error) from error
 
 

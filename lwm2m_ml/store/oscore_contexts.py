@@ -27,7 +27,8 @@ class OscoreContextRepository:
         async def advance(connection: AsyncConnection) -> int:
             await self._know(connection, context)
             this = table.c.context == context
-            first = int((await connection.execute(select(table.c.next_number).where(this))).scalar_one())
+            locked = select(table.c.next_number).where(this).with_for_update()  # other nodes count, too
+            first = int((await connection.execute(locked)).scalar_one())
             await connection.execute(table.update().where(this).values(next_number=first + count))
             return first
 
@@ -39,7 +40,7 @@ class OscoreContextRepository:
 
         async def take(connection: AsyncConnection) -> Window | None:
             this = table.c.context == context
-            row = (await connection.execute(select(table).where(this))).first()
+            row = (await connection.execute(select(table).where(this).with_for_update())).first()
             await self._know(connection, context)
             await connection.execute(table.update().where(this).values(taken=True, saved=False))
             if row is None or not row.taken:

@@ -16,11 +16,10 @@ from itertools import groupby
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Executable, FromClause
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lwm2m_ml.store.commit import Commit
-from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, translate
+from lwm2m_ml.store.errors import DATABASE_ERRORS, StoreClosed, StoreOverloaded, translate
 from lwm2m_ml.store.row_statement import Row, RowStatement, RowWrite
 from lwm2m_ml.store.sqlite_rows import Failures, Group, SqliteRows
 
@@ -236,7 +235,7 @@ def _fail(work: Work, error: Exception) -> None:
 
 
 def _as_store_error(error: Exception) -> Exception:
-    if isinstance(error, SQLAlchemyError):
+    if isinstance(error, DATABASE_ERRORS):
         translated = translate(error)
         translated.__cause__ = error
         return translated

@@ -85,6 +85,18 @@ def test_a_device_gets_its_modules_encrypted_from_then_on(run: Run, tmp_path: Pa
     run("encryption-keys", "remove", "sensor-1")
 
 
+def test_a_key_that_is_shared_is_shown_once_if_it_was_made_up(run: Run, tmp_path: Path) -> None:
+    made = json.loads(run("encryption-keys", "share", "sensor-1", "--json"))
+    assert (made["algorithm"], len(bytes.fromhex(made["key"]))) == ("A128KW", 16)
+    (listed,) = json.loads(run("encryption-keys", "list", "--json"))
+    assert listed == {name: made[name] for name in ("endpoint", "algorithm", "key_id", "public_key")}
+    file = tmp_path / "key"
+    file.write_text("000102030405060708090A0B0C0D0E0F\n")
+    assert "this once" not in run("encryption-keys", "share", "sensor-1", "--key-file", str(file))
+    assert made["key_id"] not in run("encryption-keys", "list")
+    assert "this once: " in run("encryption-keys", "share", "sensor-1")
+
+
 def test_what_is_no_key_no_uuid_and_no_address_is_said(tmp_path: Path) -> None:
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     file = tmp_path / "key"
@@ -92,6 +104,8 @@ def test_what_is_no_key_no_uuid_and_no_address_is_said(tmp_path: Path) -> None:
     for arguments in (
         ("encryption-keys", "add", "sensor-1", str(file)),
         ("encryption-keys", "add", "sensor-1", str(tmp_path / "nowhere")),
+        ("encryption-keys", "share", "sensor-1", "--key-file", str(file)),
+        ("encryption-keys", "share", "sensor-1", "--key-file", str(tmp_path / "nowhere")),
         ("firmware", "add", str(file), "--vendor", "me", "--class", CLASS, *PLACE),
         ("firmware", "add", str(file), *KIND, "--rtos", "x", "--slot-address", "here"),
     ):

@@ -16,7 +16,7 @@ from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
-from lwm2m_ml.module.encryption import DevicePrivateKey
+from lwm2m_ml.module.encryption import DecryptionKey, DevicePrivateKey, SharedKey
 from lwm2m_ml.module.inspection import inspect_package
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.server.server import Lwm2mServer
@@ -259,8 +259,18 @@ async def test_a_device_with_a_key_gets_its_module_encrypted_and_nobody_else_can
     service: TinyMLService, join: Join
 ) -> None:
     key = DevicePrivateKey(X25519PrivateKey.generate())
-    await join("secret", decryption_key=key, decoders=DecoderLimits(memory_bytes=4_160, staging_bytes=65_536))
     await service.encryption_keys.add("secret", key.public.public_key.public_bytes_raw())
+    await _gets_its_module_encrypted(service, join, key)
+
+
+async def test_a_device_that_shares_a_key_with_the_server_gets_its_module_encrypted(
+    service: TinyMLService, join: Join
+) -> None:
+    await _gets_its_module_encrypted(service, join, await service.encryption_keys.share("secret"))
+
+
+async def _gets_its_module_encrypted(service: TinyMLService, join: Join, key: DecryptionKey) -> None:
+    await join("secret", decryption_key=key, decoders=DecoderLimits(memory_bytes=4_160, staging_bytes=65_536))
     (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
     assert row.state is DeviceState.ACTIVE
     contents = inspect_package(await service.package(row.module_digest or ""))
@@ -277,3 +287,11 @@ async def test_a_device_that_cannot_decrypt_gets_nothing_once_a_key_is_known(
     (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
     assert row.state is DeviceState.FAILED
     assert "is to get encrypted modules" in row.reason
+
+
+async def test_a_device_that_shares_another_key_does_not_take_the_module(service: TinyMLService, join: Join) -> None:
+    await service.encryption_keys.share("secret")
+    await join("secret", decryption_key=SharedKey(bytes(16)))
+    (row,) = (await finished(service, await service.deploy("digits", "all"))).devices
+    assert row.state is DeviceState.FAILED
+    assert "decryption failed" in row.reason

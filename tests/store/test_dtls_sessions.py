@@ -15,10 +15,10 @@ async def test_sessions_are_taken_once_in_the_order_in_which_they_were_saved(sto
     assert await store.dtls_sessions.take_all() == ()
 
 
-async def test_sessions_outlive_the_process(store: Store, url: str) -> None:
+async def test_sessions_outlive_the_process(store: Store, store_url: str) -> None:
     await store.dtls_sessions.save_all([THERE])
     await store.close()
-    again = await Store.open(url)
+    again = await Store.open(store_url)
     assert await again.dtls_sessions.take_all() == (THERE,)
     await again.close()
 

@@ -11,10 +11,10 @@ async def test_no_number_is_given_twice(store: Store) -> None:
     assert await store.oscore_contexts.reserve("b", 1) == 0
 
 
-async def test_numbers_go_on_after_a_restart(store: Store, url: str) -> None:
+async def test_numbers_go_on_after_a_restart(store: Store, store_url: str) -> None:
     await store.oscore_contexts.reserve("a", 10)
     await store.close()
-    again = await Store.open(url)
+    again = await Store.open(store_url)
     assert await again.oscore_contexts.reserve("a", 1) == 10
     await again.close()
 

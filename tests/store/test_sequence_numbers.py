@@ -11,10 +11,10 @@ async def test_concurrent_callers_get_different_numbers(store: Store) -> None:
     assert await store.sequence_numbers.current("packages") == 50
 
 
-async def test_counters_are_independent_and_survive_a_restart(store: Store, url: str) -> None:
+async def test_counters_are_independent_and_survive_a_restart(store: Store, store_url: str) -> None:
     await store.sequence_numbers.next("a")
     assert await store.sequence_numbers.current("b") == 0
     await store.close()
-    again = await Store.open(url)
+    again = await Store.open(store_url)
     assert await again.sequence_numbers.next("a") == 2
     await again.close()

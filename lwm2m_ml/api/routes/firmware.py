@@ -12,7 +12,7 @@ from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.uploads import FILE_BODY, Upload, uploaded
 from lwm2m_ml.client import delivery_schemas as schemas
 from lwm2m_ml.client.schemas import Page
-from lwm2m_ml.module.encryption import DevicePublicKey
+from lwm2m_ml.module.encryption import DevicePublicKey, WrappingKey
 from lwm2m_ml.service.base_images import MAXIMUM_IMAGE_BYTES, BaseImage
 
 router = APIRouter(tags=["delivery"])
@@ -66,7 +66,7 @@ async def remove_firmware(service: Service, vendor: UUID, class_id: UUID) -> Non
 async def list_encryption_keys(
     service: Service, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
 ) -> Page[schemas.EncryptionKey]:
-    """The devices that get their modules encrypted, with their public keys."""
+    """The devices that get their modules encrypted, with their public keys where they have one."""
     found = service.encryption_keys.all().items()
     return page_of_all(found, limit, cursor, lambda one: one[0], lambda one: _key(*one))
 
@@ -75,6 +75,16 @@ async def list_encryption_keys(
 async def add_encryption_key(service: Service, endpoint: Endpoint, body: schemas.PublicKey) -> schemas.EncryptionKey:
     """Encrypt every module for a device from now on."""
     return _key(endpoint, await service.encryption_keys.add(endpoint, bytes.fromhex(body.public_key)))
+
+
+@router.post("/encryption-keys/{endpoint}/shared", dependencies=[ADMIN], status_code=HTTPStatus.CREATED)
+async def share_encryption_key(
+    service: Service, endpoint: Endpoint, body: schemas.KeyToShare
+) -> schemas.SharedEncryptionKey:
+    """Encrypt every module for a device from now on, with a key that it shares with the server."""
+    shared = await service.encryption_keys.share(endpoint, None if body.key is None else bytes.fromhex(body.key))
+    told = shared.key.hex() if body.key is None else None
+    return schemas.SharedEncryptionKey(**_key(endpoint, shared).model_dump(), key=told)
 
 
 @router.delete("/encryption-keys/{endpoint}", dependencies=[ADMIN], status_code=HTTPStatus.NO_CONTENT)
@@ -96,6 +106,8 @@ def _firmware(image: BaseImage) -> schemas.Firmware:
     )
 
 
-def _key(endpoint: str, key: DevicePublicKey) -> schemas.EncryptionKey:
-    public_key = key.public_key.public_bytes_raw().hex()
-    return schemas.EncryptionKey(endpoint=endpoint, public_key=public_key, key_id=key.key_id.hex())
+def _key(endpoint: str, key: WrappingKey) -> schemas.EncryptionKey:
+    public_key = key.public_key.public_bytes_raw().hex() if isinstance(key, DevicePublicKey) else None
+    return schemas.EncryptionKey(
+        endpoint=endpoint, algorithm=key.algorithm_name, key_id=key.key_id.hex(), public_key=public_key
+    )

@@ -12,6 +12,7 @@ ADDRESS, STACK = 0x1000_0000, 0x2000_0000
 PAGE_BYTES = 4096
 
 EXTRAS = {
+    "cluster": ("nats", "PostgreSQL, NATS and compile farms"),
     "delta": ("detools", "deltas between modules"),
     "draw": ("PIL", "pictures of memory plans"),
     "fast": ("uvloop", "a faster event loop"),

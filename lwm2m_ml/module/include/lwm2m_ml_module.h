@@ -68,7 +68,7 @@ static inline int32_t lwm2m_ml_invoke(const void *image, void *arena)
 #define LWM2M_ML_AUTHENTICATION_MAXIMUM 256
 #define LWM2M_ML_MANIFEST_MAXIMUM 1024
 #define LWM2M_ML_DIGEST_BYTES 32
-#define LWM2M_ML_KEY_ID_BYTES 32
+#define LWM2M_ML_KEY_ID_BYTES 8
 
 /* Labels of the envelope's elements, in the order in which they arrive; the payload's is the text "#module". */
 #define LWM2M_ML_ELEMENT_AUTHENTICATION 2

@@ -192,7 +192,7 @@ static int is_signed(struct span authentication, struct span element, const stru
     }
     LITERAL(&inner, "\xd2\x84\x43\xa1\x01");
     algorithm = take(&inner, 1);
-    if (FOLLOWS(&inner, "\xa1\x04\x58\x20")) {
+    if (FOLLOWS(&inner, "\xa1\x04\x48")) {
         key_id = take(&inner, LWM2M_ML_KEY_ID_BYTES);
     } else {
         LITERAL(&inner, "\xa0");
@@ -220,7 +220,7 @@ static int is_signed(struct span authentication, struct span element, const stru
     return crypto->verify(crypto->context, -1 - (int)(*algorithm & 31u), key_id, message, sizeof(message), signature);
 }
 
-/* §4: the form of the payload. */
+/* §4: the form of a payload that is not simply the image. */
 static void read_form(struct cursor *cursor, struct manifest *manifest)
 {
     struct cursor form = cursor_of(string(cursor, MAJOR_BYTES));
@@ -234,6 +234,8 @@ static void read_form(struct cursor *cursor, struct manifest *manifest)
         return;
     }
     entries -= 2;
+    cursor->bad |= entries == 0 && manifest->encoding == LWM2M_ML_ENCODING_NONE
+                   && manifest->payload_size == manifest->image_size;
     if (entries > 0 && FOLLOWS(&form, "\x03")) {
         uint64_t bits = expect(&form, MAJOR_UNSIGNED);
         form.bad |= bits < 1 || bits > 31;
@@ -268,7 +270,8 @@ static void read_component(struct cursor *cursor, struct span *component)
 static int read_manifest(struct span content, struct manifest *manifest)
 {
     struct cursor cursor = cursor_of(content), common, shared, install;
-    uint64_t elements = expect(&cursor, MAJOR_MAP);
+    uint64_t elements = expect(&cursor, MAJOR_MAP), parameters;
+    int has_form;
 
     LITERAL(&cursor, "\x01\x01\x02");
     manifest->sequence_number = expect(&cursor, MAJOR_UNSIGNED);
@@ -300,17 +303,23 @@ static int read_manifest(struct span content, struct manifest *manifest)
     LITERAL(&shared, "\x01\x0f\x02\x0f");
 
     LITERAL(&install, "\x86\x14");
-    manifest->encrypted = FOLLOWS(&install, "\xa3\x13");
+    parameters = expect(&install, MAJOR_MAP);
+    manifest->encrypted = FOLLOWS(&install, "\x13");
     if (manifest->encrypted) {
         (void)string(&install, MAJOR_BYTES);
-    } else {
-        LITERAL(&install, "\xa2");
     }
-    LITERAL(&install, "\x15\x67#module\x39\x01\x00");
-    read_form(&install, manifest);
+    LITERAL(&install, "\x15\x67#module");
+    has_form = FOLLOWS(&install, "\x39\x01\x00");
+    if (has_form) {
+        read_form(&install, manifest);
+    } else {
+        manifest->encoding = LWM2M_ML_ENCODING_NONE;
+        manifest->payload_size = manifest->image_size;
+    }
     LITERAL(&install, "\x15\x02\x03\x0f");
 
     return is_done(&common) && is_done(&shared) && is_done(&install) && elements == 7
+           && parameters == 1u + (unsigned)manifest->encrypted + (unsigned)has_form
            && manifest->sequence_number > 0 && manifest->image_size > 0 && manifest->image_size <= UINT32_MAX
            && manifest->payload_size > 0 && manifest->payload_size <= UINT32_MAX;
 }

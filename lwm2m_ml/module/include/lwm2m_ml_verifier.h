@@ -23,7 +23,8 @@ struct lwm2m_ml_crypto {
     /* SHA-256 over all data since the last digest. With `digest` null more data follows; otherwise write 32 bytes. */
     void (*hash)(void *context, const uint8_t *data, size_t size, uint8_t *digest);
     /* Return 1 if a trusted key made `signature` (64 bytes) over `message`, else 0. `algorithm` is -8 (Ed25519) or -7
-     * (ES256). `key_id` has 32 bytes, or is null: then try every trusted key of the algorithm. */
+     * (ES256). `key_id` are the first 8 bytes of the thumbprint of a trusted key that has to be tried, or null: then
+     * try every one of the algorithm. */
     int (*verify)(void *context, int algorithm, const uint8_t *key_id, const uint8_t *message, size_t size,
                   const uint8_t *signature);
 };

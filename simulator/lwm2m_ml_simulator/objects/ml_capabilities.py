@@ -2,7 +2,6 @@
 
 from aiocoap import Code
 
-from lwm2m_ml.module.encryption import A128KW, ECDH_ES_A128KW
 from lwm2m_ml_simulator.device.object_ids import ML_CAPABILITIES
 from lwm2m_ml_simulator.device.profile import RUNTIME_NAME, RUNTIME_VERSION
 from lwm2m_ml_simulator.modules.modules import ModuleManager
@@ -130,7 +129,8 @@ class MlCapabilities(ObjectInstance):
     @readable(23)
     def encryption_algorithms(self) -> dict[int, int] | None:
         """Encryption Algorithms (COSE): how keys of payloads may be wrapped, for a device that has a key."""
-        return {0: A128KW, 1: ECDH_ES_A128KW} if self._profile.decryption_key is not None else None
+        key = self._profile.decryption_key
+        return {0: key.algorithm} if key is not None else None
 
     @readable(24)
     def trust_anchors(self) -> dict[int, bytes]:

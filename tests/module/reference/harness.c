@@ -12,7 +12,7 @@ struct exchange {
     /* What the host is asked. */
     uint32_t asked, has_key_id, message_size;
     int32_t algorithm;
-    uint8_t key_id[32], message[64], signature[64];
+    uint8_t key_id[8], message[64], signature[64];
     /* What came out. */
     uint32_t result, image_offset, image_size, arena_bytes, stack_bytes, descriptor_offset, descriptor_size;
     uint32_t sequence_low, sequence_high;
@@ -104,7 +104,7 @@ static int ask(void *context, int algorithm, const uint8_t *key_id, const uint8_
     state->asked = 1;
     state->algorithm = algorithm;
     state->has_key_id = key_id != NULL;
-    if (key_id != NULL) copy(state->key_id, key_id, 32);
+    if (key_id != NULL) copy(state->key_id, key_id, sizeof(state->key_id));
     state->message_size = (uint32_t)size;
     copy(state->message, message, size);
     copy(state->signature, signature, 64);

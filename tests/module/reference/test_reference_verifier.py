@@ -30,7 +30,7 @@ Build = Callable[..., bytes]
 TARGETS = ("cortex-m0plus", "cortex-m4f", "rv32imc")
 CODE_LIMIT, STACK_LIMIT = 12 * 1024, 1024
 _FACTS = struct.Struct("<12I16s16s64s96s32s")
-_REQUEST = struct.Struct("<3Ii32s64s64s")
+_REQUEST = struct.Struct("<3Ii8s64s64s")
 _ANSWER = struct.Struct("<9Ii")
 _SHA_256_STATE_BYTES = 10 * 4 + 64
 _MODULE_ARENA_BYTES = 32
@@ -72,7 +72,7 @@ class CVerifier:
             return outcome
         assert outcome.result is ModuleResult.SIGNATURE_INVALID
         trusted = cose.trust(recipient.trust_anchors)
-        candidates = [trusted[key_id]] if has_key_id and key_id in trusted else [] if has_key_id else trusted.values()
+        candidates = [key for thumbprint, key in trusted.items() if not has_key_id or thumbprint.startswith(key_id)]
         good = any(key.algorithm == algorithm and key.verify(signature, message[:size]) for key in candidates)
         return self._run(package, recipient, answer=1)[1] if good else outcome
 
@@ -243,6 +243,28 @@ def test_authentic_manifests_of_another_form_are_refused_alike(
         signed = {3: bytes(manifest), 2: envelope.authenticate(bytes(manifest), key)}
         package = envelope.ENVELOPE_TAG + cbor.encode(elements | signed)
         assert verifier.verify(package, recipient).result is python_result(package, recipient), position
+
+
+@pytest.mark.parametrize("payload_bytes", [1, 20, 2999, 3000, 3001, 1 << 32])
+@pytest.mark.parametrize(
+    "form", [{1: 0}, {1: 0, 3: 1}, {1: 1, 3: 12}, {1: 2, 3: 8, 4: 4}, {1: 3, 5: bytes(32)}, {1: 4}]
+)
+def test_authentic_payload_forms_are_judged_alike(
+    verifier: CVerifier,
+    build: Build,
+    recipient: Recipient,
+    key: SigningKey,
+    payload_bytes: int,
+    form: dict[int, object],
+) -> None:
+    elements = cbor2.loads(build()).value
+    manifest = cbor2.loads(elements[3])
+    install = cbor2.loads(manifest[20])
+    for parameters in ({-257: cbor.encode(form | {2: payload_bytes})}, {19: b"", -257: cbor.encode(form)}):
+        changed = cbor.encode(manifest | {20: cbor.encode([20, install[1] | parameters, *install[2:]])})
+        signed = {3: changed, 2: envelope.authenticate(changed, key)}
+        package = envelope.ENVELOPE_TAG + cbor.encode(elements | signed)
+        assert verifier.verify(package, recipient).result is python_result(package, recipient)
 
 
 @settings(max_examples=60)
