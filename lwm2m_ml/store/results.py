@@ -91,6 +91,12 @@ class ResultRepository:
         row = await self._database.row(statement)
         return 0 if row is None else int(row[0])
 
+    async def oldest_since(self, moment: float) -> float | None:
+        """When the first result from `moment` on arrived, both Unix seconds; None when there is none."""
+        arrived = tables.results.c.received_at
+        row = await self._database.row(select(func.min(arrived)).where(arrived >= moment))
+        return None if row is None or row[0] is None else float(row[0])
+
     def delete_before(self, received_before: float) -> asyncio.Future[None]:
         """Forget results that arrived before a time."""
         old = tables.results.c.received_at < received_before

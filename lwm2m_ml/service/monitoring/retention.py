@@ -47,8 +47,10 @@ class Retention:
         if newest is not None:
             begin = max(min(begin, newest + HOUR), present - MAXIMUM_CATCHING_UP * HOUR)
         begin = max(begin, int(now - self._result_days * DAY) // HOUR * HOUR + HOUR, 0)
-        for hour in range(begin, present, HOUR):
-            await self._hours.sum_up(hour)
+        oldest = await self._results.oldest_since(begin)
+        if oldest is not None:
+            for hour in range(int(oldest) // HOUR * HOUR, present, HOUR):
+                await self._hours.sum_up(hour)
         await self._results.delete_before(now - self._result_days * DAY)
         await self._hours.delete_before(int(now - self._hour_days * DAY))
 

@@ -1,5 +1,6 @@
 """Old results become sums, and old sums are forgotten."""
 
+import asyncio
 import dataclasses
 
 import pytest
@@ -46,6 +47,23 @@ async def test_results_that_came_while_the_server_was_away_are_caught_up_with(
     await add(store, 20 * HOUR, 10 * HOUR)
     await retention.run_once(NOW)
     assert await total(store) == 3
+
+
+async def test_where_no_results_came_nothing_is_written(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    summed: list[int] = []
+    sum_up = store.result_hours.sum_up
+
+    def noted(hour: int) -> asyncio.Future[None]:
+        summed.append(hour)
+        return sum_up(hour)
+
+    monkeypatch.setattr(store.result_hours, "sum_up", noted)
+    retention = Retention(store.results, store.result_hours, result_days=30, hour_days=60)
+    await retention.run_once(NOW)
+    assert summed == []
+    await add(store, 5 * HOUR)
+    await retention.run_once(NOW)
+    assert len(summed) == 5
 
 
 async def test_old_results_go_and_their_sums_stay(retention: Retention, store: Store) -> None:
