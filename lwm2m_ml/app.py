@@ -24,6 +24,7 @@ from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens, Identities
 from lwm2m_ml.service.service import TinyMLService
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.store import Store
 
 log = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     settings.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     catalogue = object_catalogue(settings)
     check_exposure(settings)
+    workers = compile_farm(settings)
     listener = listen(settings.api_host, settings.api_port)
     store = await Store.open(settings.database_url)
     bus = Bus()
@@ -68,7 +70,7 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     packages = package_root(listener, settings)
     if packages:
         server.downloads.serve_over_http(packages)
-    service = TinyMLService(server, store, bus, settings, catalogue=catalogue)
+    service = TinyMLService(server, store, bus, settings, catalogue=catalogue, workers=workers)
     http = httpx.AsyncClient()
     access_tokens = AccessTokens(store.tokens, oidc_providers(settings, http))
     try:
@@ -86,6 +88,15 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         await server.stop()
         await bus.close()
         await store.close()
+
+
+def compile_farm(settings: Settings) -> Workers | None:
+    """Who compiles instead of processes of this machine, if the operator named a farm. Raises `MissingExtraError`."""
+    if not settings.compile_farm:
+        return None
+    from lwm2m_ml.service.workers.farm import CompileFarm  # noqa: PLC0415 - what it imports is an extra
+
+    return CompileFarm(settings.compile_farm, settings.cluster_certificates)
 
 
 def object_catalogue(settings: Settings) -> Catalogue:

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from lwm2m_ml.exposure import Certificates
+
 
 def default_data_directory() -> Path:
     """Where the embedded database, keys and caches live unless the user says otherwise."""
@@ -134,8 +136,21 @@ class Settings(BaseSettings):
         default=0, ge=0, description="seconds for which a device's user may defer an update by reboot"
     )
     compile_workers: int = Field(default=2, ge=1, le=64)
+    compile_farm: str = Field(
+        default="",
+        description="address of a Dask scheduler that compiles, tls:// or on this machine tcp://; extra cluster",
+    )
+    cluster_ca: Path | None = Field(default=None, description="PEM of who signs for the cluster's parts")
+    cluster_certificate: Path | None = Field(default=None, description="PEM that this node shows to NATS and Dask")
+    cluster_private_key: Path | None = Field(default=None, description="PEM of that certificate's key")
     objects: ObjectIds = Field(default_factory=ObjectIds)
     monitoring: MonitoringSettings = Field(default_factory=MonitoringSettings)
+
+    @property
+    def cluster_certificates(self) -> Certificates:
+        """The certificates for other parts of the cluster."""
+        files = self.cluster_ca, self.cluster_certificate, self.cluster_private_key
+        return Certificates(*("" if file is None else str(file) for file in files))
 
     @property
     def secure_port(self) -> int:

@@ -22,6 +22,10 @@ def serve(
     database: Annotated[
         str | None, typer.Option(help="URL of a PostgreSQL database [SQLite in the data directory]")
     ] = None,
+    compile_farm: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that compiles [here]")] = None,
+    cluster_ca: Annotated[Path | None, typer.Option(help="PEM of who signs for the parts of the cluster.")] = None,
+    cluster_certificate: Annotated[Path | None, typer.Option(help="PEM to show to NATS and Dask.")] = None,
+    cluster_private_key: Annotated[Path | None, typer.Option(help="PEM of that certificate's key.")] = None,
     coap_host: Annotated[str | None, typer.Option(help="Address for devices.")] = None,
     coap_port: Annotated[int | None, typer.Option(help="UDP port for plain CoAP; 0 picks a free one.")] = None,
     coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
@@ -52,6 +56,10 @@ def serve(
     flags: dict[str, Any] = {
         "data_directory": data_directory,
         "database": database,
+        "compile_farm": compile_farm,
+        "cluster_ca": cluster_ca,
+        "cluster_certificate": cluster_certificate,
+        "cluster_private_key": cluster_private_key,
         "coap_host": coap_host,
         "coap_port": coap_port,
         "coaps_port": coaps_port,

@@ -15,9 +15,9 @@ import structlog
 from lwm2m_ml import __version__
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.service.profiles import MlRuntime
-from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import BackendFacts, BuildAnswer, BuildFacts, ReferenceAnswers
 from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference, measure_baseline, rank_backends
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store.modules import ModuleRecord
@@ -77,7 +77,7 @@ def build_key(
 class Builder:
     """Builds modules in worker processes and remembers them in the store."""
 
-    def __init__(self, store: Store, zoo: Zoo, workers: WorkerPool) -> None:
+    def __init__(self, store: Store, zoo: Zoo, workers: Workers) -> None:
         self._store = store
         self._zoo = zoo
         self._workers = workers

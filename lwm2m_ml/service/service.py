@@ -55,6 +55,7 @@ from lwm2m_ml.service.trust_distribution import TrustDistribution
 from lwm2m_ml.service.watches import Watch, Watches
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.facts import ReferenceAnswers
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store.feedback import FeedbackRecord
@@ -77,13 +78,15 @@ class TinyMLService:
         *,
         catalogue: Catalogue | None = None,
         timing: DeliveryTiming | None = None,
+        workers: Workers | None = None,
     ) -> None:
+        """`workers` do the heavy work; without any, processes of this machine."""
         self.catalogue = catalogue or Catalogue.shipped()
         self._server = server
         self._store = store
         objects = settings.objects
         access = ServerDeviceAccess(server)
-        self._workers = WorkerPool(settings.compile_workers)
+        self._workers = workers or WorkerPool(settings.compile_workers)
         self._zoo = Zoo(store, self._workers, programs=settings.model_programs)
         self._signer = Signer.open(settings.data_directory)
         self._trust = TrustDistribution(access, self._signer.keys, objects.capabilities)

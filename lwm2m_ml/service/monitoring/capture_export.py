@@ -2,7 +2,7 @@
 
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.service.workers.capture_file import UNKNOWN, capture_file
-from lwm2m_ml.service.workers.executor import WorkerPool
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.store.captures import CaptureRecord, CaptureRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 
@@ -13,7 +13,7 @@ LARGEST_BYTES = 256 << 20
 class CaptureExport:
     """Puts inputs and the feedback about their results together."""
 
-    def __init__(self, captures: CaptureRepository, feedback: FeedbackRepository, workers: WorkerPool) -> None:
+    def __init__(self, captures: CaptureRepository, feedback: FeedbackRepository, workers: Workers) -> None:
         self._captures = captures
         self._feedback = feedback
         self._workers = workers

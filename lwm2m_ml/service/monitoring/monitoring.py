@@ -17,14 +17,14 @@ from lwm2m_ml.service.monitoring.known_modules import KnownModules
 from lwm2m_ml.service.monitoring.result_log import ResultLog
 from lwm2m_ml.service.monitoring.results import ResultReader
 from lwm2m_ml.service.monitoring.retention import Retention
-from lwm2m_ml.service.workers.executor import WorkerPool
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.store.store import Store
 
 
 class Monitoring:
     """Results, feedback, alarms and captures."""
 
-    def __init__(self, access: DeviceAccess, store: Store, bus: Bus, settings: Settings, workers: WorkerPool) -> None:
+    def __init__(self, access: DeviceAccess, store: Store, bus: Bus, settings: Settings, workers: Workers) -> None:
         chosen, objects = settings.monitoring, settings.objects
         modules = KnownModules(store.modules)
         find = modules.find

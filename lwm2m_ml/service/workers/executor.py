@@ -37,7 +37,7 @@ class WorkerPool:
         self, places: int, *, time_limit: float = DEFAULT_TIME_LIMIT, memory_limit: int = DEFAULT_MEMORY_LIMIT
     ) -> None:
         self._time_limit = time_limit
-        self._idle: list[_Place] = [_Place(memory_limit) for _ in range(places)]
+        self._idle: list[Place] = [Place(memory_limit) for _ in range(places)]
         self._all = tuple(self._idle)
         self._free = asyncio.Semaphore(places)
 
@@ -59,9 +59,7 @@ class WorkerPool:
         for place in self._all:
             place.kill()
 
-    async def _run_in(
-        self, place: "_Place", function: Callable[..., Any], arguments: tuple[Any, ...], what: str
-    ) -> Any:
+    async def _run_in(self, place: "Place", function: Callable[..., Any], arguments: tuple[Any, ...], what: str) -> Any:
         future = asyncio.wrap_future(place.submit(function, *arguments))
         try:
             return await asyncio.wait_for(future, self._time_limit)
@@ -80,7 +78,7 @@ class WorkerPool:
             raise
 
 
-class _Place:
+class Place:
     """One place of the pool: a process that is started when it is first needed."""
 
     def __init__(self, memory_limit: int) -> None:

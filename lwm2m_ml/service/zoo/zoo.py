@@ -9,8 +9,8 @@ import structlog
 
 from lwm2m_ml.compiler.frontends.model_format import format_of
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError, UsageError
-from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.tasks import inspect_model
+from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.card import NAME, ModelFiles, read_model
 from lwm2m_ml.service.zoo.model import Calibration, Model, Variant
 from lwm2m_ml.store.models import ModelAliasRecord
@@ -28,7 +28,7 @@ CHAMPION, CANDIDATE = "champion", "candidate"
 class Zoo:
     """Models in memory, their facts and files in the store."""
 
-    def __init__(self, store: Store, workers: WorkerPool, *, programs: bool = False) -> None:
+    def __init__(self, store: Store, workers: Workers, *, programs: bool = False) -> None:
         self._store = store
         self._programs = programs
         self._workers = workers
