@@ -117,7 +117,8 @@ class FastResponse:
     size1: int | None = None
     size2: int | None = None
     echo: bytes | None = None
-    _tail: bytes | None = field(default=None, init=False, repr=False, compare=False)
+    encoded: bytes | None = field(default=None, repr=False, compare=False)
+    """Options and payload as they follow the token, from who has them ready; they say what the other fields say."""
 
     def options(self) -> Options:
         """The options in the order of their numbers."""
@@ -145,10 +146,10 @@ class FastResponse:
 
     def tail(self) -> bytes:
         """Options and payload as they follow the token; encoded once, so change nothing after the first call."""
-        if self._tail is None:
-            encoded = encode_ordered(self.options())
-            self._tail = b"%b\xff%b" % (encoded, self.payload) if self.payload else encoded
-        return self._tail
+        if self.encoded is None:
+            options = encode_ordered(self.options())
+            self.encoded = b"%b\xff%b" % (options, self.payload) if self.payload else options
+        return self.encoded
 
 
 class PendingResponse:

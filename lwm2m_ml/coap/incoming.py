@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lwm2m_ml.coap.codec import header
-from lwm2m_ml.coap.numbers import ACK, CON, EMPTY
+from lwm2m_ml.coap.codec import HEADER
+from lwm2m_ml.coap.numbers import CON, EMPTY
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Outcome, Transmission
     from lwm2m_ml.coap.message_layer import MessageLayer
     from lwm2m_ml.coap.remote import Remote
+
+
+ACKNOWLEDGEMENT = 0x60
+"""Version 1, type ACK, in the first byte of a message."""
 
 
 class DatagramRequest:
@@ -45,9 +49,10 @@ class DatagramRequest:
             if self.confirmable and not self._acknowledged:
                 self.acknowledge()
         elif self.confirmable and not self._acknowledged:
-            message_id = self._datagram[2] << 8 | self._datagram[3]
             self._acknowledged = True
-            self._send_and_remember(header(ACK, code, message_id, self.token) + tail)
+            token_end = HEADER + len(self.token)
+            head = ACKNOWLEDGEMENT | len(self.token), code, self._datagram[2:token_end]
+            self._send_and_remember(b"%c%c%b%b" % (*head, tail))
         else:
             self._layer.transmit_now(self.remote, code, self.token, tail, confirmable=self.confirmable)
 

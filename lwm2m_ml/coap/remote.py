@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import random
-import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,9 @@ from lwm2m_ml.coap.deduplication import AnswerRing
 if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Channel
     from lwm2m_ml.coap.round_trip import RoundTrip
+
+TOKEN_BYTES = 8
+TOKENS_DRAWN = 512
 
 SocketAddress = tuple[Any, ...]
 """(host, port) for IPv4, (host, port, flow, scope) for IPv6."""
@@ -133,6 +136,15 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         return f"<Remote {self.uri_base}{who}>"
 
 
-def random_token(length: int = 8) -> bytes:
-    """A token that cannot be guessed (RFC 7252 §5.3.1)."""
-    return secrets.token_bytes(length)
+_drawn: deque[bytes] = deque()
+os.register_at_fork(after_in_child=_drawn.clear)
+
+
+def random_token() -> bytes:
+    """Eight bytes that cannot be guessed (RFC 7252 §5.3.1); the kernel is asked for many at a time."""
+    try:
+        return _drawn.popleft()
+    except IndexError:
+        drawn = os.urandom(TOKEN_BYTES * TOKENS_DRAWN)
+        _drawn.extend([drawn[start : start + TOKEN_BYTES] for start in range(0, len(drawn), TOKEN_BYTES)])
+        return random_token()

@@ -99,6 +99,10 @@ class UpdateParameters:
     attributes: Mapping[str, str | None] = field(default_factory=dict)
 
 
+UNCHANGED = UpdateParameters()
+"""What an Update says that only keeps a registration alive, as most do."""
+
+
 @dataclass(frozen=True, slots=True)
 class BootstrapParameters:
     """What a client says when it asks a bootstrap server for its configuration (V1_2 §6.1.6)."""
@@ -114,15 +118,25 @@ _BOOTSTRAP_NAMES = frozenset({"ep", "pct"})
 
 
 def parse_registration(query: Sequence[str], payload: bytes, content_format: int | None) -> RegistrationParameters:
-    """Read a Register request from its Uri-Query options, payload and Content-Format option.
+    """Read a Register request from its Uri-Query options, payload and Content-Format option."""
+    endpoint, parameters = parse_register(query, payload, content_format)
+    return parameters.named(endpoint)
+
+
+def parse_register(
+    query: Sequence[str], payload: bytes, content_format: int | None
+) -> tuple[str | None, RegistrationParameters]:
+    """Read a Register request: the endpoint name, if it tells one, and everything else, without the name.
 
     Devices of one kind say the same but for their names: what is short is read once, and they share the result.
     """
-    shared = tuple([item for item in query if item[:3] != "ep="])
-    if len(query) - len(shared) != 1 or len(payload) > REMEMBERED_BYTES:
-        return _parse_registration(query, payload, content_format)
-    name = next(item for item in query if item[:3] == "ep=")
-    return _parse_alike(shared, payload, content_format).named(_endpoint({"ep": name[3:]}))
+    names = [item for item in query if item[:3] == "ep="]
+    if len(names) != 1 or len(payload) > REMEMBERED_BYTES:
+        parameters = _parse_registration(query, payload, content_format)
+        return parameters.endpoint, parameters.named(None)
+    others = tuple([item for item in query if item[:3] != "ep="])
+    parameters = _parse_alike(others, payload, content_format)
+    return _endpoint({"ep": names[0][3:]}), parameters
 
 
 def _parse_registration(query: Sequence[str], payload: bytes, content_format: int | None) -> RegistrationParameters:
@@ -154,6 +168,8 @@ def parse_update(
     query: Sequence[str], payload: bytes, content_format: int | None, *, version: str = "1.0"
 ) -> UpdateParameters:
     """Read an Update request of a client that registered with that version."""
+    if not query and not payload:
+        return UNCHANGED
     parameters = _parameters(query)
     spoken = Version.parse(version)
     binding = _binding(parameters, spoken) if {"b", "Q"} & parameters.keys() else None

@@ -4,7 +4,7 @@ import asyncio
 import random
 
 from lwm2m_ml.coap.remote import Remote
-from lwm2m_ml.lwm2m.registration import RegistrationError, RegistrationParameters
+from lwm2m_ml.lwm2m.registration import RegistrationError
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.server.credentials.credentials import Credentials
 from lwm2m_ml.server.rates import Rates
@@ -17,6 +17,8 @@ class Admission:
     """Binds endpoint names to what peers proved, and keeps herds and floods from hurting anybody else."""
 
     def __init__(self, registry: Registry, credentials: Credentials, limits: ServerLimits, *, insecure: bool) -> None:
+        """Needs a running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._insecure = insecure
         self._registry = registry
         self._credentials = credentials
@@ -29,7 +31,7 @@ class Admission:
         """Why a peer has to register later, before anything of its request is read; None when it need not."""
         if self.under_way >= self._limits.registrations_under_way:
             return f"{self.under_way} registrations are under way"
-        if not self._rates.take(remote.identity or remote.address[0], asyncio.get_running_loop().time()):
+        if not self._rates.take(remote.identity or remote.address[0], self._loop.time()):
             return "too many registrations from one peer"
         return None
 
@@ -38,9 +40,12 @@ class Admission:
         shortest = self._limits.overload_retry
         return random.randint(shortest, shortest * 3)
 
-    def endpoint(self, parameters: RegistrationParameters, remote: Remote) -> str:
-        """The endpoint name that a Register is for; raises `RegistrationError` when the peer may not speak for it."""
-        endpoint = parameters.endpoint
+    def endpoint(self, told: str | None, remote: Remote) -> str:
+        """The endpoint name that a Register is for, where it may tell none.
+
+        Raises `RegistrationError` when the peer may not speak for it.
+        """
+        endpoint = told
         if remote.identity is not None:
             owner = self._credentials.endpoint_of(remote.identity)
             if owner is None or endpoint not in {None, owner}:

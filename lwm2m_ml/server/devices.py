@@ -75,7 +75,7 @@ class DeviceOperations:
                     registration, Outgoing("Read", Code.GET, path, accept=accept, prefix=self._prefix), limit
                 )
 
-            formats = self._formats.of(registration.parameters)
+            formats = self._formats.of(registration)
             candidates = self._ordered(formats.to_read(path, self._catalogues.of(registration.parameters)))
             response = await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=True
@@ -194,7 +194,7 @@ class DeviceOperations:
                 )
                 return await self._exchange.send(registration, outgoing, limit)
 
-            formats = self._formats.of(registration.parameters)
+            formats = self._formats.of(registration)
             response = await self._exchange.negotiate(
                 registration, formats, formats.composite(), attempt, within=within, repeatable=True
             )
@@ -211,7 +211,7 @@ class DeviceOperations:
                 outgoing = Outgoing("Write-Composite", Code.iPATCH, payload=payload, content_format=chosen)
                 return await self._exchange.send(registration, outgoing, limit)
 
-            formats = self._formats.of(registration.parameters)
+            formats = self._formats.of(registration)
             await self._exchange.negotiate(
                 registration, formats, formats.composite(), attempt, within=within, repeatable=False
             )
@@ -286,7 +286,7 @@ class DeviceOperations:
                 filled = dataclasses.replace(outgoing, payload=payload, content_format=chosen)
                 return await self._exchange.send(registration, filled, limit)
 
-            formats = self._formats.of(registration.parameters)
+            formats = self._formats.of(registration)
             candidates = self._ordered(formats.to_write(path, records, catalogue) if bare is None else BARE_FORMATS)
             return await self._exchange.negotiate(
                 registration, formats, candidates, attempt, within=within, repeatable=False

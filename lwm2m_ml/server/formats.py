@@ -9,6 +9,7 @@ from lwm2m_ml.lwm2m.format_choice import formats_to_try
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
+from lwm2m_ml.server.registration import Registration
 
 _SENML = (
     ContentFormat.SENML_CBOR,
@@ -88,9 +89,9 @@ class Formats:
     def __init__(self) -> None:
         self._devices: dict[str, DeviceFormats] = {}
 
-    def of(self, parameters: RegistrationParameters) -> DeviceFormats:
+    def of(self, registration: Registration) -> DeviceFormats:
         """What is known of a registered device."""
-        endpoint = parameters.endpoint or ""
+        endpoint, parameters = registration.endpoint, registration.parameters
         known = self._devices.get(endpoint)
         if known is None or not known.concerns(parameters):
             known = self._devices[endpoint] = DeviceFormats(parameters.version, parameters.content_formats)

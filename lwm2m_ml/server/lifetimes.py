@@ -12,6 +12,8 @@ class Lifetimes:
     """
 
     def __init__(self, on_expiry: Callable[[str], None]) -> None:
+        """Needs a running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._on_expiry = on_expiry
         self._deadlines: dict[str, float] = {}
         self._queued: dict[str, float] = {}
@@ -20,7 +22,7 @@ class Lifetimes:
 
     def watch(self, endpoint: str, seconds: float) -> None:
         """Expire an endpoint `seconds` from now, whatever was said before."""
-        deadline = asyncio.get_running_loop().time() + seconds
+        deadline = self._loop.time() + seconds
         self._deadlines[endpoint] = deadline
         if deadline < self._queued.get(endpoint, float("inf")):
             self._queue(endpoint, deadline)
@@ -49,11 +51,11 @@ class Lifetimes:
             self._timer.cancel()
             self._timer = None
         if first is not None:
-            self._timer = asyncio.get_running_loop().call_at(first, self._expire)
+            self._timer = self._loop.call_at(first, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        now = asyncio.get_running_loop().time()
+        now = self._loop.time()
         while self._heap and self._heap[0][0] <= now:
             queued, endpoint = heapq.heappop(self._heap)
             if self._queued.get(endpoint) != queued:

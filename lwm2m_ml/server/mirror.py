@@ -98,7 +98,7 @@ def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
     """What the device said, from the store's record."""
     document = json.loads(record.parameters)
     return RegistrationParameters(
-        endpoint=record.endpoint,
+        endpoint=None,
         lifetime=record.lifetime,
         version=record.version,
         binding=record.binding,

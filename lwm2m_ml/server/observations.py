@@ -173,7 +173,7 @@ class Observations:
         async with self._exchange.turn(endpoint) as registration:
             if observed.active:
                 return
-            formats = self._formats.of(registration.parameters)
+            formats = self._formats.of(registration)
             catalogue = self._catalogues.of(registration.parameters)
             candidates = formats.composite() if target.composite else formats.to_read(target.path, catalogue)
             if target.prefix and not target.composite:

@@ -10,6 +10,8 @@ class Presences:
     """The presence of devices in queue mode; any other device counts as awake."""
 
     def __init__(self, *, awake_seconds: float) -> None:
+        """Needs a running event loop."""
+        self._loop = asyncio.get_running_loop()
         self._awake_seconds = awake_seconds
         self._presences: dict[str, Presence] = {}
         self._waiting: dict[str, asyncio.Event] = {}
@@ -19,14 +21,14 @@ class Presences:
         if not registration.parameters.queue_mode:
             return True
         known = self._presences.get(registration.endpoint)
-        return known is not None and known.awake(_now())
+        return known is not None and known.awake(self._loop.time())
 
     def heard(self, registration: Registration) -> None:
         """A message of the device arrived, of whatever kind: it listens for a while."""
         endpoint = registration.endpoint
         if registration.parameters.queue_mode:
-            known = self._presences.get(endpoint) or Presence(True, _now(), self._awake_seconds)
-            self._presences[endpoint] = known.heard(_now())
+            known = self._presences.get(endpoint) or Presence(True, self._loop.time(), self._awake_seconds)
+            self._presences[endpoint] = known.heard(self._loop.time())
         waiting = self._waiting.pop(endpoint, None)
         if waiting is not None:
             waiting.set()
@@ -47,7 +49,3 @@ class Presences:
     async def until_heard(self, endpoint: str) -> None:
         """Wait until the device is heard, or leaves."""
         await self._waiting.setdefault(endpoint, asyncio.Event()).wait()
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

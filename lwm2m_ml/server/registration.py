@@ -16,6 +16,7 @@ class Registration:
     endpoint: str
     location: str
     parameters: RegistrationParameters
+    """Without the endpoint name, so that devices of one kind share them."""
     identity: str | None
     """What the security layer proved when the device registered; None over plain CoAP."""
     remote: Remote

@@ -1,6 +1,5 @@
 """Register, Update and De-register (OMA-TS-LightweightM2M_Core-V1_2 §6.2), answered without a task per request."""
 
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,13 +9,14 @@ import structlog
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import DELETE, POST, PUT
-from lwm2m_ml.coap.remote import Remote
+from lwm2m_ml.coap.remote import TOKEN_BYTES, Remote, random_token
 from lwm2m_ml.lwm2m.registration import (
     NO_EXPIRY,
+    UNCHANGED,
     RegistrationError,
     RegistrationParameters,
     UpdateParameters,
-    parse_registration,
+    parse_register,
     parse_update,
 )
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
@@ -33,7 +33,8 @@ from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord
 
 SEGMENT = "rd"
-LOCATION_BYTES = 8
+CHANGED = FastResponse(ResponseCode.CHANGED)
+DELETED = FastResponse(ResponseCode.DELETED)
 
 Rebind = Callable[[Remote, Remote], None]
 
@@ -118,15 +119,15 @@ class RegistrationInterface:
             log.info("request put off", operation="register", remote=request.remote.hostinfo, reason=hurry)
             return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._admission.retry_after())
         try:
-            parameters = parse_registration(request.query, request.payload, request.content_format)
-            endpoint = self._admission.endpoint(parameters, request.remote)
+            told, parameters = parse_register(request.query, request.payload, request.content_format)
+            endpoint = self._admission.endpoint(told, request.remote)
         except RegistrationError as error:
             return self._refuse("register", _named_endpoint(request), request.remote, error)
         now = time.time()
         registration = Registration(
             endpoint=endpoint,
-            location=secrets.token_hex(LOCATION_BYTES),
-            parameters=parameters.named(endpoint),
+            location=random_token().hex(),
+            parameters=parameters,
             identity=request.remote.identity,
             remote=request.remote,
             registered_at=now,
@@ -147,8 +148,7 @@ class RegistrationInterface:
             self._on_started_anew(registration)
             self._bus.publish(DeviceRegistered(endpoint, reregistered))
 
-        created = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, registration.location))
-        return self._store("register", registration, created, announce)
+        return self._store("register", registration, created(registration.location), announce)
 
     # Update, §6.2.2
 
@@ -169,18 +169,17 @@ class RegistrationInterface:
         says_more = parameters is not registration.parameters and parameters != registration.parameters
         objects_changed = says_more and parameters.objects != registration.parameters.objects
         event = DeviceUpdated(registration.endpoint, objects_changed)
-        changed = FastResponse(ResponseCode.CHANGED)
 
         def announce() -> None:
             self._on_heard(renewed)
             self._bus.publish(event)
 
         if moved or says_more:
-            return self._store("update", renewed, changed, announce)
+            return self._store("update", renewed, CHANGED, announce)
         self._registry.put(renewed)
         self._mirror.heard(renewed)
         announce()
-        return changed
+        return CHANGED
 
     def _moved(self, known: Remote, new: Remote) -> Remote:
         """The peer that a device is from now on, which told its location from another address.
@@ -238,7 +237,7 @@ class RegistrationInterface:
             self._on_left(registration.endpoint)
             self._bus.publish(DeviceDeregistered(registration.endpoint))
 
-        return answer_after(commit, FastResponse(ResponseCode.DELETED), announce, self._limits.overload_retry)
+        return answer_after(commit, DELETED, announce, self._limits.overload_retry)
 
     def _expire(self, endpoint: str) -> None:
         if self._end(endpoint):
@@ -322,8 +321,21 @@ class RegistrationInterface:
         return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._limits.overload_retry)
 
 
+def created(location: str) -> FastResponse:
+    """2.01 with a location, written at once: every registration is answered so, and every location is as long."""
+    return FastResponse(
+        ResponseCode.CREATED, location_path=(SEGMENT, location), encoded=_BEFORE_LOCATION + location.encode()
+    )
+
+
+_LOCATION = "0" * 2 * TOKEN_BYTES
+_BEFORE_LOCATION = FastResponse(ResponseCode.CREATED, location_path=(SEGMENT, _LOCATION)).tail()[: -len(_LOCATION)]
+
+
 def updated(parameters: RegistrationParameters, update: UpdateParameters) -> RegistrationParameters:
     """What a device registered, with what it said since: everything an Update leaves out stays as it was."""
+    if update is UNCHANGED:
+        return parameters
     changes = {
         name: value
         for name in ("lifetime", "binding", "queue_mode", "sms", "objects", "content_formats", "root_path")

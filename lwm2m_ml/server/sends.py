@@ -18,6 +18,8 @@ from lwm2m_ml.server.keepers import Keepers
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.store.errors import StoreError
 
+CHANGED = FastResponse(ResponseCode.CHANGED)
+
 log = structlog.get_logger(__name__)
 
 
@@ -63,8 +65,7 @@ class Sends:
         except StoreError as error:
             log.error("send put off", endpoint=registration.endpoint, reason=str(error))
             return FastResponse(ResponseCode.SERVICE_UNAVAILABLE, max_age=self._retry_after)
-        changed = FastResponse(ResponseCode.CHANGED)
         if commit is None:
             self._bus.publish(event)
-            return changed
-        return answer_after(commit, changed, lambda: self._bus.publish(event), self._retry_after)
+            return CHANGED
+        return answer_after(commit, CHANGED, lambda: self._bus.publish(event), self._retry_after)

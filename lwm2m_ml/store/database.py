@@ -23,6 +23,9 @@ PRAGMAS = (
     "PRAGMA synchronous = FULL",  # an acknowledged write survives a power cut, not only a killed process
     "PRAGMA foreign_keys = ON",
     "PRAGMA busy_timeout = 5000",
+    # What undoes a statement of many rows, should it fail: a file made, written and deleted for each costs more than
+    # the rows. Nothing of it has to survive the process.
+    "PRAGMA temp_store = MEMORY",
 )
 
 

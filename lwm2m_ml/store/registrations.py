@@ -1,6 +1,6 @@
 """Registrations as the LwM2M server mirrors them, so that devices are known after a restart."""
 
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
@@ -10,9 +10,11 @@ from lwm2m_ml.store.database import Database
 from lwm2m_ml.store.row_statement import RowStatement
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrationRecord:
-    """One registered device; `parameters` is a document of the server's own, times are Unix seconds."""
+class RegistrationRecord(NamedTuple):
+    """One registered device; `parameters` is a document of the server's own, times are Unix seconds.
+
+    It is the row itself: its fields are the columns, in their order.
+    """
 
     endpoint: str
     location: str
@@ -34,12 +36,12 @@ class RegistrationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         table = tables.registrations
-        self._put = RowStatement(database.upsert(table), (one.name for one in fields(RegistrationRecord)))
+        self._put = RowStatement(database.upsert(table), RegistrationRecord._fields)
         self._delete = RowStatement(delete(table).where(table.c.endpoint == bindparam("endpoint")), ("endpoint",))
 
     def put(self, record: RegistrationRecord) -> Commit:
         """Store a registration in place of the endpoint's earlier one."""
-        return self._database.writer.submit_rows(self._put, self._put.row_of(record))
+        return self._database.writer.submit_rows(self._put, record)
 
     def delete(self, endpoint: str) -> Commit:
         """Forget an endpoint's registration."""

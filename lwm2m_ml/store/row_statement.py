@@ -37,7 +37,9 @@ class RowWrite(Commit):
     __slots__ = ("rows", "statement")
 
     def __init__(self, statement: RowStatement, rows: Sequence[Row]) -> None:
-        super().__init__()
+        self._settled = False  # what Commit does, which is a call more for each of ten thousand
+        self._error = None
+        self._listeners = []
         self.statement = statement
         self.rows = rows
 

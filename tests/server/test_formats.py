@@ -1,5 +1,7 @@
 """Formats: told, prescribed, learnt."""
 
+from typing import Any
+
 import pytest
 
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -7,6 +9,7 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.server.formats import DeviceFormats, Formats
+from lwm2m_ml.server.registration import Registration
 
 TEXT, OPAQUE, SENML_JSON, SENML_CBOR, ETCH_JSON, ETCH_CBOR, TLV = 0, 42, 110, 112, 320, 322, 11542
 INSTANCE = ObjectPath(3, 0)
@@ -73,12 +76,18 @@ def test_a_device_that_can_do_nothing_is_asked_anyway() -> None:
     assert formats.to_read(INSTANCE, NOTHING) == (TLV, None)
 
 
+def registered(formats: frozenset[int]) -> Registration:
+    parameters = RegistrationParameters(None, version="1.1", content_formats=formats)
+    nowhere: Any = None
+    return Registration("dev", "x", parameters, None, nowhere, 0.0, 0.0)
+
+
 def test_experience_ends_when_the_device_tells_something_else() -> None:
     formats = Formats()
-    told = RegistrationParameters("dev", version="1.1", content_formats=frozenset({SENML_CBOR, SENML_JSON}))
+    told = registered(frozenset({SENML_CBOR, SENML_JSON}))
     formats.of(told).learn(SENML_JSON, [SENML_CBOR])
     assert formats.of(told).to_read(INSTANCE, NOTHING)[0] == SENML_JSON
-    other = RegistrationParameters("dev", version="1.1", content_formats=frozenset({SENML_CBOR}))
+    other = registered(frozenset({SENML_CBOR}))
     assert formats.of(other).to_read(INSTANCE, NOTHING)[0] == SENML_CBOR
     formats.of(other).learn(SENML_JSON, [SENML_CBOR])
     formats.forget("dev")

@@ -14,7 +14,7 @@ class Peer:
 
 def test_parameters_survive_the_record() -> None:
     parameters = RegistrationParameters(
-        "dev",
+        None,
         lifetime=0,
         version="1.2",
         binding="UT",

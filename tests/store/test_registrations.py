@@ -1,7 +1,5 @@
 """Registrations survive as they were."""
 
-from dataclasses import replace
-
 import pytest
 
 from lwm2m_ml.store import RecordConflict, Store
@@ -29,7 +27,7 @@ async def test_a_stored_registration_reads_back_as_it_was(store: Store) -> None:
 
 
 async def test_a_new_registration_replaces_the_endpoints_earlier_one(store: Store) -> None:
-    newer = replace(RECORD, location="other", address_port=40001)
+    newer = RECORD._replace(location="other", address_port=40001)
     store.registrations.put(RECORD)
     await store.registrations.put(newer)
     assert await store.registrations.all() == (newer,)
@@ -45,4 +43,4 @@ async def test_a_deleted_registration_is_gone(store: Store) -> None:
 async def test_two_endpoints_cannot_share_a_location(store: Store) -> None:
     await store.registrations.put(RECORD)
     with pytest.raises(RecordConflict):
-        await store.registrations.put(replace(RECORD, endpoint="urn:dev:2"))
+        await store.registrations.put(RECORD._replace(endpoint="urn:dev:2"))
