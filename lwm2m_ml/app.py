@@ -26,6 +26,7 @@ from lwm2m_ml.service.access import AccessTokens, Identities
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.store import Store
+from lwm2m_ml.web.door import Door, Rooms
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Running:
     """Where a running service is reached; `first_token` only at the first start."""
 
     api: str
+    """The dashboard is there, too."""
     uris: Mapping[str, str]
     """Where devices register, by URI scheme."""
     first_token: str | None
@@ -79,7 +81,10 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         token = await access_tokens.issue_first_admin()
         where = Running(address_of(listener, settings), server.uris, token)
         api = create_api(service, access_tokens, server, settings)
+        dashboard = Rooms(api, secure=settings.api_certificate is not None)
+        api.add_middleware(Door, dashboard)
         yield where, api_server(api, settings), listener
+        await dashboard.close()
         await asyncio.to_thread(api.state.end_tracing)
     finally:
         listener.close()

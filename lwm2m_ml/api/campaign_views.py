@@ -2,7 +2,7 @@
 
 from lwm2m_ml.api import views
 from lwm2m_ml.client import campaign_schemas, schemas
-from lwm2m_ml.service.campaigns.campaign import CampaignDevice, CampaignSnapshot
+from lwm2m_ml.service.campaigns.campaign import Campaign, CampaignDevice, CampaignSnapshot
 from lwm2m_ml.service.campaigns.campaigns import CampaignOverview
 from lwm2m_ml.service.campaigns.judgement import deadline
 from lwm2m_ml.service.campaigns.preview import Preview
@@ -67,6 +67,16 @@ def campaign_device(fact: CampaignDevice, *, expected: str, diagnosis: str) -> c
         module_bytes=fact.module_bytes,
         ota_bytes=fact.ota_bytes,
         ota_seconds=fact.ota_seconds,
+    )
+
+
+def device_update(one: Campaign, row: CampaignDevice, diagnosis: str) -> campaign_schemas.DeviceUpdate:
+    """A campaign as one of its devices saw it."""
+    return campaign_schemas.DeviceUpdate(
+        campaign=one.id,
+        model=one.model,
+        version=one.version,
+        device=campaign_device(row, expected=one.version, diagnosis=diagnosis),
     )
 
 

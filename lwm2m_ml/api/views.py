@@ -1,6 +1,7 @@
 """From the service's facts to the API's schemas."""
 
 import base64
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -8,6 +9,7 @@ from lwm2m_ml.client import schemas
 from lwm2m_ml.lwm2m.definitions import Catalogue, ObjectDefinition, ResourceDefinition
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink
+from lwm2m_ml.server.message_log import LoggedMessage
 from lwm2m_ml.service.devices import Device
 from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.requests import DeviceRequest
@@ -30,8 +32,8 @@ def as_schema(schema: type[AnySchema], fact: object) -> AnySchema:
     return schema.model_validate(fact, from_attributes=True)
 
 
-def device(fact: Device) -> schemas.Device:
-    """A device, with its profile when one was read."""
+def device(fact: Device, alarms: Mapping[str, int]) -> schemas.Device:
+    """A device, with its profile when one was read; `alarms` counts the open ones of each endpoint."""
     return schemas.Device(
         endpoint=fact.endpoint,
         address=fact.address,
@@ -42,6 +44,8 @@ def device(fact: Device) -> schemas.Device:
         last_seen=fact.last_seen,
         objects=list(fact.objects),
         profile=None if fact.profile is None else profile(fact.profile),
+        running=[] if fact.profile is None else list(fact.profile.running),
+        alarms=alarms.get(fact.endpoint, 0),
     )
 
 
@@ -136,3 +140,8 @@ def _resource(resource: ResourceDefinition) -> schemas.ResourceDefinition:
         units=resource.units,
         description=resource.description,
     )
+
+
+def logged_message(fact: LoggedMessage) -> schemas.LoggedMessage:
+    """A CoAP message, its payload in hexadecimal."""
+    return schemas.LoggedMessage(**dataclasses.asdict(fact) | {"payload": fact.payload.hex()})

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from lwm2m_ml.cli.connection import ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, moment, print_facts, print_json, print_models, print_table
+from lwm2m_ml.cli.output import JsonOption, moment, print_facts, print_json, print_json_line, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 app = typer.Typer(help="Devices: list them, read, write and execute their resources.", no_args_is_help=True)
@@ -20,6 +20,8 @@ def list_devices(
     target: Annotated[str, typer.Option(help="Of this target, or pattern.")] = "",
     manufacturer: Annotated[str, typer.Option(help="Of this manufacturer, or pattern.")] = "",
     object_id: Annotated[int | None, typer.Option("--object", help="That have this object.")] = None,
+    filter: Annotated[str, typer.Option(help="Conditions as groups have them, such as 'model=digits tag=oslo'.")] = "",
+    alarmed: Annotated[bool, typer.Option("--alarmed", help="That have open alarms.")] = False,
     sort: Annotated[str, typer.Option(help="endpoint, registered_at or last_seen; - before it turns it.")] = "endpoint",
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     server: ServerOption = DEFAULT_SERVER,
@@ -32,7 +34,14 @@ def list_devices(
 
     page = LARGEST_PAGE if limit is None else min(limit, LARGEST_PAGE)
     wanted = call(
-        endpoint=pattern, target=target, manufacturer=manufacturer, object_id=object_id, sort=sort, limit=page
+        endpoint=pattern,
+        target=target,
+        manufacturer=manufacturer,
+        object_id=object_id,
+        filter=filter,
+        alarmed=alarmed,
+        sort=sort,
+        limit=page,
     )
     with connect(server, token) as client:
         devices = list(itertools.islice((device for one in client.pages(wanted) for device in one), limit))
@@ -54,6 +63,19 @@ def list_devices(
     print_table(("ENDPOINT", "TARGET", "LWM2M", "BINDING", "ADDRESS", "STORAGE FREE B", "RAM B"), rows)
 
 
+@app.command("summary")
+def summary(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
+    """Count the registered devices: by target, by what they run, late ones, those with alarms."""
+    with connect(server, token) as client:
+        fleet = client.fleet()
+    if as_json:
+        print_json(fleet.model_dump())
+        return
+    print_facts(fleet.model_dump(exclude={"targets", "running"}))
+    print_table(("TARGET", "DEVICES"), sorted(fleet.targets.items()))
+    print_table(("RUNS", "DEVICES"), sorted(fleet.running.items()))
+
+
 @app.command("show")
 def show(
     endpoint: EndpointArgument,
@@ -70,3 +92,51 @@ def show(
     times = {"registered_at": moment(device.registered_at), "last_seen": moment(device.last_seen)}
     profile = {} if device.profile is None else device.profile.model_dump()
     print_facts(device.model_dump(exclude={"profile"}) | times | profile)
+
+
+@app.command("history")
+def history(
+    endpoint: EndpointArgument,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show when a device came and went, its traffic of the last four hours, and the campaigns it took part in."""
+    with connect(server, token) as client:
+        found, updates = client.history(endpoint), client.updates(endpoint)
+    if as_json:
+        print_json({**found.model_dump(), "updates": [one.model_dump(mode="json") for one in updates]})
+        return
+    print_table(("AT", "WHAT", ""), [(moment(one.at), one.what, one.detail) for one in found.events])
+    print_table(
+        ("FROM", "BYTES IN", "BYTES OUT"), [(moment(one.at), one.bytes_in, one.bytes_out) for one in found.traffic]
+    )
+    rows = [(one.campaign, one.model, one.version, one.device.state, one.device.diagnosis) for one in updates]
+    print_table(("CAMPAIGN", "MODEL", "VERSION", "STATE", ""), rows)
+
+
+@app.command("messages")
+def messages(
+    endpoint: EndpointArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show CoAP messages of a device since it is looked at; the first look begins the log."""
+    import time
+
+    number = 0
+    with connect(server, token) as client:
+        while True:
+            for one in client.messages(endpoint, number):
+                number = one.number
+                if as_json:
+                    print_json_line(one.model_dump())
+                    continue
+                way = "→" if one.inbound else "←"
+                what = f"{way} {one.type} {one.code:<6} {one.path} {one.payload_bytes} B {one.payload[:32]}"
+                typer.echo(f"{moment(one.at)} {what}")
+            if not follow:
+                return
+            time.sleep(1.0)

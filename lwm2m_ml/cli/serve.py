@@ -102,6 +102,7 @@ def _announce(running: "Running", as_json: bool, insecure: bool) -> None:
     if insecure:
         typer.echo("Warning: plain CoAP is on; devices without credentials are anyone.", err=True)
     typer.echo(f"API:     {running.api} (described at {running.api}/openapi.json)")
+    typer.echo(f"Browser: {running.api} shows the dashboard; log in with an API token")
     if running.first_token:
         typer.echo(f"Admin token, shown this once: {running.first_token}")
         typer.echo(f"  export LWM2M_ML_SERVER={running.api} LWM2M_ML_TOKEN={running.first_token}")

@@ -21,8 +21,12 @@ class Api:
     trust_anchor = method(calls.trust_anchor)
 
     devices = listing(device_calls.devices)
+    fleet = method(device_calls.fleet)
     device = method(device_calls.device)
     results = method(device_calls.results)
+    history = method(device_calls.history)
+    messages = method(device_calls.messages)
+    updates = method(device_calls.updates)
 
     read = method(device_calls.read)
     write = method(device_calls.write)

@@ -75,6 +75,15 @@ class Campaign(Schema):
     plan: dict[str, Any]
 
 
+class DeviceUpdate(Schema):
+    """A campaign that a device took part in, and how it went there."""
+
+    campaign: str
+    model: str
+    version: str
+    device: CampaignDevice
+
+
 class CampaignNote(Schema):
     """One line of a campaign's story: when, who, and what happened."""
 

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, TypeAdapter
 
 from lwm2m_ml.client import schemas
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
+from lwm2m_ml.client.campaign_schemas import DeviceUpdate
 from lwm2m_ml.client.schemas import Plain
 
 Answer = TypeVar("Answer")
@@ -48,11 +49,15 @@ def devices(
     object_id: int | None = None,
     seen_since: float | None = None,
     seen_before: float | None = None,
+    filter: str = "",
+    alarmed: bool = False,
     sort: str = "endpoint",
     limit: int = LARGEST_PAGE,
+    cursor: str = "",
 ) -> Call[schemas.Page[schemas.Device]]:
     """Registered devices, all or those that fit: texts are patterns such as `sensor-*`, times Unix seconds.
 
+    `filter` has conditions as groups have them (`model=digits storage_free>=20000`); `alarmed`: with open alarms only.
     `sort` is `endpoint`, `registered_at` or `last_seen`, with `-` before it for the greatest first.
     """
     query = query_of(
@@ -65,15 +70,39 @@ def devices(
         object=object_id,
         seen_since=seen_since,
         seen_before=seen_before,
+        filter=filter,
+        alarmed="true" if alarmed else None,
         sort=sort,
         limit=limit,
+        cursor=cursor,
     )
     return Call("GET", "/devices", TypeAdapter(schemas.Page[schemas.Device]), query=query)
+
+
+def fleet() -> Call[schemas.Fleet]:
+    """All registered devices, counted by what they are and what they run."""
+    return Call("GET", "/fleet", TypeAdapter(schemas.Fleet))
 
 
 def device(endpoint: str) -> Call[schemas.Device]:
     """One device."""
     return Call("GET", _device(endpoint), TypeAdapter(schemas.Device))
+
+
+def history(endpoint: str) -> Call[schemas.DeviceHistory]:
+    """When a device came and went lately, and its traffic."""
+    return Call("GET", _device(endpoint, "/history"), TypeAdapter(schemas.DeviceHistory))
+
+
+def messages(endpoint: str, after: int = 0) -> Call[list[schemas.LoggedMessage]]:
+    """CoAP messages of a device since it is looked at, from after a number on; the first look begins the log."""
+    answer = TypeAdapter(list[schemas.LoggedMessage])
+    return Call("GET", _device(endpoint, "/messages"), answer, query=query_of(after=after or None))
+
+
+def updates(endpoint: str) -> Call[list[DeviceUpdate]]:
+    """The campaigns that a device took part in, the newest first, each with its diagnosis."""
+    return Call("GET", _device(endpoint, "/updates"), TypeAdapter(list[DeviceUpdate]))
 
 
 def read(endpoint: str, path: str, *, behind: str = "") -> Call[list[schemas.ResourceValue]]:
@@ -196,10 +225,12 @@ def cancel_request(number: int) -> Call[None]:
     return Call("DELETE", f"/requests/{number}", NOTHING)
 
 
-def results(endpoint: str, since: int = 0, *, after: int = 0) -> Call[list[schemas.Result]]:
+def results(endpoint: str, since: int = 0, *, after: int = 0, newest: int | None = None) -> Call[list[schemas.Result]]:
     """The inference results of a device, oldest first: with numbers above `since`, and that came after the id `after`.
 
-    Numbers begin anew with each module, ids never do: who follows results remembers the id.
+    Numbers begin anew with each module, ids never do: who follows results remembers the id. With `newest` at most so
+    many of the newest.
     """
     answer = TypeAdapter(list[schemas.Result])
-    return Call("GET", _device(endpoint, "/results"), answer, query=(("since", str(since)), ("after", str(after))))
+    query = (("since", str(since)), *query_of(after=after or None, newest=newest))
+    return Call("GET", _device(endpoint, "/results"), answer, query=query)

@@ -102,6 +102,8 @@ class DatagramTransport(asyncio.DatagramProtocol):
     def send(self, datagram: bytes, remote: Remote) -> None:
         """Send a CoAP message to a peer; never raises, loss is ordinary."""
         remote.bytes_out += len(datagram)
+        if remote.listener is not None:
+            remote.listener(False, datagram)
         self.send_datagram(datagram, remote.socket_address)
 
     def send_datagram(self, datagram: bytes, address: SocketAddress) -> None:

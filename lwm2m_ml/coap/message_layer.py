@@ -78,6 +78,8 @@ class MessageLayer:
         length = len(datagram)
         if length < HEADER or datagram[0] >> 6 != 1:
             return
+        if remote.listener is not None:
+            remote.listener(True, datagram)
         first = datagram[0]
         code = datagram[1]
         message_type = first >> 4 & 3

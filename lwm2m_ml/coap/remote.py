@@ -41,6 +41,7 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         "in_flight",
         "in_progress",
         "knows_q_block",
+        "listener",
         "maximum_block_size_exp",
         "maximum_payload_size",
         "message_id",
@@ -83,6 +84,13 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
         self.proven = identity is not None
         self.bytes_in = 0
         self.bytes_out = 0
+        self.listener: Callable[[bool, bytes], None] | None = None
+        """Hears every message as it travels, and whether it came in, while somebody looks at this peer."""
+
+    @property
+    def wire(self) -> Remote:
+        """The peer that messages come from and go to."""
+        return self
 
     @property
     def address(self) -> tuple[str, int]:

@@ -16,6 +16,7 @@ from lwm2m_ml.server.credentials.credential import Credential
 from lwm2m_ml.server.credentials.credentials import Credentials
 from lwm2m_ml.server.credentials.own_certificate import own_certificate, own_certificate_pem
 from lwm2m_ml.server.credentials.vault import Vault
+from lwm2m_ml.server.device_history import DeviceHistories
 from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.downloads import Downloads, Route
 from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
@@ -23,6 +24,7 @@ from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
 from lwm2m_ml.server.keepers import Keeper, Keepers
 from lwm2m_ml.server.listening import Addresses, Listening, listen, uri
+from lwm2m_ml.server.message_log import MessageLog
 from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.oscore_states import StoredOscoreStates
@@ -82,6 +84,8 @@ class Lwm2mServer:
             self.registry, self._exchange, self.devices, store.device_requests, bus=bus, limits=limits
         )
         self.downloads = Downloads(self._route, store.download_offers, lifetime=limits.download_lifetime)
+        self.messages = MessageLog(self.registry)
+        self.histories = DeviceHistories(self.registry, bus)
         self._mirror = RegistrationMirror(store.registrations, lag=limits.presence_lag)
         self._registrations = RegistrationInterface(
             self.registry,
@@ -182,11 +186,14 @@ class Lwm2mServer:
         self.credentials.attach(on_added=self._credential_added, on_gone=self._credential_gone)
         self._observations.restore_reachable()
         self.requests.resume()
+        self.histories.start()
         log.info("LwM2M server started", uris=list(self.uris.values()), known_devices=len(self.registry))
 
     async def stop(self) -> None:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         self._registrations.close()
+        self.messages.stop()
+        await self.histories.stop()
         self.credentials.close()
         await self.bootstrap.close()
         await self.requests.close()

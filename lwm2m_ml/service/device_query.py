@@ -48,6 +48,8 @@ class DeviceQuery:
     object_id: int | None = None
     seen_since: float | None = None
     seen_before: float | None = None
+    where: Callable[[str], bool] | None = None
+    """Whether an endpoint is meant, by what others know of it."""
     order: DeviceOrder = DeviceOrder.ENDPOINT
     descending: bool = False
 
@@ -75,6 +77,9 @@ class DeviceQuery:
             conditions.append(lambda one, _: one.updated_at >= since)
         if before is not None:
             conditions.append(lambda one, _: one.updated_at < before)
+        where = self.where
+        if where is not None:
+            conditions.append(lambda one, _: where(one.endpoint))
         return conditions
 
 

@@ -1,7 +1,7 @@
 """TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
@@ -10,7 +10,9 @@ from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, UnavailableError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server.device_history import DeviceHistory
 from lwm2m_ml.server.downloads import Downloads
+from lwm2m_ml.server.message_log import LoggedMessage
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.audit import AuditLog
 from lwm2m_ml.service.base_images import BaseImages
@@ -37,7 +39,8 @@ from lwm2m_ml.service.event_feed import EventFeed
 from lwm2m_ml.service.figures import Counts, Figures
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
-from lwm2m_ml.service.groups.filter import Facts
+from lwm2m_ml.service.fleet_summary import FleetSummary, summarise
+from lwm2m_ml.service.groups.filter import Facts, Filter
 from lwm2m_ml.service.groups.groups import FILTER, GROUP, Groups
 from lwm2m_ml.service.groups.known import facts_of
 from lwm2m_ml.service.jobs import Jobs
@@ -256,6 +259,14 @@ class TinyMLService:
         """Return one registered device; raises `NotFoundError`."""
         return self._devices.get(endpoint)
 
+    def history(self, endpoint: str) -> DeviceHistory:
+        """Return when a registered device came and went lately, and its traffic; raises `UnknownDevice`."""
+        return self._server.histories.of(self.device(endpoint).endpoint)
+
+    def messages(self, endpoint: str, after: int = 0) -> tuple[LoggedMessage, ...]:
+        """Return CoAP messages of a device since it is looked at; the first look begins that."""
+        return self._server.messages.of(endpoint, after)
+
     async def profile(self, endpoint: str) -> CapabilityProfile:
         """Return what a device can do; raises `NotFoundError` when it never told."""
         return await self._keeper.profile(endpoint)
@@ -265,6 +276,20 @@ class TinyMLService:
 
     def _facts(self, endpoint: str) -> Facts | None:
         return facts_of(self._server.registry, self._keeper, self.groups.tags, endpoint)
+
+    def condition(self, filter: str, among: Collection[str] | None = None) -> Callable[[str], bool] | None:
+        """What tells whether a filter, and a set of endpoints if given, mean a device; None when all are meant.
+
+        Raises `InvalidFilter`.
+        """
+        parsed = Filter.parse(filter)
+        if not parsed.terms and among is None:
+            return None
+        return lambda endpoint: (among is None or endpoint in among) and parsed.holds(self._facts(endpoint) or {})
+
+    async def fleet(self) -> FleetSummary:
+        """Count all registered devices by what they are and what they run."""
+        return await summarise(tuple(self._server.registry), self._keeper.get, self.monitoring.alarms.by_endpoint())
 
     @property
     def operations(self) -> Devices:
@@ -336,8 +361,16 @@ class TinyMLService:
         labels = {model.name: model.labels for model in self._zoo.models()}
         return await self.monitoring.feedback.give(endpoint, number, true_class, who, labels=labels)
 
-    async def results(self, endpoint: str, since: int = 0, *, after: int = 0) -> tuple[InferenceResult, ...]:
-        """Return the results of a device with numbers above `since` that came after the id `after`, oldest first."""
+    async def results(
+        self, endpoint: str, since: int = 0, *, after: int = 0, newest: int | None = None
+    ) -> tuple[InferenceResult, ...]:
+        """Return the results of a device with numbers above `since` that came after the id `after`, oldest first.
+
+        With `newest` only so many of the newest.
+        """
+        if newest is not None:
+            found = await self.monitoring.results.latest(endpoint, newest)
+            return tuple(one for one in found if one.number > since and one.id > after)
         return await self.monitoring.results.results(endpoint, since, after=after)
 
     async def package(self, digest: str) -> bytes:

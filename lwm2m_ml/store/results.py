@@ -69,6 +69,12 @@ class ResultRepository:
             statement = statement.where(columns.model == model)
         return tuple(_record(row) for row in await self._database.rows(statement))
 
+    async def latest(self, endpoint: str, limit: int) -> tuple[ResultRecord, ...]:
+        """The results of a device that came last, at most `limit`, in order of arrival."""
+        columns = tables.results.c
+        statement = select(tables.results).where(columns.endpoint == endpoint).order_by(columns.id.desc()).limit(limit)
+        return tuple(_record(row) for row in reversed(await self._database.rows(statement)))
+
     async def newest(self, endpoint: str, *, number: int | None = None) -> ResultRecord | None:
         """The result of a device that came last, with a number when one is given; None when there is none."""
         columns = tables.results.c

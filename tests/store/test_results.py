@@ -21,6 +21,12 @@ async def test_results_come_back_in_order_of_arrival(store: Store) -> None:
     assert await store.results.count("ep") == 3
 
 
+async def test_the_latest_results_come_in_order_of_arrival(store: Store) -> None:
+    await asyncio.gather(*(store.results.add(replace(RESULT, number=number)) for number in (1, 2, 3, 4)))
+    assert [record.number for record in await store.results.latest("ep", 2)] == [3, 4]
+    assert await store.results.latest("other", 2) == ()
+
+
 async def test_old_results_can_be_forgotten(store: Store) -> None:
     store.results.add(RESULT)
     store.results.add(replace(RESULT, received_at=20.0))

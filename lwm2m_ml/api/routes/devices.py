@@ -57,15 +57,30 @@ Query = Annotated[DeviceQuery, Depends(device_query)]
 
 @router.get("", dependencies=[VIEWER], response_model=schemas.Page[schemas.Device])
 async def list_devices(
-    service: Service, query: Query, order: Order = "endpoint", limit: Limit = DEFAULT_LIMIT, cursor: Cursor = ""
+    service: Service,
+    query: Query,
+    order: Order = "endpoint",
+    limit: Limit = DEFAULT_LIMIT,
+    cursor: Cursor = "",
+    *,
+    filter: Annotated[str, QueryParameter(max_length=2_000, description="Conditions as groups have them")] = "",
+    alarmed: Annotated[bool, QueryParameter(description="Only devices with open alarms")] = False,
 ) -> Response:
     """Registered devices, all or those that fit, in pages."""
-    wanted = replace(query, order=DeviceOrder(order.removeprefix("-")), descending=order.startswith("-"))
+    alarms = service.monitoring.alarms.by_endpoint()
+    wanted = replace(
+        query,
+        where=service.condition(filter, alarms.keys() if alarmed else None),
+        order=DeviceOrder(order.removeprefix("-")),
+        descending=order.startswith("-"),
+    )
     after = decode(cursor, str if wanted.order is DeviceOrder.ENDPOINT else float, str)
     found = await service.operations.find(
         wanted, after=None if after is None else (after[0], str(after[1])), limit=limit + 1
     )
-    page = page_of(found, limit, lambda one: (getattr(one, wanted.order), one.endpoint), views.device)
+    page = page_of(
+        found, limit, lambda one: (getattr(one, wanted.order), one.endpoint), lambda one: views.device(one, alarms)
+    )
     # Checked when it was made: to have it checked and copied again would take as long as finding it.
     return Response(page.model_dump_json(), media_type="application/json")
 
@@ -73,7 +88,7 @@ async def list_devices(
 @router.get("/{endpoint}", dependencies=[VIEWER])
 async def show_device(service: Service, endpoint: Endpoint) -> schemas.Device:
     """One device."""
-    return views.device(service.device(endpoint))
+    return views.device(service.device(endpoint), service.monitoring.alarms.by_endpoint())
 
 
 @router.get("/{endpoint}/results", dependencies=[VIEWER])
@@ -82,7 +97,8 @@ async def results(
     endpoint: Endpoint,
     since: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="A number of a result")] = 0,
     after: Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="An id of a result")] = 0,
+    newest: Annotated[int | None, QueryParameter(ge=1, le=10_000, description="Of these the newest, at most")] = None,
 ) -> list[schemas.Result]:
     """Inference results with numbers above `since` that came after the one with the id `after`, oldest first."""
-    found = await service.results(endpoint, since, after=after)
+    found = await service.results(endpoint, since, after=after, newest=newest)
     return [views.as_schema(schemas.Result, result) for result in found]

@@ -273,6 +273,8 @@ class DtlsTransport(DatagramTransport):
         if session is None or session.remote is not remote:
             return
         remote.bytes_out += len(datagram)
+        if remote.listener is not None:
+            remote.listener(False, datagram)
         try:
             session.connection.send(datagram)
         except SSL.Error as error:

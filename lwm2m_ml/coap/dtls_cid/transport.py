@@ -281,6 +281,8 @@ class CidTransport(DatagramTransport):
         if session is None:
             return
         remote.bytes_out += len(datagram)
+        if remote.listener is not None:
+            remote.listener(False, datagram)
         try:
             sealed = session.seal(datagram)
         except UnusableSession as error:

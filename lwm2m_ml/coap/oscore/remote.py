@@ -43,6 +43,11 @@ class OscoreRemote(Remote):
         assert isinstance(channel, OscoreChannel)  # noqa: S101  # nothing else makes such remotes
         return channel
 
+    @property
+    def wire(self) -> Remote:
+        """The peer that messages come from and go to."""
+        return self.carrier
+
     def travel(self, carrier: Remote) -> None:
         """The peer was heard through another one, in a message that is certainly fresh."""
         self.carrier = carrier

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from lwm2m_ml.coap.bert import HEAD, bert_bytes
-from lwm2m_ml.coap.codec import RawMessage, parse_options
+from lwm2m_ml.coap.codec import RawMessage, header, parse_options
 from lwm2m_ml.coap.errors import CoapError, HandshakeFailed, MalformedMessage, NetworkError, UnusableOption
 from lwm2m_ml.coap.fast import FastRequest
-from lwm2m_ml.coap.numbers import BAD_OPTION, CON, EMPTY
+from lwm2m_ml.coap.numbers import BAD_OPTION, CON, EMPTY, NON
 from lwm2m_ml.coap.options import unit_bits, usable
 from lwm2m_ml.coap.tcp.framing import Frame, FrameReader, encode_frame
 from lwm2m_ml.coap.tcp.signalling import (
@@ -152,6 +152,8 @@ class TcpConnection(asyncio.Protocol):
     def _receive(self, frame: Frame, remote: Remote) -> None:
         if self._transport.is_closing():
             return
+        if remote.listener is not None:
+            remote.listener(True, header(NON, frame.code, 0, frame.token) + frame.body)
         if frame.code in SIGNALS:
             self._signal(frame, remote)
         elif self.capabilities is None:
@@ -228,6 +230,8 @@ class TcpConnection(asyncio.Protocol):
         frame = encode_frame(code, token, body)
         if self.remote is not None:
             self.remote.bytes_out += len(frame)
+            if self.remote.listener is not None:
+                self.remote.listener(False, header(NON, code, 0, token) + body)
         self._owner.bytes_out += len(frame)
         self._transport.write(frame)
         if self._transport.get_write_buffer_size() > self._owner.settings.maximum_unsent:

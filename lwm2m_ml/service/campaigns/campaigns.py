@@ -156,6 +156,17 @@ class Campaigns:
         runner = self._running.get(campaign_id)
         return device.reason if runner is None else runner.explain_device(device)
 
+    async def updates(self, endpoint: str) -> tuple[tuple[Campaign, CampaignDevice, str], ...]:
+        """Return the campaigns that a device took part in, the newest first, with its row and a diagnosis."""
+        campaigns = {one.id: one for one in await self._work.records.all()}
+        rows = {name: row for name, row in await self._work.records.of_endpoint(endpoint) if name in campaigns}
+        for name, runner in self._running.items():
+            if endpoint in runner.roll.rows:
+                rows[name] = runner.roll.rows[endpoint]
+                campaigns[name] = runner.campaign
+        newest = sorted(rows, key=lambda name: campaigns[name].created_at, reverse=True)
+        return tuple((campaigns[name], rows[name], self.diagnosis(name, rows[name])) for name in newest)
+
     @property
     def states(self) -> Mapping[str, int]:
         """How many campaigns that are not over are in each state."""

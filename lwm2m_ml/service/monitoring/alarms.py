@@ -3,6 +3,7 @@
 import dataclasses
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -110,6 +111,10 @@ class Alarms:
     def open(self) -> tuple[AlarmRecord, ...]:
         """Return the alarms that are not over, oldest first."""
         return tuple(sorted(self._open.values(), key=lambda record: record.raised_at))
+
+    def by_endpoint(self) -> Counter[str]:
+        """Count the alarms of each device that are not over."""
+        return Counter(subject.endpoint for subject in self._open if subject.endpoint)
 
     async def newest(
         self, limit: int, *, before: tuple[float, str] | None = None, only_open: bool = False

@@ -81,6 +81,10 @@ class ResultLog:
                 break
         return tuple(found)
 
+    async def latest(self, endpoint: str, count: int) -> tuple[InferenceResult, ...]:
+        """Return the newest results of a device, oldest first."""
+        return tuple(map(_from_record, await self._repository.latest(endpoint, min(count, LARGEST_ANSWER))))
+
     def keep(self, event: DataSent | Notified) -> Commit | None:
         """Write the results in what a device sent or notified. None when there is nothing in it to wait for."""
         dropped = self._reader.dropped.total()

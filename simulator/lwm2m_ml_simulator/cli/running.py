@@ -28,6 +28,8 @@ from lwm2m_ml_simulator.virtual.servers import load_server
 _SPARE_FILES = 256
 _KEPT_INFERENCES = 100
 _TICK = 0.25
+_FOREVER = 3_650 * 86_400.0
+"""How long a fleet to which nothing happens stays on, unless somebody interrupts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,10 @@ async def _end(
     costs: list[DeploymentCost],
 ) -> None:
     """Return when the run is over: its time is up, its events are, or somebody interrupts."""
-    tasks = [asyncio.create_task(runner.run(options.duration or fleet.duration))]
+    duration = options.duration or fleet.duration
+    if duration is None and not fleet.virtual and not fleet.events:
+        duration = _FOREVER
+    tasks = [asyncio.create_task(runner.run(duration))]
     if not fleet.virtual:
         tasks.append(asyncio.create_task(_interrupted()))
     if options.deploy is not None and operator is not None:

@@ -1,0 +1,3 @@
+"""Where the dashboard is found."""
+
+ROOT = "/dashboard"
