@@ -1,14 +1,15 @@
 """Rows to SQLite, past SQLAlchemy: a connection and a thread of their own, few statements, one transaction a batch.
 
 The driver lets other threads go on while a statement runs, and has to wait for its turn again after each. Under load
-that wait is what a statement costs, so that hundreds of rows go into one.
+that wait is what a statement costs, so that hundreds of rows go into one; where it is the only one of a batch, it is
+the transaction.
 """
 
 import asyncio
 import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import Any, cast
 
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
@@ -17,6 +18,8 @@ from lwm2m_ml.store.row_statement import DriverStatement, Row, RowStatement, Row
 
 Group = Sequence[RowWrite]
 """Rows of one statement."""
+Execution = tuple[str, list[Any]]
+"""SQL and its parameters."""
 Failures = dict[RowWrite, Exception]
 """Why writes failed; all others of their batch are on disk."""
 
@@ -51,10 +54,18 @@ class SqliteRows:
         return {}
 
     def _write_together(self, groups: Sequence[Group]) -> None:
+        executions = [
+            execution
+            for group in groups
+            for execution in self._executions(group[0].statement, [row for write in group for row in write.rows])
+        ]
+        if len(executions) == 1:
+            self._driver().execute(*executions[0])
+            return
         driver = self._begin()
         try:
-            for group in groups:
-                self._execute(driver, group[0].statement, [row for write in group for row in write.rows])
+            for execution in executions:
+                driver.execute(*execution)
             driver.execute("COMMIT")
         except BaseException:
             _roll_back(driver)
@@ -80,7 +91,8 @@ class SqliteRows:
     def _try(self, driver: sqlite3.Connection, write: RowWrite) -> Exception | None:
         driver.execute("SAVEPOINT one")
         try:
-            self._execute(driver, write.statement, write.rows)
+            for execution in self._executions(write.statement, write.rows):
+                driver.execute(*execution)
         except Exception as error:
             driver.execute("ROLLBACK TO one")
             return _wrapped(error)
@@ -88,19 +100,21 @@ class SqliteRows:
             driver.execute("RELEASE one")
         return None
 
-    def _execute(self, driver: sqlite3.Connection, statement: RowStatement, rows: Sequence[Row]) -> None:
+    def _executions(self, statement: RowStatement, rows: Sequence[Row]) -> list[Execution]:
         known = self._statements.get(statement)
         if known is None:
             known = self._statements[statement] = DriverStatement(statement, self._engine.dialect)
-        for chunk in known.chunks(rows):
-            driver.execute(known.text(len(chunk)), known.parameters(chunk))
+        return [(known.text(len(chunk)), known.parameters(chunk)) for chunk in known.chunks(rows)]
 
     def _begin(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self._connection = self._engine.raw_connection()
-        driver = cast("sqlite3.Connection", self._connection.driver_connection)
+        driver = self._driver()
         driver.execute("BEGIN IMMEDIATE")
         return driver
+
+    def _driver(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = self._engine.raw_connection()
+        return cast("sqlite3.Connection", self._connection.driver_connection)
 
     def _close(self) -> None:
         if self._connection is not None:

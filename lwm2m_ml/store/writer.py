@@ -28,6 +28,8 @@ Parameters = Mapping[str, Any]
 
 MAXIMUM_BATCH = 5_000
 MAXIMUM_WAITING = 500_000
+ROUND = 64
+"""Larger batches hold a multiple of this: each statement of a batch costs a turn of its thread, see `sqlite_rows`."""
 SETTLED_AT_ONCE = 200
 """Commits told in one turn of the event loop; each is an answer to a device, and takes its microseconds."""
 
@@ -139,7 +141,7 @@ class Writer:
 
     async def _write_batch(self) -> None:
         """Write what waits; nothing of it is held any more when this has ended."""
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAXIMUM_BATCH))]
+        batch = [self._waiting.popleft() for _ in range(batch_size(len(self._waiting)))]
         if not self._waiting and not self._closing:
             self._wakeup.clear()
         for kind, neighbours in groupby(batch, type):
@@ -208,6 +210,11 @@ class Writer:
                 _fail(work, errors[index])
             else:
                 _succeed(work)
+
+
+def batch_size(waiting: int) -> int:
+    """How many to take of those that wait: many that are alike go into few statements when their number is round."""
+    return min(waiting if waiting < ROUND else waiting - waiting % ROUND, MAXIMUM_BATCH)
 
 
 def by_statement(writes: Iterable[RowWrite]) -> Sequence[Group]:

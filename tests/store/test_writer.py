@@ -15,12 +15,13 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import RecordConflict, Store
-from lwm2m_ml.store.database import PRAGMAS, Database, create_engine
+from lwm2m_ml.store.database import PRAGMAS, Database, create_engine, create_plain_engine
 from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, StoreUnavailable
 from lwm2m_ml.store.migrate import upgrade
 from lwm2m_ml.store.row_statement import RowStatement, RowWrite
+from lwm2m_ml.store.sqlite_rows import SqliteRows
 from lwm2m_ml.store.tables import device_profiles, sequence_numbers
-from lwm2m_ml.store.writer import Writer, by_statement
+from lwm2m_ml.store.writer import MAXIMUM_BATCH, ROUND, SETTLED_AT_ONCE, Writer, batch_size, by_statement
 
 INSERT = insert(sequence_numbers)
 
@@ -208,13 +209,35 @@ async def test_flush_returns_when_everybody_has_heard_of_their_rows(rows_databas
 async def test_others_get_their_turn_while_a_large_batch_is_told(database: Database) -> None:
     told: list[Exception | None] = []
     seen: set[int] = set()
-    for number in range(1_000):
+    count = 16 * ROUND
+    for number in range(count):
         database.writer.submit_rows(PUT, (str(number), number)).then(told.append)
     async with asyncio.timeout(20):
-        while len(told) < 1_000:
+        while len(told) < count:
             seen.add(len(told))
             await asyncio.sleep(0)
-    assert {0, 200, 400, 600, 800} <= seen
+    assert set(range(0, count, SETTLED_AT_ONCE)) <= seen
+
+
+def test_a_batch_is_a_round_number_of_what_waits_unless_that_is_little() -> None:
+    assert [batch_size(waiting) for waiting in (0, 1, 63, 64, 65, 127, 128, 1_000)] == [0, 1, 63, 64, 64, 64, 128, 960]
+    assert batch_size(1_000_000) == MAXIMUM_BATCH
+
+
+async def test_the_only_statement_of_a_batch_needs_no_others_to_be_a_transaction(database: Database) -> None:
+    ran: list[str] = []
+    engine = create_plain_engine(database.engine.url)
+    event.listen(engine, "connect", lambda driver, _record: driver.set_trace_callback(lambda sql: ran.append(sql[:6])))
+    rows = SqliteRows(engine)
+    await rows.write([[RowWrite(PUT, [("first", 0)])]])  # the connection is made
+    ran.clear()
+    assert await rows.write([[RowWrite(PUT, [(str(number), number)]) for number in range(64)]]) == {}
+    assert ran == ["INSERT"]
+    assert len(await names(database)) == 65
+    failures = await rows.write([[RowWrite(PUT, [("new", 0)]), RowWrite(PUT, [("first", 1)])]])
+    assert len(failures) == 1
+    assert len(await names(database)) == 66
+    await rows.close()
 
 
 async def test_rows_and_statements_keep_their_order(rows_database: Database) -> None:
