@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import functools
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +18,7 @@ from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord, RegistrationRepository
 
 REMEMBERED_DOCUMENTS = 512
+REMEMBERED_LENGTH = 8_192
 REMEMBERED_OBJECTS = 256
 """Documents of at most so many objects that are remembered as they are written: devices of one kind share theirs."""
 
@@ -91,12 +94,12 @@ def to_record(registration: Registration) -> RegistrationRecord:
 
 def scheme_of(record: RegistrationRecord) -> str:
     """The URI scheme of the transport that the device came in by."""
-    return str(json.loads(record.parameters).get("scheme", "coap"))
+    return str(_read(record.parameters).get("scheme", "coap"))
 
 
 def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
     """What the device said, from the store's record."""
-    document = json.loads(record.parameters)
+    document = _read(record.parameters)
     return RegistrationParameters(
         endpoint=None,
         lifetime=record.lifetime,
@@ -104,12 +107,26 @@ def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
         binding=record.binding,
         queue_mode=record.queue_mode,
         sms=document["sms"],
-        objects={_object_key(path): version for path, version in document["objects"].items()},
-        content_formats=frozenset(document["content_formats"]),
+        objects=document["objects"],
+        content_formats=document["content_formats"],
         root_path=document["root_path"],
         profile_id=document["profile_id"],
         attributes=document["attributes"],
     )
+
+
+def _read(text: str) -> Mapping[str, Any]:
+    """The document of what has no column of its own. Devices of one kind share it as long as nobody changes it."""
+    return (_read_once if len(text) <= REMEMBERED_LENGTH else _read_anew)(text)
+
+
+def _read_anew(text: str) -> Mapping[str, Any]:
+    document = json.loads(text)
+    objects = {_object_key(path): sys.intern(version) for path, version in document["objects"].items()}
+    return {**document, "objects": objects, "content_formats": frozenset(document["content_formats"])}
+
+
+_read_once = functools.lru_cache(maxsize=REMEMBERED_DOCUMENTS)(_read_anew)
 
 
 def _written(parameters: RegistrationParameters, scheme: str) -> str:

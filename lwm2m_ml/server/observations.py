@@ -25,11 +25,13 @@ from lwm2m_ml.server.keepers import Keepers
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
+from lwm2m_ml.server.visits import Visits
 from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.observations import ObservationRecord, ObservationRepository
 
 MAXIMUM_PER_DEVICE = 256
-RESTORED_AT_ONCE = 64
+RESTORED_AT_ONCE = 256
+"""Devices that are asked at a time; some of them will not answer, and keep their place for a minute."""
 
 log = structlog.get_logger(__name__)
 
@@ -56,8 +58,7 @@ class Observations:
         self._keepers = keepers
         self._bus = bus
         self._observed: dict[str, dict[Target, Observed]] = {}
-        self._restoring: dict[str, asyncio.Task[None]] = {}
-        self._limit = asyncio.Semaphore(RESTORED_AT_ONCE)
+        self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE)
 
     def of(self, endpoint: str) -> tuple[Observed, ...]:
         """What is observed of a device, oldest first."""
@@ -111,14 +112,8 @@ class Observations:
 
     def device_heard(self, endpoint: str) -> None:
         """The device can be reached now: make its lapsed observations again."""
-        targets = self._observed.get(endpoint)
-        if not targets or endpoint in self._restoring:
-            return
-        lapsed = [one for one in targets.values() if one.lasting and not one.active]
-        if lapsed:
-            task = asyncio.get_running_loop().create_task(self._restore(endpoint, lapsed))
-            self._restoring[endpoint] = task
-            task.add_done_callback(lambda done: self._restored(endpoint, done))
+        if endpoint not in self._restoring and self._lapsed(endpoint):
+            self._restoring.ask(endpoint)
 
     def device_started_anew(self, endpoint: str) -> None:
         """The device lost its observations: forget them, and make the lasting ones again."""
@@ -128,9 +123,7 @@ class Observations:
 
     def device_left(self, endpoint: str) -> None:
         """The device is not registered any more; lasting observations wait for its return."""
-        restoring = self._restoring.pop(endpoint, None)
-        if restoring is not None:
-            restoring.cancel()
+        self._restoring.give_up(endpoint)
         observed = self._observed.pop(endpoint, {})
         for one in observed.values():
             one.forget()
@@ -140,26 +133,21 @@ class Observations:
 
     async def close(self) -> None:
         """Forget everything, without telling the devices."""
-        tasks = list(self._restoring.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._restoring.close()
         for endpoint in list(self._observed):
             self.device_left(endpoint)
 
-    async def _restore(self, endpoint: str, lapsed: Sequence[Observed]) -> None:
-        async with self._limit:
-            for observed in lapsed:
-                try:
-                    await self._start(observed, None)
-                except Lwm2mMlError as error:
-                    log.warning("not observed again", endpoint=endpoint, path=str(observed.target), reason=str(error))
-                else:
-                    log.info("observed again", endpoint=endpoint, path=str(observed.target))
+    def _lapsed(self, endpoint: str) -> list[Observed]:
+        return [one for one in self._observed.get(endpoint, {}).values() if one.lasting and not one.active]
 
-    def _restored(self, endpoint: str, task: asyncio.Task[None]) -> None:
-        if self._restoring.get(endpoint) is task:
-            del self._restoring[endpoint]
+    async def _restore(self, endpoint: str) -> None:
+        for observed in self._lapsed(endpoint):
+            try:
+                await self._start(observed, None)
+            except Lwm2mMlError as error:
+                log.warning("not observed again", endpoint=endpoint, path=str(observed.target), reason=str(error))
+            else:
+                log.info("observed again", endpoint=endpoint, path=str(observed.target))
 
     def _drop_unwanted(self, observed: Observed) -> None:
         """Forget a target that could not be observed and that nobody else waits for."""

@@ -13,6 +13,7 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.errors import DeviceError, RequestInterrupted
 from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, Notified
+from lwm2m_ml.server.visits import Visits
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.device_types import DeviceTypes
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
@@ -23,7 +24,8 @@ from lwm2m_ml.store.device_profiles import DeviceProfileRepository
 log = structlog.get_logger(__name__)
 
 OBSERVED = (CapabilityResource.WORKING_MEMORY_FREE, CapabilityResource.MODULE_STORAGE_FREE)
-CONCURRENT_READS = 64
+CONCURRENT_READS = 256
+"""Devices that are read at a time after they registered; each is asked for one thing at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,14 @@ class ProfileKeeper:
         self._types = types
         self._profiles: dict[str, CapabilityProfile] = {}
         self._limit = asyncio.Semaphore(CONCURRENT_READS)
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._visits = Visits(self._learn, at_once=CONCURRENT_READS)
         self._subscriptions: tuple[Subscription, ...] = ()
 
     async def start(self) -> None:
         """Load what is stored and follow registrations from now on."""
-        for endpoint, document in await self._store.all():
+        async for endpoint, text in self._store.texts():
             try:
-                self._profiles[endpoint] = CapabilityProfile.from_json(document)
+                self._profiles[endpoint] = CapabilityProfile.from_json(text).shared()
             except Lwm2mMlError as error:
                 log.warning("a stored profile is ignored", endpoint=endpoint, reason=error.message)
         self._subscriptions = (
@@ -71,10 +73,7 @@ class ProfileKeeper:
         """Follow registrations no more and give up reads under way."""
         for subscription in self._subscriptions:
             subscription.cancel()
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._visits.close()
 
     def get(self, endpoint: str) -> CapabilityProfile | None:
         """Return the profile of a device as last known, or None when it was never read."""
@@ -155,22 +154,13 @@ class ProfileKeeper:
         return await self._access.read(endpoint, ObjectPath(object_id))
 
     async def _keep(self, profile: CapabilityProfile) -> None:
-        self._profiles[profile.endpoint] = profile
+        self._profiles[profile.endpoint] = profile.shared()
         await self._store.put(profile.endpoint, profile.to_json())
         self._bus.publish(DeviceProfiled(profile.endpoint))
 
     async def _on_registered(self, event: DeviceRegistered) -> None:
-        """Read in a task of its own: one silent device must not hold up the others. A newer registration wins."""
-        previous = self._tasks.pop(event.endpoint, None)
-        if previous is not None:
-            previous.cancel()
-        task = asyncio.create_task(self._learn(event.endpoint))
-        self._tasks[event.endpoint] = task
-        task.add_done_callback(lambda done: self._forget(event.endpoint, done))
-
-    def _forget(self, endpoint: str, task: "asyncio.Task[None]") -> None:
-        if self._tasks.get(endpoint) is task:
-            del self._tasks[endpoint]
+        """Read when it is the device's turn; a newer registration wins."""
+        self._visits.ask(event.endpoint)
 
     async def _learn(self, endpoint: str) -> None:
         try:
@@ -201,4 +191,4 @@ class ProfileKeeper:
             instance, resource, value = record.path.instance_id, record.path.resource_id, record.value
             if instance is not None and resource is not None and isinstance(value, int):
                 profile = profile.with_free(instance, resource, value)
-        self._profiles[event.endpoint] = profile
+        self._profiles[event.endpoint] = profile.shared()

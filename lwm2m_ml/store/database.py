@@ -1,7 +1,7 @@
 """The engine, the reads, and what the two dialects do differently."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
@@ -27,6 +27,8 @@ PRAGMAS = (
     # the rows. Nothing of it has to survive the process.
     "PRAGMA temp_store = MEMORY",
 )
+ROWS_AT_ONCE = 2_000
+"""How many rows of a long answer are held at a time."""
 
 
 def parse_url(url: str) -> URL:
@@ -111,6 +113,15 @@ class Database:
         try:
             async with self.engine.connect() as connection:
                 return (await connection.execute(statement)).all()
+        except DATABASE_ERRORS as error:
+            raise translate(error) from error
+
+    async def batches(self, statement: Executable) -> AsyncIterator[Sequence[Row[Any]]]:
+        """All rows of a query, some at a time: what there is one of for each device is never held twice."""
+        try:
+            async with self.engine.connect() as connection:
+                async for rows in (await connection.stream(statement)).partitions(ROWS_AT_ONCE):
+                    yield rows
         except DATABASE_ERRORS as error:
             raise translate(error) from error
 

@@ -1,14 +1,15 @@
 """Observations that outlive the process."""
 
-import asyncio
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, fields
 
 from sqlalchemy import bindparam, delete, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.clock import now
+from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.database import Database
-from lwm2m_ml.store.rows import row_of
+from lwm2m_ml.store.row_statement import RowStatement
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +28,27 @@ class ObservationRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
         table = tables.observations
-        self._put = database.insert_new(table)
-        self._delete = delete(table).where(
-            table.c.endpoint == bindparam("of_endpoint"),
-            table.c.paths == bindparam("of_paths"),
-            table.c.composite == bindparam("is_composite"),
-        )
+        self._put = RowStatement(database.insert_new(table), (one.name for one in fields(ObservationRecord)))
+        keys = [column.name for column in table.primary_key]
+        self._delete = RowStatement(delete(table).where(*(table.c[key] == bindparam(key) for key in keys)), keys)
 
-    def put(self, record: ObservationRecord) -> asyncio.Future[None]:
+    def put(self, record: ObservationRecord) -> Commit:
         """Store an observation, if it is not there."""
-        return self._database.writer.submit(self._put, row_of(record))
+        return self._database.writer.submit_rows(self._put, self._put.row_of(record))
 
-    def delete(self, endpoint: str, paths: str, *, composite: bool) -> asyncio.Future[None]:
+    def delete(self, endpoint: str, paths: str, *, composite: bool) -> Commit:
         """Forget an observation."""
-        parameters = {"of_endpoint": endpoint, "of_paths": paths, "is_composite": composite}
-        return self._database.writer.submit(self._delete, parameters)
+        return self._database.writer.submit_rows(self._delete, (endpoint, paths, composite))
 
     async def all(self) -> tuple[ObservationRecord, ...]:
         """Every observation, by endpoint and age."""
         columns = tables.observations.c
-        statement = select(tables.observations).order_by(columns.endpoint, columns.created_at, columns.paths)
-        return tuple(ObservationRecord(**row._mapping) for row in await self._database.rows(statement))
+        wanted = (columns[one.name] for one in fields(ObservationRecord))
+        statement = select(*wanted).order_by(columns.endpoint, columns.created_at, columns.paths)
+        batches = self._database.batches(statement)
+        return tuple([_record(*row) async for rows in batches for row in rows])
+
+
+def _record(endpoint: str, paths: str, composite: bool, created_at: float) -> ObservationRecord:
+    """The record of a row; names and paths that occur often are held once."""
+    return ObservationRecord(sys.intern(endpoint), sys.intern(paths), composite, created_at)

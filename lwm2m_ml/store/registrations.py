@@ -1,8 +1,9 @@
 """Registrations as the LwM2M server mirrors them, so that devices are known after a restart."""
 
-from typing import NamedTuple
+import sys
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.commit import Commit
@@ -50,4 +51,11 @@ class RegistrationRepository:
     async def all(self) -> tuple[RegistrationRecord, ...]:
         """Every registration, by endpoint."""
         statement = select(tables.registrations).order_by(tables.registrations.c.endpoint)
-        return tuple(RegistrationRecord(**row._mapping) for row in await self._database.rows(statement))
+        return tuple([_record(row) async for rows in self._database.batches(statement) for row in rows])
+
+
+def _record(row: Row[Any]) -> RegistrationRecord:
+    """The record of a row; what many devices say alike is held once, and so is a device's name."""
+    endpoint, location, host, port, identity, lifetime, version, binding, queue_mode, parameters, *times = row
+    told = sys.intern(version), sys.intern(binding), queue_mode, sys.intern(parameters)
+    return RegistrationRecord(sys.intern(endpoint), location, host, port, identity, lifetime, *told, *times)

@@ -1,5 +1,6 @@
 """Capability profiles from records."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -36,7 +37,7 @@ def test_a_profile_holds_what_objects_3_and_42769_say(records: list[Record]) -> 
 def test_a_profile_survives_the_store(records: list[Record]) -> None:
     records.append(Record(ObjectPath(42769, 0, 24, 0), b"\xff" * 32))
     profile = profile_from_records("device", DEVICE, records)
-    assert CapabilityProfile.from_json(profile.to_json()) == profile
+    assert CapabilityProfile.from_json(json.dumps(profile.to_json())) == profile
 
 
 def test_a_device_without_the_object_has_no_runtime_reported() -> None:
@@ -78,7 +79,7 @@ def test_a_notified_free_figure_replaces_the_old_one(records: list[Record]) -> N
 
 def test_a_stored_profile_of_another_shape_is_refused() -> None:
     with pytest.raises(ProfileError):
-        CapabilityProfile.from_json({"endpoint": 5})
+        CapabilityProfile.from_json('{"endpoint": 5}')
 
 
 @given(
