@@ -14,13 +14,15 @@ from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.messages import to_message
 from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.coap.options import first, first_uint, without
+from lwm2m_ml.coap.requester import OutgoingRequest, Waiting
 from lwm2m_ml.coap.transfer import Transfer
+from lwm2m_ml.sharing import shared
 
 if TYPE_CHECKING:
     import aiocoap
 
     from lwm2m_ml.coap.codec import RawMessage
-    from lwm2m_ml.coap.requester import OutgoingRequest, Requester, Waiting
+    from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.settings import CoapSettings
 
 logger = structlog.get_logger(__name__)
@@ -37,23 +39,25 @@ OBSERVE_OPTION = frozenset({numbers.OBSERVE})
 OnNotification = Callable[[Notification], None]
 
 
-class Observation:
-    """One observation; `response` is the first answer, `active` tells whether notifications can come."""
+class Observation(Waiting):
+    """One observation; `response` is the first answer, `active` tells whether notifications can come.
+
+    A server has hundreds of thousands of them, so they hold little: not the request, only what it was made of.
+    """
 
     __slots__ = (
         "_answer",
+        "_code",
         "_first",
-        "_loop",
         "_notified_at",
         "_on_notification",
-        "_request",
+        "_options",
+        "_payload",
         "_requester",
         "_sequence",
         "_settings",
         "_task",
-        "_waiting",
         "active",
-        "remote",
     )
 
     def __init__(
@@ -63,24 +67,25 @@ class Observation:
         request: OutgoingRequest,
         on_notification: OnNotification,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        super().__init__(request.remote)
         self._requester = requester
         self._settings = settings
-        self._request = replace(request, options=without(request.options, OBSERVE_OPTION), confirmable=True)
+        self._code = request.code
+        self._options = shared(tuple(without(request.options, OBSERVE_OPTION)))
+        self._payload = request.payload
         self._on_notification = on_notification
         self._sequence = 0
         self._notified_at = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._waiting: Waiting | None = None
-        self.remote = request.remote
+        self._answer: RawMessage | None = None
         self.active = False
         self._first: asyncio.Future[RawMessage] | None = None
 
     async def start(self) -> None:
         """Register with the peer and wait for the first answer; failures are raised."""
-        self._first = self._loop.create_future()
-        self._waiting = self._requester.start(self._with_observe(REGISTER), self._on_response, self._on_failure)
+        self._first = asyncio.get_running_loop().create_future()
         try:
+            self._requester.begin(self, self._with_observe(REGISTER))
             answer = await self._first
             challenge = first(answer.options, numbers.ECHO)
             if answer.code == numbers.UNAUTHORIZED and challenge is not None:
@@ -94,21 +99,31 @@ class Observation:
 
     async def _start_again(self, challenge: bytes) -> RawMessage:
         """The peer wants proof that we are here and now: it gets its Echo value back (RFC 9175 §2.3)."""
-        self._first = self._loop.create_future()
+        self._first = asyncio.get_running_loop().create_future()
         request = self._with_observe(REGISTER)
-        request = replace(request, options=[*request.options, (numbers.ECHO, challenge)])
-        self._waiting = self._requester.start(request, self._on_response, self._on_failure)
+        self._requester.begin(self, replace(request, options=[*request.options, (numbers.ECHO, challenge)]))
         return await self._first
 
     @property
     def response(self) -> aiocoap.Message:
-        """The first answer, whole."""
+        """The first answer, whole, until it is dropped."""
+        if self._answer is None:
+            raise RuntimeError("there is no first answer, or not any more")
         return self._message(self._answer)
 
-    def _with_observe(self, value: bytes) -> OutgoingRequest:
-        return replace(self._request, options=[(numbers.OBSERVE, value), *self._request.options])
+    def drop_response(self) -> None:
+        """Hold the first answer no longer."""
+        self._answer = None
 
-    def _on_response(self, message: RawMessage) -> bool:
+    @property
+    def _request(self) -> OutgoingRequest:
+        return OutgoingRequest(self.remote, self._code, [*self._options], self._payload)
+
+    def _with_observe(self, value: bytes) -> OutgoingRequest:
+        return OutgoingRequest(self.remote, self._code, [(numbers.OBSERVE, value), *self._options], self._payload)
+
+    def responded(self, message: RawMessage) -> bool:
+        """The first answer, or a notification; says whether more may follow."""
         sequence = first_uint(message.options, numbers.OBSERVE)
         goes_on = sequence is not None and message.code < 0x60
         if self._first is not None and not self._first.done():
@@ -123,14 +138,14 @@ class Observation:
 
     def _accept(self, sequence: int) -> None:
         self._sequence = sequence
-        self._notified_at = self._loop.time()
+        self._notified_at = asyncio.get_running_loop().time()
 
     def _is_fresh(self, sequence: int) -> bool:
         """RFC 7641 §3.4: later, or so late that numbers mean nothing; over TCP they never do (RFC 8323 §7.1)."""
         if self.remote.channel.ordered:
             return True
         known = self._sequence
-        if self._loop.time() > self._notified_at + SEQUENCE_AGE:
+        if asyncio.get_running_loop().time() > self._notified_at + SEQUENCE_AGE:
             return True
         return (known < sequence < known + SEQUENCE_HALF) or known > sequence + SEQUENCE_HALF
 
@@ -140,7 +155,8 @@ class Observation:
         if sequence is not None and sequence == self._sequence:
             self._sequence = (sequence - 1) % (2 * SEQUENCE_HALF)
 
-    def _on_failure(self, error: CoapError) -> None:
+    def failed(self, error: CoapError) -> None:
+        """The peer did not answer, or is gone."""
         self.active = False
         if self._first is not None and not self._first.done():
             self._first.set_exception(error)
@@ -153,7 +169,7 @@ class Observation:
         if first(message.options, numbers.BLOCK2) is None:
             self._call(message)
         else:
-            self._task = self._loop.create_task(self._complete_and_call(message))
+            self._task = asyncio.get_running_loop().create_task(self._complete_and_call(message))
 
     async def _complete_and_call(self, message: RawMessage) -> None:
         """Its first part has been acknowledged: what its sender waits for now is to be asked for the others."""
@@ -177,12 +193,11 @@ class Observation:
 
     async def cancel(self) -> None:
         """End the observation; the peer is told, and if it does not hear, its next notification is reset."""
-        if not self.active or self._waiting is None:
-            self.forget()
-            return
-        token = self._waiting.token
+        active = self.active
         self.forget()
-        done: asyncio.Future[None] = self._loop.create_future()
+        if not active:
+            return
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def on_response(_response: RawMessage) -> bool:
             on_failure(None)
@@ -197,7 +212,7 @@ class Observation:
                 self._with_observe(DEREGISTER),
                 on_response,
                 on_failure,
-                token=token,
+                token=self.token,
             )
         except CoapError:
             return
@@ -214,5 +229,4 @@ class Observation:
         if self._task is not None:
             self._task.cancel()
             self._task = None
-        if self._waiting is not None:
-            self._requester.stop(self._waiting)
+        self._requester.stop(self)

@@ -31,23 +31,44 @@ class OutgoingRequest:
 
 
 class Waiting:
-    """One token that is in use; `on_response` says whether more responses may follow."""
+    """One token that is in use, and what is done about the responses."""
 
-    __slots__ = ("on_failure", "on_response", "remote", "timer", "token", "transmission")
+    __slots__ = ("remote", "timer", "token", "transmission")
 
-    def __init__(
-        self,
-        remote: Remote,
-        token: bytes,
-        on_response: Callable[[RawMessage], bool],
-        on_failure: Callable[[CoapError], None],
-    ) -> None:
+    def __init__(self, remote: Remote) -> None:
         self.remote = remote
-        self.token = token
-        self.on_response = on_response
-        self.on_failure = on_failure
+        self.token = b""
         self.transmission: Transmission | None = None
         self.timer: asyncio.TimerHandle | None = None
+
+    def responded(self, message: RawMessage) -> bool:
+        """A response came; says whether more may follow."""
+        raise NotImplementedError
+
+    def failed(self, error: CoapError) -> None:
+        """No response will come any more."""
+        raise NotImplementedError
+
+
+class Calling(Waiting):
+    """Tells two functions."""
+
+    __slots__ = ("_on_failure", "_on_response")
+
+    def __init__(
+        self, remote: Remote, on_response: Callable[[RawMessage], bool], on_failure: Callable[[CoapError], None]
+    ) -> None:
+        super().__init__(remote)
+        self._on_response = on_response
+        self._on_failure = on_failure
+
+    def responded(self, message: RawMessage) -> bool:
+        """A response came."""
+        return self._on_response(message)
+
+    def failed(self, error: CoapError) -> None:
+        """None will come."""
+        self._on_failure(error)
 
 
 class Requester:
@@ -89,10 +110,16 @@ class Requester:
         token: bytes | None = None,
     ) -> Waiting:
         """Send a request; the responses, or one failure, go to the callbacks until `stop`."""
+        waiting = Calling(request.remote, on_response, on_failure)
+        self.begin(waiting, request, token=token)
+        return waiting
+
+    def begin(self, waiting: Waiting, request: OutgoingRequest, *, token: bytes | None = None) -> None:
+        """Send a request; the responses, or one failure, go to `waiting` until `stop`."""
         if self._closed:
             raise EndpointClosed("The endpoint is closed")
         remote = request.remote
-        waiting = Waiting(remote, random_token() if token is None else token, on_response, on_failure)
+        waiting.token = random_token() if token is None else token
         self._waiting.setdefault(remote, {})[waiting.token] = waiting
         try:
             waiting.transmission = remote.channel.transmit(
@@ -108,7 +135,6 @@ class Requester:
             raise
         if not request.confirmable:
             self._expect_response(waiting)
-        return waiting
 
     def _sent(self, waiting: Waiting, error: CoapError | None) -> None:
         """The message layer is done with the request; what follows is a separate response, or nothing."""
@@ -131,7 +157,7 @@ class Requester:
             return self._receive_protected(remote, message)
         remote.proven = True
         self._quiet(waiting)
-        if not waiting.on_response(message):
+        if not waiting.responded(message):
             self.stop(waiting)
         return True
 
@@ -164,7 +190,7 @@ class Requester:
 
     def _fail(self, waiting: Waiting, error: CoapError) -> None:
         self.stop(waiting)
-        waiting.on_failure(error)
+        waiting.failed(error)
 
     def _quiet(self, waiting: Waiting) -> None:
         """A response is here: no retransmission, no time-out."""

@@ -1,7 +1,7 @@
 """Which content format to use with a device: what it told, what its version prescribes, what experience taught."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -26,7 +26,7 @@ class DeviceFormats:
 
     version: str
     told: frozenset[int]
-    _refused: set[int] = field(default_factory=set)
+    _refused: frozenset[int] = frozenset()
     _proven: int | None = None
 
     def concerns(self, parameters: RegistrationParameters) -> bool:
@@ -63,7 +63,8 @@ class DeviceFormats:
 
     def learn(self, used: int | None, failed: Sequence[int | None]) -> None:
         """Note that `used` worked after those in `failed` did not."""
-        self._refused.update(one for one in failed if one is not None)
+        if failed:
+            self._refused |= {one for one in failed if one is not None}
         if used is not None and not ContentFormat(used).single_value:
             self._proven = used
 

@@ -26,6 +26,7 @@ from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.visits import Visits
+from lwm2m_ml.sharing import shared
 from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.observations import ObservationRecord, ObservationRepository
 
@@ -58,6 +59,7 @@ class Observations:
         self._keepers = keepers
         self._bus = bus
         self._observed: dict[str, dict[Target, Observed]] = {}
+        self._hear = self._notified
         self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE)
 
     def of(self, endpoint: str) -> tuple[Observed, ...]:
@@ -68,10 +70,11 @@ class Observations:
         self, endpoint: str, target: Target, callback: OnRecords | None, *, lasting: bool, within: float | None
     ) -> Observed:
         """Observe a target, or join an observation that is there already."""
+        target = shared(target)
         targets = self._observed.setdefault(endpoint, {})
         if target not in targets and len(targets) >= MAXIMUM_PER_DEVICE:
             raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
-        observed = targets.setdefault(target, Observed(endpoint, target))
+        observed = targets.setdefault(target, Observed(endpoint, target, self._hear))
         try:
             await self._start(observed, within)
         except BaseException:
@@ -80,7 +83,7 @@ class Observations:
         self._observed.setdefault(endpoint, {})[target] = observed
         if callback is not None:
             _call((callback,), observed)
-            observed.callbacks.append(callback)
+            observed.callbacks += (callback,)
         if lasting and not observed.lasting:
             observed.lasting = True
             await self._repository.put(ObservationRecord(endpoint, str(target), target.composite))
@@ -99,8 +102,8 @@ class Observations:
     async def load(self) -> None:
         """Take over the lasting observations of an earlier run; they have lapsed."""
         for record in await self._repository.all():
-            target = Target.parse(record.paths, composite=record.composite)
-            observed = Observed(record.endpoint, target, lasting=True)
+            target = shared(Target.parse(record.paths, composite=record.composite))
+            observed = Observed(record.endpoint, target, self._hear, lasting=True)
             self._observed.setdefault(record.endpoint, {})[target] = observed
 
     def restore_reachable(self) -> None:
@@ -179,6 +182,7 @@ class Observations:
             records = decode_answer(
                 registration, observation.response, target.path, self._catalogues, prefix=target.prefix
             )
+            observation.drop_response()
             self._accept(observed, records)
 
     async def _ask(
@@ -189,7 +193,7 @@ class Observations:
 
         async def bounded() -> Observation:
             async with asyncio.timeout(limit):
-                return await self._exchange.coap.observe(message, partial(self._notified, observed))
+                return await self._exchange.coap.observe(message, observed)
 
         observation = await self._exchange.guard(observed.endpoint, outgoing, bounded())
         self._exchange.check(observed.endpoint, outgoing, observation.response)

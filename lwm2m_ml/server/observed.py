@@ -1,8 +1,9 @@
 """What is observed of a device, and its latest values."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.coap.observation import Observation
 from lwm2m_ml.lwm2m.gateway import split_uri_path, uri_path
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
@@ -41,10 +42,16 @@ class Observed:
 
     endpoint: str
     target: Target
+    hear: Callable[["Observed", Notification], None]
+    """Gets what comes; the same for all, since there are hundreds of thousands of them."""
     lasting: bool = False
     records: tuple[Record, ...] = ()
-    callbacks: list[OnRecords] = field(default_factory=list)
+    callbacks: tuple[OnRecords, ...] = ()
     observation: Observation | None = None
+
+    def __call__(self, notification: Notification) -> None:
+        """A notification came."""
+        self.hear(self, notification)
 
     @property
     def active(self) -> bool:

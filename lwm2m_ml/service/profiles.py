@@ -1,24 +1,21 @@
 """A device as the service sees it: what its ML capabilities object and its Device object said."""
 
 import dataclasses
-import functools
 import sys
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.service.resources import CapabilityResource, DeviceResource
+from lwm2m_ml.sharing import shared
 
 MAXIMUM_TEXT = 256
 MAXIMUM_VALUES = 64
 MAXIMUM_BYTES = 1 << 40
-REMEMBERED_PARTS = 8_192
-
-Part = TypeVar("Part", bound=Hashable)
 
 
 class ProfileError(InvalidInputError):
@@ -123,10 +120,10 @@ class CapabilityProfile:
         """Return the same, made of parts that equal devices have in common: what 100,000 of them say is held once."""
         return CapabilityProfile(
             sys.intern(self.endpoint),
-            _held_once(self.identity),
-            _held_once(self.runtimes),
-            _held_once(self.problems),
-            _held_once(self.running),
+            shared(self.identity),
+            shared(self.runtimes),
+            shared(self.problems),
+            shared(self.running),
             sys.intern(self.device_type),
         )
 
@@ -142,12 +139,6 @@ class CapabilityProfile:
 
 
 _ADAPTER: TypeAdapter[CapabilityProfile]
-
-
-@functools.lru_cache(maxsize=REMEMBERED_PARTS)
-def _held_once(part: Part) -> Part:
-    """The first of all equal ones; parts of a profile are tuples and frozen dataclasses."""
-    return part
 
 
 def profile_from_records(endpoint: str, device: Iterable[Record], capabilities: Iterable[Record]) -> CapabilityProfile:

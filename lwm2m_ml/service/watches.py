@@ -66,8 +66,7 @@ class Watch:
     def stop_listening(self) -> None:
         """Take no more of what the observation tells."""
         for observed in self._operations.observed(self.target[0]):
-            with contextlib.suppress(ValueError):
-                observed.callbacks.remove(self._put)
+            observed.callbacks = tuple(one for one in observed.callbacks if one != self._put)
 
     def _put(self, records: Sequence[Record] | None) -> None:
         if self._news.full():

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
 from sqlalchemy import create_engine as create_sync_engine
@@ -116,12 +116,12 @@ class Database:
         except DATABASE_ERRORS as error:
             raise translate(error) from error
 
-    async def batches(self, statement: Executable) -> AsyncIterator[Sequence[Row[Any]]]:
+    async def batches(self, statement: Executable) -> AsyncIterator[Sequence[tuple[Any, ...]]]:
         """All rows of a query, some at a time: what there is one of for each device is never held twice."""
         try:
             async with self.engine.connect() as connection:
                 async for rows in (await connection.stream(statement)).partitions(ROWS_AT_ONCE):
-                    yield rows
+                    yield cast("Sequence[tuple[Any, ...]]", rows)
         except DATABASE_ERRORS as error:
             raise translate(error) from error
 

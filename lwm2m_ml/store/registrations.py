@@ -3,7 +3,7 @@
 import sys
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy import bindparam, delete, select
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.commit import Commit
@@ -54,7 +54,7 @@ class RegistrationRepository:
         return tuple([_record(row) async for rows in self._database.batches(statement) for row in rows])
 
 
-def _record(row: Row[Any]) -> RegistrationRecord:
+def _record(row: tuple[Any, ...]) -> RegistrationRecord:
     """The record of a row; what many devices say alike is held once, and so is a device's name."""
     endpoint, location, host, port, identity, lifetime, version, binding, queue_mode, parameters, *times = row
     told = sys.intern(version), sys.intern(binding), queue_mode, sys.intern(parameters)

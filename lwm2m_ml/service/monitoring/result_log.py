@@ -165,14 +165,16 @@ class ResultLog:
         commit = self._repository.add_all(new)
         for _series, standing in standings:
             standing.commit = commit
-        commit.then(partial(self._written, standings))
+        commit.then(partial(self._written, commit, standings))
         return commit
 
-    def _written(self, standings: Sequence[tuple[Series, _Standing]], error: Exception | None) -> None:
+    def _written(self, commit: Commit, standings: Sequence[tuple[Series, _Standing]], error: Exception | None) -> None:
         """Forget where series stand whose results could not be written: they will be sent again."""
-        if error is not None:
-            for series, _standing in standings:
+        for series, standing in standings:
+            if error is not None:
                 self._series.pop(series, None)
+            elif standing.commit is commit:
+                standing.commit = None  # with its rows
 
     def _record(self, result: InferenceResult, lost: int) -> ResultRecord:
         module = None if result.sequence is None else self._modules.remembered(result.sequence)[1]

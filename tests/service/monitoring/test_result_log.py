@@ -180,6 +180,6 @@ async def test_what_could_not_be_written_is_taken_when_it_is_sent_again(results:
     await sent(results, message(1))
     commit = results.keep(DataSent("device", message(2), time.time()))
     assert commit is not None
-    results._written([(("device", 0), results._series["device", 0])], StoreClosed())
+    results._written(commit, [(("device", 0), results._series["device", 0])], StoreClosed())
     await commit
     assert ("device", 0) not in results._series
