@@ -20,8 +20,8 @@ from lwm2m_ml_simulator.device.data_feed import data_instances
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.firmware import Board, Firmware
 from lwm2m_ml_simulator.device.profile import DeviceProfile
-from lwm2m_ml_simulator.inference.inference import Sensor
 from lwm2m_ml_simulator.inference.log import InferenceLog
+from lwm2m_ml_simulator.inference.sensor import Sensor
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.network.radio import Radio

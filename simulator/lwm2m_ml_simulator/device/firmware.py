@@ -14,6 +14,7 @@ from lwm2m_ml.lwm2m.value import ObjectLink, Value
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.client.oscore import JournalStates
+from lwm2m_ml_simulator.client.tree import ObjectTree
 from lwm2m_ml_simulator.device.clock import DeviceClock
 from lwm2m_ml_simulator.device.data_feed import keep_moving
 from lwm2m_ml_simulator.device.device_security import JournalAccounts
@@ -27,9 +28,13 @@ from lwm2m_ml_simulator.device.object_ids import (
     SOFTWARE_MANAGEMENT,
 )
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
-from lwm2m_ml_simulator.inference.inference import InferenceEngine, Result, Sensor
+from lwm2m_ml_simulator.inference.figures import Result
+from lwm2m_ml_simulator.inference.inference import InferenceEngine
+from lwm2m_ml_simulator.inference.links import Links
 from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.inference.outbox import Outbox
+from lwm2m_ml_simulator.inference.sensor import Sensor
+from lwm2m_ml_simulator.inference.series import SeriesCounter
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.download import Download
@@ -43,7 +48,7 @@ from lwm2m_ml_simulator.modules.trial import TrialSupervisor
 from lwm2m_ml_simulator.modules.trust import TrustStore
 from lwm2m_ml_simulator.network.radio import Radio
 from lwm2m_ml_simulator.objects.base import ObjectInstance
-from lwm2m_ml_simulator.objects.binary_app_data import BinaryAppData
+from lwm2m_ml_simulator.objects.binary_app_data import BinaryAppData, Samples
 from lwm2m_ml_simulator.objects.data import DataInstance
 from lwm2m_ml_simulator.objects.device import Device
 from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
@@ -104,7 +109,10 @@ class Firmware:
             settings=settings,
             supervisor=self.supervisor,
             faults=board.faults,
+            series=SeriesCounter(journal),
         )
+        self.behind: dict[str, ObjectTree] = {}
+        """What is known of devices behind this one, a gateway, by prefix."""
         area = None
         if profile.staging_bytes:
             area = StagingArea(FlashRegion(flash, profile.staging_start, profile.staging_bytes))
@@ -147,6 +155,9 @@ class Firmware:
             coap_settings=profile.coap_settings,
         )
         self.client.tree.claims = board.claims
+        self.links = self.engine.links = Links(
+            profile.slots, self.engine.outputs, self.client.tree, self.behind, self._passed_on, self.client.notify
+        )
         self._outbox = Outbox(self._send)
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed
@@ -227,7 +238,9 @@ class Firmware:
             for intake in self.intakes:
                 path = f"/{MODEL_CONFIGURATION}/{intake.number}"
                 intake.on_change = self._notifier(lambda: None, f"{path}/2", f"{path}/13")
-                instances.append(ModelConfiguration(self.modules, intake, journal))
+                configuration = ModelConfiguration(self.modules, intake, lambda: self.links)
+                configuration.on_change = self.engine.slots_changed
+                instances.append(configuration)
             return instances
         for intake in self.intakes:
             software = SoftwareManagement(self.modules, intake, journal)
@@ -273,6 +286,7 @@ class Firmware:
             Record(outcome.child(3), result.confidence),
             *(Record(outcome.child(4).child(index), score) for index, score in enumerate(result.scores)),
             Record(outcome.child(5), result.number),
+            Record(outcome.child(16), result.series),
             Record(model.child(25), figures.inferences),
         ]
         module = self.modules.loaded(slot)
@@ -286,9 +300,18 @@ class Firmware:
         module = self.modules.loaded(slot)
         if module is None:
             return
-        tensor = module.descriptor.inputs[0]
-        container = BinaryAppData.of(slot, data, f"result {number}", tensor.dtype)
-        self.client.tree.add(container)
+        self._keep_data(slot, Samples(data, module.descriptor.inputs[0]), f"result {number}")
         self.results[slot].captured = ObjectLink(BinaryAppData.object_id, slot)
-        self.client.update()
-        self.client.notify(ObjectPath(ML_RESULT, slot, 12), ObjectPath(BinaryAppData.object_id, slot))
+        self.client.notify(ObjectPath(ML_RESULT, slot, 12))
+
+    def _passed_on(self, instance: int, samples: Samples) -> None:
+        self._keep_data(instance, samples, "passed on")
+
+    def _keep_data(self, instance: int, samples: Samples, description: str) -> None:
+        """Put samples into an instance of object 19; servers hear of an instance that is new."""
+        path = ObjectPath(BinaryAppData.object_id, instance)
+        is_new = self.client.tree.find(path) is None
+        self.client.tree.add(BinaryAppData.of(instance, samples, description))
+        if is_new:
+            self.client.update()
+        self.client.notify(path)

@@ -26,6 +26,8 @@ from lwm2m_ml_simulator.objects.device import DeviceIdentity
 
 MINIMUM_JOURNAL_BYTES = 16384
 MANIFEST_BYTES = 4096
+CONFIGURATION_BYTES = 1024
+"""What the configuration of one slot takes in the journal, at most (object 513)."""
 RUNTIME_NAME = "lwm2m-ml-native"
 RUNTIME_VERSION = "1.0.0"
 # The namespace of the names below is our own: UUIDv5 of them gives SUIT's vendor and class identifiers (RFC 4122 §4.3).
@@ -101,6 +103,11 @@ class DeviceProfile:
         return ModuleFormat.BARE_METAL_IMAGE if self.module_address else ModuleFormat.NATIVE
 
     @property
+    def runs_several_models(self) -> bool:
+        """Whether modules of different models run beside each other: what object 513 configures."""
+        return self.delivery is DeliveryObject.MODEL_CONFIGURATION
+
+    @property
     def radio(self) -> RadioSettings:
         """How the device's radio behaves."""
         return RadioSettings(self.queue_awake, self.conditions, self.seed)
@@ -156,9 +163,10 @@ class DeviceProfile:
 
     @property
     def journal_bytes(self) -> int:
-        """The flash of the journal: two banks of whole erase blocks."""
+        """The flash of the journal: two banks of whole erase blocks; what object 513 is told has its place in both."""
         pair = 2 * self.erase_block_bytes
-        return -(-MINIMUM_JOURNAL_BYTES // pair) * pair
+        wanted = MINIMUM_JOURNAL_BYTES + (2 * CONFIGURATION_BYTES * self.slots if self.runs_several_models else 0)
+        return -(-wanted // pair) * pair
 
     @property
     def region_bytes(self) -> int:

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+NO_FRAME = -1
+
 
 @dataclass(frozen=True, slots=True)
 class InferenceRecord:
-    """What a device inferred, exactly: which image of the stream, the raw output tensors, the instructions it took."""
+    """What a device inferred, exactly: which image of the stream, the raw output tensors, the instructions it took.
+
+    A model whose inputs are not the sensor's has no image (-1).
+    """
 
     index: int
     outputs: tuple[bytes, ...]

@@ -1,4 +1,8 @@
-"""The modules of a device: verified into a slot, put on trial, confirmed, or taken back."""
+"""The modules of a device: verified into a slot, put on trial, confirmed, or taken back.
+
+A device that is configured by object 513 runs modules of different models beside each other; a module takes the place
+of the one of its own model. All other devices run one module, and the next one takes its place.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ from lwm2m_ml_simulator.device.profile import RUNTIME_VERSION, DeviceProfile
 from lwm2m_ml_simulator.errors import IllegalTransition
 from lwm2m_ml_simulator.memory.flash import FlashRegion
 from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.modules.configurations import Configurations
 from lwm2m_ml_simulator.modules.slots import IN_USE, Slot, SlotBank, StagedModule
 from lwm2m_ml_simulator.modules.trust import TrustStore
 from lwm2m_ml_simulator.modules.unpacking import verify_unpacked
@@ -38,6 +43,11 @@ class LoadedModule:
     sequence_number: int
     firmware_bytes: int = 0
 
+    @property
+    def working_memory_bytes(self) -> int:
+        """Arena and stack."""
+        return self.descriptor.working_memory_bytes
+
 
 class ModuleManager:
     """Slots and the modules in them; `on_change` is called after every change of a slot's state."""
@@ -52,6 +62,7 @@ class ModuleManager:
     ) -> None:
         self.profile = profile
         self.bank = SlotBank(journal, regions, trust.clock)
+        self.configurations = Configurations(journal, len(regions))
         self.on_change: Callable[[int], None] = lambda number: None
         self.self_test_scores: dict[int, float] = {}
         self._regions = regions
@@ -67,18 +78,32 @@ class ModuleManager:
         verified again before it runs, as a secure boot does.
         """
         scheduled = self.bank.boot_into
-        running = self.bank.in_use
-        if scheduled is None and running is not None and running.state is ModuleState.TRIAL:
-            self._log.warning("reset_during_trial", slot=running.number)
-            self.bank.fail(running.number, ModuleResult.RESET_DURING_TRIAL)
+        if scheduled is None:
+            for slot in self.bank.on_trial:
+                self._log.warning("reset_during_trial", slot=slot.number)
+                self.bank.fail(slot.number, ModuleResult.RESET_DURING_TRIAL)
         self._load_all()
+        self._follow_links()
         return None if scheduled is None else await self.activate(scheduled)
 
     @property
+    def running(self) -> tuple[LoadedModule, ...]:
+        """The modules that infer now, by slot."""
+        return tuple(self._loaded[slot.number] for slot in self.bank.running if slot.number in self._loaded)
+
+    @property
     def in_use(self) -> LoadedModule | None:
-        """The module that infers now."""
-        slot = self.bank.in_use
-        return self._loaded.get(slot.number) if slot is not None else None
+        """The module that infers now; the one in the first slot where several do."""
+        return next(iter(self.running), None)
+
+    @property
+    def working_memory_used(self) -> int:
+        """What all running modules take together: each has an arena and a stack of its own.
+
+        Outputs stay in the arena until whoever is linked to them has read them, so arenas are not shared. A module on
+        trial takes as much as the one that would come back, if that is more.
+        """
+        return sum(self._reserved(module) for module in self.running)
 
     def loaded(self, number: int) -> LoadedModule | None:
         """The verified module in a slot, if there is one."""
@@ -99,7 +124,10 @@ class ModuleManager:
 
     def clear(self, number: int) -> None:
         """Give a slot up, so that a new package may be written into it."""
+        held = self._loaded.get(number)
         self.bank.clear(number)
+        if held is not None:
+            self.configurations.leave(number, held.descriptor.model_id)
         self._loaded.pop(number, None)
         self.self_test_scores.pop(number, None)
         self._changed(number)
@@ -111,6 +139,7 @@ class ModuleManager:
     def stage(self, number: int, staged: StagedModule, descriptor: Descriptor) -> None:
         """Take over a verified package that lies in a slot."""
         self.bank.stage(number, staged)
+        self.configurations.settle(number, descriptor.model_id)
         self._loaded[number] = self._load(number, staged, descriptor)
         self._changed(number)
 
@@ -134,20 +163,69 @@ class ModuleManager:
         return True
 
     async def activate(self, number: int) -> bool:
-        """Self-test a staged module, and only if that goes well put it on trial in place of the one in use."""
+        """Self-test a staged module, and only if that goes well put it on trial, perhaps in place of another.
+
+        Raises IllegalTransition where it cannot run now: it stays staged.
+        """
         module = self._loaded.get(number)
         if module is None or self.bank.slots[number].state not in {ModuleState.STAGED, ModuleState.STANDBY}:
             raise IllegalTransition(f"slot {number} holds no module that could be activated")
-        running = self.bank.in_use
-        if running is not None and running.state is ModuleState.TRIAL:
-            raise IllegalTransition(f"slot {running.number} is on trial, confirm or roll back that first")
+        self._replaced_by(module)
         if await self.self_test(module) < 100.0:
             self.reject(number, ModuleResult.SELF_TEST_MISMATCH)
             return False
-        self.bank.start_trial(number)
+        replaced = self._replaced_by(module)  # the self-test took time
+        self._refuse_without_memory(module, replaced)
+        if replaced is not None:
+            self.configurations.inherit(number, replaced.number)
+        self.bank.start_trial(number, replaced)
         self._log.info("trial_started", slot=number, model=module.descriptor.model_name)
         self._changed(number)
         return True
+
+    def _replaced_by(self, module: LoadedModule) -> Slot | None:
+        """Return the running slot that a module takes the place of; raises IllegalTransition while that is on trial."""
+        rivals = [
+            running
+            for running in self.bank.running
+            if not self.profile.runs_several_models or self._same_model(running.number, module)
+        ]
+        trial = next((slot for slot in rivals if slot.state is ModuleState.TRIAL), None)
+        if trial is not None:
+            raise IllegalTransition(f"slot {trial.number} is on trial, confirm or roll back that first")
+        return rivals[0] if rivals else None
+
+    def _refuse_without_memory(self, module: LoadedModule, replaced: Slot | None) -> None:
+        before = self._loaded.get(replaced.number) if replaced is not None else None
+        needed = max(module.working_memory_bytes, before.working_memory_bytes if before else 0)
+        others = self.working_memory_used - (self._reserved(before) if before else 0)
+        free = self.profile.working_memory_bytes - others
+        if needed <= free:
+            return
+        self.bank.refuse(module.slot, ModuleResult.WORKING_MEMORY_TOO_SMALL)
+        self._changed(module.slot)
+        raise IllegalTransition(
+            f"the module in slot {module.slot} needs {needed:,} B of working memory, the others leave {free:,} B: "
+            "disable one of them first"
+        )
+
+    def _fits_again(self, number: int) -> bool:
+        """Whether the predecessor finds room; nobody kept it free for it once the trial was over."""
+        module, before = self._loaded.get(number), self.bank.slots[number].predecessor
+        if module is None or before is None or before not in self._loaded:
+            return True
+        others = self.working_memory_used - self._reserved(module)
+        return others + self._loaded[before].working_memory_bytes <= self.profile.working_memory_bytes
+
+    def _reserved(self, module: LoadedModule) -> int:
+        slot = self.bank.slots[module.slot]
+        before = self._loaded.get(slot.predecessor) if slot.predecessor is not None else None
+        comes_back = slot.state is ModuleState.TRIAL and before is not None
+        return max(module.working_memory_bytes, before.working_memory_bytes if comes_back and before else 0)
+
+    def _same_model(self, number: int, module: LoadedModule) -> bool:
+        other = self._loaded.get(number)
+        return other is not None and other.descriptor.model_id == module.descriptor.model_id
 
     async def self_test(self, module: LoadedModule) -> float:
         """Run a module's known-answer vectors on the emulated CPU; returns the share of right answers in percent."""
@@ -163,9 +241,19 @@ class ModuleManager:
 
     def fail(self, number: int, result: ModuleResult) -> None:
         """End a trial, or a confirmed module's use, badly, and go back to the predecessor."""
-        restored = self.bank.fail(number, result)
+        restored = self.bank.fail(number, result, restore=self._fits_again(number))
         self._log.warning("rolled_back", slot=number, result=result.name, to=restored.number if restored else None)
         self._changed(number)
+
+    def _follow_links(self) -> None:
+        """Let links lead to the slot in which a model runs now: of two versions of it, one runs at most."""
+        for slot in self.bank.slots:
+            module, before = self._loaded.get(slot.number), slot.predecessor
+            if module is None or before is None or not self._same_model(before, module):
+                continue
+            runs = [each for each in (slot.number, before) if self.bank.slots[each].state in IN_USE]
+            if len(runs) == 1:
+                self.configurations.relink(before if runs[0] == slot.number else slot.number, runs[0])
 
     def deactivate(self, number: int) -> None:
         """Take the module out of use; it stays installed."""
@@ -220,6 +308,7 @@ class ModuleManager:
         return StreamingVerifier(recipient, early=True)
 
     def _changed(self, number: int) -> None:
+        self._follow_links()
         self.on_change(number)
 
     def _load(self, number: int, staged: StagedModule, descriptor: Descriptor) -> LoadedModule:

@@ -1,4 +1,4 @@
-"""A/B module slots: the state machine of object 42770 (`lwm2m_ml.module.results`), every step of it one journal record.
+"""Module slots: the state machine of object 42770 (`lwm2m_ml.module.results`), every step of it one journal record.
 
 A step that concerns two slots (a trial begins and its predecessor stands by, a trial fails and its predecessor is
 restored) is one record too, so a power cut never leaves neither or both in use.
@@ -114,15 +114,19 @@ class SlotBank:
         return self._state.boot_into
 
     @property
-    def in_use(self) -> Slot | None:
-        """The slot whose module runs: in trial or active."""
-        return next((slot for slot in self.slots if slot.state in IN_USE), None)
+    def running(self) -> tuple[Slot, ...]:
+        """The slots whose modules run: in trial or active."""
+        return tuple(slot for slot in self.slots if slot.state in IN_USE)
+
+    @property
+    def on_trial(self) -> tuple[Slot, ...]:
+        """The slots on trial."""
+        return tuple(slot for slot in self.slots if slot.state is ModuleState.TRIAL)
 
     def is_free(self, number: int) -> bool:
-        """Tell whether a slot may be overwritten: not in use, nor needed if the running trial fails."""
-        running = self.in_use
-        needed = running.predecessor if running is not None and running.state is ModuleState.TRIAL else None
-        return self.slots[number].state not in IN_USE and number != needed
+        """Tell whether a slot may be overwritten: not in use, nor needed if a running trial fails."""
+        needed = {slot.predecessor for slot in self.on_trial}
+        return self.slots[number].state not in IN_USE and number not in needed
 
     def clear(self, number: int) -> None:
         """Forget what a slot holds; its flash may be erased after this, not before."""
@@ -142,14 +146,18 @@ class SlotBank:
         slot = self.slots[number].after(SlotEvent.REJECTED, self.clock())
         self._commit(replace(slot, result=result), boot_into=None)
 
-    def start_trial(self, number: int) -> None:
-        """Let the slot's module take over from the one in use, which stands by."""
-        now, running = self.clock(), self.in_use
+    def refuse(self, number: int, result: ModuleResult) -> None:
+        """Say why the slot's module does not run, which stays where it is."""
+        self._commit(replace(self.slots[number], result=result))
+
+    def start_trial(self, number: int, replaced: Slot | None) -> None:
+        """Let the slot's module run, in place of another one where there is one, which stands by."""
+        now = self.clock()
         slot = self.slots[number].after(SlotEvent.ACTIVATED, now)
-        if running is None:
+        if replaced is None:
             self._commit(replace(slot, predecessor=None, result=ModuleResult.INITIAL), boot_into=None)
             return
-        before = running.after(SlotEvent.SUPERSEDED, now)
+        before = replaced.after(SlotEvent.SUPERSEDED, now)
         self._commit(replace(slot, predecessor=before.number, result=ModuleResult.INITIAL), before, boot_into=None)
 
     def confirm(self, number: int) -> None:
@@ -159,12 +167,12 @@ class SlotBank:
         floor = max(self.sequence_floor, sequence_number)
         self._commit(replace(slot, result=ModuleResult.SUCCESS), sequence_floor=floor)
 
-    def fail(self, number: int, result: ModuleResult) -> Slot | None:
-        """Take a running module out of use and restore its predecessor, which is returned."""
+    def fail(self, number: int, result: ModuleResult, *, restore: bool = True) -> Slot | None:
+        """Take a running module out of use and restore its predecessor, which is returned, where there is one."""
         now = self.clock()
         slot = replace(self.slots[number].after(SlotEvent.FAILED, now), result=result)
         before = self.slots[slot.predecessor] if slot.predecessor is not None else None
-        if before is None or before.state is not ModuleState.STANDBY:
+        if before is None or before.state is not ModuleState.STANDBY or not restore:
             self._commit(slot)
             return None
         restored = before.after(SlotEvent.RESTORED, now)

@@ -1,4 +1,4 @@
-"""Watches the module in use: a trial that nobody confirms in time, is too slow or fails too often ends by itself."""
+"""Watches the modules in use: a trial that nobody confirms in time, is too slow or fails too often ends by itself."""
 
 import asyncio
 from contextlib import suppress
@@ -17,31 +17,27 @@ class TrialSupervisor:
     def __init__(self, modules: ModuleManager, settings: SettingsStore) -> None:
         self._modules = modules
         self._settings = settings
-        self._timer: asyncio.TimerHandle | None = None
-        self._watched: int | None = None
+        self._timers: dict[int, asyncio.TimerHandle] = {}
 
     def slots_changed(self) -> None:
-        """Start or stop the clock of a trial."""
-        running = self._modules.bank.in_use
-        on_trial = running.number if running is not None and running.state is ModuleState.TRIAL else None
-        if on_trial == self._watched:
-            return
-        self.stop()
-        if on_trial is not None:
-            self._watched = on_trial
-            period = self._settings.get(on_trial).trial_period
-            self._timer = asyncio.get_running_loop().call_later(period, self._time_is_up, on_trial)
+        """Start and stop the clocks of trials."""
+        on_trial = {slot.number for slot in self._modules.bank.on_trial}
+        for number in self._timers.keys() - on_trial:
+            self._timers.pop(number).cancel()
+        for number in on_trial - self._timers.keys():
+            period = self._settings.get(number).trial_period
+            self._timers[number] = asyncio.get_running_loop().call_later(period, self._time_is_up, number)
 
     def remaining(self, number: int) -> int | None:
         """Return the seconds that a slot's trial has left, None if it is not on trial."""
-        if self._timer is None or self._watched != number:
-            return None
-        return max(0, round(self._timer.when() - asyncio.get_running_loop().time()))
+        timer = self._timers.get(number)
+        return None if timer is None else max(0, round(timer.when() - asyncio.get_running_loop().time()))
 
     def period_changed(self, number: int) -> None:
         """Restart the clock of a running trial with its new period."""
-        if self._watched == number:
-            self.stop()
+        timer = self._timers.pop(number, None)
+        if timer is not None:
+            timer.cancel()
             self.slots_changed()
 
     def judge(self, number: int, statistics: LatencyStatistics, drift_score: float | None = None) -> bool:
@@ -53,13 +49,13 @@ class TrialSupervisor:
         return False
 
     def stop(self) -> None:
-        """Stop the clock."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._watched = None
+        """Stop all clocks."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers = {}
 
     def _time_is_up(self, number: int) -> None:
-        self._timer = self._watched = None
+        self._timers.pop(number, None)
         with suppress(PowerCut):
             if self._modules.slot(number).state is ModuleState.TRIAL:
                 self._modules.fail(number, ModuleResult.TRIAL_UNCONFIRMED)

@@ -61,10 +61,8 @@ class MlCapabilities(ObjectInstance):
 
     @readable(5)
     def working_memory_free(self) -> int:
-        """Working Memory Free: what the module in use leaves."""
-        module = self._modules.in_use
-        used = module.descriptor.arena_bytes + module.descriptor.stack_bytes if module else 0
-        return self._profile.working_memory_bytes - used
+        """Working Memory Free: what the modules in use leave."""
+        return self._profile.working_memory_bytes - self._modules.working_memory_used
 
     @readable(6)
     def module_storage_total(self) -> int:

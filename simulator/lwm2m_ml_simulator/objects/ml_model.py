@@ -5,9 +5,11 @@ from aiocoap import Code
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml_simulator.device.object_ids import ML_CAPABILITIES, ML_MODEL
-from lwm2m_ml_simulator.inference.inference import InferenceEngine, SlotFigures
+from lwm2m_ml_simulator.inference.figures import SlotFigures
+from lwm2m_ml_simulator.inference.inference import InferenceEngine
 from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
 from lwm2m_ml_simulator.modules.settings import SettingsStore
+from lwm2m_ml_simulator.modules.slots import IN_USE
 from lwm2m_ml_simulator.modules.trial import TrialSupervisor
 from lwm2m_ml_simulator.objects.base import (
     Arguments,
@@ -101,8 +103,7 @@ class MlModel(ObjectInstance):
     @readable(10)
     def working_memory_used(self) -> int:
         """Working Memory Used: arena and stack."""
-        module = self._module
-        return module.descriptor.arena_bytes + module.descriptor.stack_bytes if module else 0
+        return self._module.working_memory_bytes if self._module else 0
 
     @readable(11)
     def state(self) -> int:
@@ -196,11 +197,10 @@ class MlModel(ObjectInstance):
 
     @executable(24)
     async def infer(self, arguments: Arguments) -> None:
-        """Infer the sensor's next reading now."""
-        module = self._modules.in_use
-        if module is None or module.slot != self.instance_id:
+        """Infer what the inputs are linked to now."""
+        if self._modules.slot(self.instance_id).state not in IN_USE:
             raise OperationRefused(Code.METHOD_NOT_ALLOWED, "the slot's module is not in use")
-        await self._engine.infer_next()
+        await self._engine.infer(self.instance_id)
 
     @readable(25)
     def inference_count(self) -> int:

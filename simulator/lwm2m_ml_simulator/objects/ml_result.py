@@ -4,7 +4,8 @@ from aiocoap import Code
 
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml_simulator.device.object_ids import ML_MODEL, ML_RESULT
-from lwm2m_ml_simulator.inference.inference import NO_DECISION, InferenceEngine, Result, SlotFigures
+from lwm2m_ml_simulator.inference.figures import NO_DECISION, Result, SlotFigures
+from lwm2m_ml_simulator.inference.inference import InferenceEngine
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, OperationRefused, executable, readable
 
 _REMEMBERED_RESULTS = 64
@@ -24,7 +25,9 @@ class MlResult(ObjectInstance):
         self._judged = 0
 
     def remember(self, result: Result) -> None:
-        """Keep a result for feedback that may come later."""
+        """Keep a result for feedback that may come later, among those of its series."""
+        if result.number == 1:
+            self._decided.clear()
         self._decided[result.number] = result.decided
         if len(self._decided) > _REMEMBERED_RESULTS:
             del self._decided[next(iter(self._decided))]
@@ -122,3 +125,8 @@ class MlResult(ObjectInstance):
         """Input Histogram: all bins of the first channel, then those of the next; edges are in the descriptor."""
         drift = self._figures.drift
         return dict(enumerate(drift.histogram)) if drift is not None else None
+
+    @readable(16)
+    def result_series(self) -> int | None:
+        """Result Series: which numbering the last result's number belongs to."""
+        return self._figures.last.series if self._figures.last else None

@@ -1,48 +1,62 @@
 """Object 513, AI Model Configuration: one instance per module slot, through which a module can come, too.
 
 A package is written to Model, or its address to Model URI; Enabled puts it on trial. What it says of itself is in
-object 42770. What servers write of inputs, outputs and conditions is kept here, and outlives a reboot.
+object 42770. How it is wired is checked when it is written, kept, and followed from the next inference on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-import cbor2
 from aiocoap import Code
 
-from lwm2m_ml.lwm2m.expressions import parse
+from lwm2m_ml.lwm2m.model_wiring import (
+    BEFORE,
+    CONDITION,
+    INPUT_LABELS,
+    INPUT_TRANSFORMS,
+    INPUTS,
+    MAXIMUM_WIRES,
+    OUTPUT_LABELS,
+    OUTPUT_TRANSFORMS,
+    OUTPUTS,
+    VALUE,
+    Wiring,
+    WiringError,
+    check_names,
+    name_of,
+    read_expression,
+    read_link,
+)
 from lwm2m_ml.lwm2m.ni import parse_ni
 from lwm2m_ml.module.results import ModuleState
 from lwm2m_ml_simulator.device.object_ids import MODEL_CONFIGURATION
-from lwm2m_ml_simulator.memory.journal import Journal
+from lwm2m_ml_simulator.inference.links import Links
+from lwm2m_ml_simulator.inference.order import Order
 from lwm2m_ml_simulator.modules.intake import Intake, Phase
 from lwm2m_ml_simulator.modules.modules import LoadedModule, ModuleManager
 from lwm2m_ml_simulator.modules.slots import IN_USE
 from lwm2m_ml_simulator.objects.base import ObjectInstance, OperationRefused, ResourceValue, readable, writable
 
-_RECORD_KEY = 80
 _MAXIMUM_TEXT_BYTES = 512
-DESCRIPTION_URL, URI, INTEGRITY, CONDITION = 3, 4, 5, 14
-INPUTS, INPUT_TRANSFORMS, INPUT_LABELS = 7, 8, 9
-OUTPUTS, OUTPUT_TRANSFORMS, OUTPUT_LABELS = 10, 11, 12
+DESCRIPTION_URL, URI, INTEGRITY = 3, 4, 5
 
 
 class ModelConfiguration(ObjectInstance):
-    """The configuration of the model in one slot. `kept` holds what was written, by resource."""
+    """The configuration of the model in one slot. `on_change` is called when its wiring changed."""
 
     object_id = MODEL_CONFIGURATION
 
-    def __init__(self, modules: ModuleManager, intake: Intake, journal: Journal) -> None:
+    def __init__(self, modules: ModuleManager, intake: Intake, links: Callable[[], Links]) -> None:
         super().__init__(intake.number)
+        self.on_change: Callable[[], None] = lambda: None
         self._modules = modules
         self._intake = intake
-        self._journal = journal
-        stored = journal.get(_RECORD_KEY + self.instance_id)
-        self.kept: dict[int, ResourceValue] = cbor2.loads(stored) if stored else {}
+        self._links = links
+        self._kept = modules.configurations
         intake.expected_digest = self.expected_digest
 
     def expected_digest(self) -> bytes | None:
         """Return the SHA-256 that the package must have, None when nobody said."""
-        integrity = self.kept.get(INTEGRITY)
+        integrity = self._get(INTEGRITY)
         return parse_ni(integrity) if isinstance(integrity, str) and integrity else None
 
     @property
@@ -71,7 +85,7 @@ class ModelConfiguration(ObjectInstance):
     @readable(DESCRIPTION_URL)
     def description_url(self) -> ResourceValue | None:
         """Description URL."""
-        return self.kept.get(DESCRIPTION_URL)
+        return self._get(DESCRIPTION_URL)
 
     @writable(DESCRIPTION_URL)
     def write_description_url(self, value: ResourceValue) -> None:
@@ -82,7 +96,7 @@ class ModelConfiguration(ObjectInstance):
     def model_uri(self) -> ResourceValue:
         """Model URI; nothing where the slot is empty and nothing is fetched, so that servers see what a cut undid."""
         empty = self._modules.slot(self.instance_id).state is ModuleState.EMPTY
-        return "" if empty and self._intake.phase is Phase.IDLE else self.kept.get(URI, "")
+        return "" if empty and self._intake.phase is Phase.IDLE else self._get(URI) or ""
 
     @writable(URI)
     def write_model_uri(self, value: ResourceValue) -> None:
@@ -99,7 +113,7 @@ class ModelConfiguration(ObjectInstance):
     @readable(INTEGRITY)
     def integrity(self) -> ResourceValue:
         """Model Integrity: a ni URI."""
-        return self.kept.get(INTEGRITY, "")
+        return self._get(INTEGRITY) or ""
 
     @writable(INTEGRITY)
     def write_integrity(self, value: ResourceValue) -> None:
@@ -112,64 +126,72 @@ class ModelConfiguration(ObjectInstance):
     @readable(INPUTS)
     def inputs(self) -> ResourceValue:
         """Inputs: the device's own sensor, until a server says otherwise."""
-        return self.kept.get(INPUTS, {0: ""})
+        return self._resource(INPUTS)
 
     @writable(INPUTS)
     def write_inputs(self, value: ResourceValue) -> None:
-        """Keep where inputs come from."""
-        self._keep(INPUTS, _texts(value))
+        """Keep where inputs come from: resources that are there, and no circle of models."""
+        texts = _texts(value)
+        for text in texts.values():
+            self._links().check_source(read_link(text))
+        self._wire(INPUTS, texts)
 
     @readable(INPUT_TRANSFORMS)
     def input_transforms(self) -> ResourceValue | None:
         """Input transforms."""
-        return self.kept.get(INPUT_TRANSFORMS)
+        return self._get(INPUT_TRANSFORMS)
 
     @writable(INPUT_TRANSFORMS)
     def write_input_transforms(self, value: ResourceValue) -> None:
-        """Keep expressions that can be read."""
-        self._keep(INPUT_TRANSFORMS, _expressions(value))
+        """Keep expressions that can be read, of what is known."""
+        self._wire(INPUT_TRANSFORMS, self._expressions(value, VALUE))
 
     @readable(INPUT_LABELS)
     def input_labels(self) -> ResourceValue:
         """Input labels: those of the module's inputs, until a server says otherwise."""
-        tensors = self._module.descriptor.inputs if self._module else ()
-        return self.kept.get(INPUT_LABELS) or dict(enumerate(tensor.name for tensor in tensors)) or {0: ""}
+        return self._resource(INPUT_LABELS)
 
     @writable(INPUT_LABELS)
     def write_input_labels(self, value: ResourceValue) -> None:
-        """Keep which input of the model each entry of Inputs feeds."""
-        self._keep(INPUT_LABELS, _texts(value))
+        """Keep which input of the model each entry of Inputs feeds; one that feeds none is for expressions only."""
+        texts = _texts(value)
+        if len(set(map(name_of, texts.values()))) < len(texts):
+            raise WiringError("two inputs have the same label")
+        self._wire(INPUT_LABELS, texts)
 
     @readable(OUTPUTS)
     def outputs(self) -> ResourceValue:
         """Outputs: the inference result of this slot, until a server says otherwise."""
-        return self.kept.get(OUTPUTS, {0: f"</42771/{self.instance_id}>"})
+        return self._resource(OUTPUTS)
 
     @writable(OUTPUTS)
     def write_outputs(self, value: ResourceValue) -> None:
-        """Keep where outputs go."""
-        self._keep(OUTPUTS, _texts(value))
+        """Keep where outputs go: what takes them, and no circle of models."""
+        texts = _texts(value)
+        for text in texts.values():
+            self._links().check_target(read_link(text), self.instance_id)
+        self._wire(OUTPUTS, texts)
 
     @readable(OUTPUT_TRANSFORMS)
     def output_transforms(self) -> ResourceValue | None:
         """Output transforms."""
-        return self.kept.get(OUTPUT_TRANSFORMS)
+        return self._get(OUTPUT_TRANSFORMS)
 
     @writable(OUTPUT_TRANSFORMS)
     def write_output_transforms(self, value: ResourceValue) -> None:
-        """Keep expressions that can be read."""
-        self._keep(OUTPUT_TRANSFORMS, _expressions(value))
+        """Keep expressions that can be read, of what is known."""
+        outputs = self._labels(OUTPUT_LABELS)
+        self._wire(OUTPUT_TRANSFORMS, self._expressions(value, VALUE, BEFORE, *outputs))
 
     @readable(OUTPUT_LABELS)
     def output_labels(self) -> ResourceValue:
         """Output labels: those of the module's outputs, until a server says otherwise."""
-        tensors = self._module.descriptor.outputs if self._module else ()
-        return self.kept.get(OUTPUT_LABELS) or dict(enumerate(tensor.name for tensor in tensors)) or {0: ""}
+        return self._resource(OUTPUT_LABELS)
 
     @writable(OUTPUT_LABELS)
     def write_output_labels(self, value: ResourceValue) -> None:
-        """Keep which output of the model each entry of Outputs takes."""
-        self._keep(OUTPUT_LABELS, _texts(value))
+        """Keep which output of the model each entry of Outputs takes; that of an input passes it on."""
+        self._wire(OUTPUT_LABELS, _texts(value))
 
     @readable(13)
     def enabled(self) -> bool:
@@ -189,22 +211,56 @@ class ModelConfiguration(ObjectInstance):
     @readable(CONDITION)
     def condition(self) -> ResourceValue | None:
         """Condition expression."""
-        return self.kept.get(CONDITION) or None
+        return self._get(CONDITION) or None
 
     @writable(CONDITION)
     def write_condition(self, value: ResourceValue) -> None:
-        """Keep an expression that can be read; an empty text is none."""
+        """Keep an expression that can be read, of what is known; an empty text is none."""
         text = _text(value)
-        if text:
-            parse(text)
-        self._keep(CONDITION, text)
+        self._check_names(text)
+        self._wire(CONDITION, text)
+
+    def _get(self, resource: int) -> ResourceValue | None:
+        return self._kept.get(self.instance_id, resource)
+
+    def _resource(self, resource: int) -> ResourceValue:
+        return self._resources_of(self.instance_id)[resource]
+
+    def _resources_of(self, slot: int) -> dict[int, ResourceValue]:
+        module = self._modules.loaded(slot)
+        return self._kept.resources(slot, module.descriptor if module else None)
+
+    def _labels(self, resource: int) -> list[str]:
+        labels = self._resource(resource)
+        return [name_of(str(label)) for label in labels.values()] if isinstance(labels, Mapping) else []
+
+    def _expressions(self, value: ResourceValue, *names: str) -> dict[int, str]:
+        texts = _texts(value)
+        for text in texts.values():
+            self._check_names(text, *names)
+        return texts
+
+    def _check_names(self, text: str, *more: str) -> None:
+        """Refuse an expression that cannot be read; in a slot whose labels are not known yet, that is all."""
+        known = [label for label in self._labels(INPUT_LABELS) if label]
+        expression = read_expression(text)
+        if known and expression is not None:
+            check_names(repr(text[:60]), text, [*known, *more])
+
+    def _wire(self, resource: int, value: ResourceValue) -> None:
+        self._refuse_circle(resource, value)
+        self._keep(resource, value)
+        self.on_change()
+
+    def _refuse_circle(self, resource: int, value: ResourceValue) -> None:
+        wirings = {slot: self._resources_of(slot) for slot in range(self._modules.profile.slots)}
+        wirings[self.instance_id][resource] = value
+        circle = Order({slot: Wiring.of(resources) for slot, resources in wirings.items()}).circle
+        if self.instance_id in circle:
+            raise WiringError(f"the models in slots {' and '.join(map(str, circle))} would wait for each other")
 
     def _keep(self, resource: int, value: ResourceValue) -> None:
-        if self.kept.get(resource) == value:
-            return
-        kept = {**self.kept, resource: value}
-        self._journal.put(_RECORD_KEY + self.instance_id, cbor2.dumps(kept))
-        self.kept = kept
+        self._kept.put(self.instance_id, resource, value)
 
     def _refuse_while_in_use(self) -> None:
         if self.enabled():
@@ -218,14 +274,6 @@ def _text(value: ResourceValue) -> str:
 
 
 def _texts(value: ResourceValue) -> dict[int, str]:
-    if not isinstance(value, Mapping):
-        raise OperationRefused(Code.BAD_REQUEST, "several texts are needed")
+    if not isinstance(value, Mapping) or len(value) > MAXIMUM_WIRES:
+        raise OperationRefused(Code.BAD_REQUEST, f"1 to {MAXIMUM_WIRES} texts are needed")
     return {int(index): _text(text) for index, text in value.items()}
-
-
-def _expressions(value: ResourceValue) -> dict[int, str]:
-    texts = _texts(value)
-    for text in texts.values():
-        if text:
-            parse(text)
-    return texts

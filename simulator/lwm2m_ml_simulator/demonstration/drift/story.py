@@ -21,7 +21,8 @@ POLL = 1.0
 PATIENCE = 240.0
 RESULTS_OF_A_PERIOD = 60
 """Results of each device that an accuracy is measured on."""
-CAPTURES_WANTED = 150
+CAPTURES_WANTED = 25
+"""Of each wrist: an alarm of one of them captures more."""
 DRIFT = 1.0
 
 Tell = Callable[[str], None]
@@ -92,7 +93,7 @@ class Story:
         return not await self._client.alarms(only_open=True)
 
     async def _captured(self) -> bool:
-        return len((await self._data_set())["numbers"]) >= CAPTURES_WANTED
+        return len((await self._data_set())["numbers"]) >= CAPTURES_WANTED * len(self._fleet)
 
     async def _data_set(self) -> dict[str, Any]:
         content = await self._client.captured_inputs(MODEL)
