@@ -59,6 +59,9 @@ def feedback(
     endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Endpoint client name of the device.")],
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=0, help="Number of the result.")],
     true_class: Annotated[str, typer.Argument(metavar="CLASS", help="The true class: its label, or its number.")],
+    series: Annotated[
+        int | None, typer.Option(min=0, help="The series of the number; without it the newest result is meant.")
+    ] = None,
     dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -66,7 +69,7 @@ def feedback(
 ) -> None:
     """Tell what a result should have been."""
     with connect(server, token, dry_run=dry_run) as client:
-        given = client.give_feedback(endpoint, number, true_class)
+        given = client.give_feedback(endpoint, number, true_class, series=series)
     if as_json:
         print_json(given.model_dump(mode="json"))
         return

@@ -59,9 +59,11 @@ def result_hours(
     return Call("GET", "/results/hours", TypeAdapter(list[schemas.ClassHour]), query=query)
 
 
-def give_feedback(endpoint: str, number: int, true_class: int | str) -> Call[schemas.Feedback]:
+def give_feedback(
+    endpoint: str, number: int, true_class: int | str, *, series: int | None = None
+) -> Call[schemas.Feedback]:
     """Tell what a result should have been."""
-    body = schemas.FeedbackRequest(number=number, true_class=true_class).model_dump()
+    body = schemas.FeedbackRequest(number=number, true_class=true_class, series=series).model_dump(exclude_none=True)
     return Call("POST", f"/devices/{segment(endpoint)}/feedback", TypeAdapter(schemas.Feedback), json=body)
 
 

@@ -46,6 +46,7 @@ class CapturedInput(Schema):
     model: str
     version: str
     number: int | None = Field(description="Number of the result that the input led to")
+    series: int = Field(default=0, description="Series of that number, 0 where the device tells none")
     bytes: int
     captured_at: float
 
@@ -73,6 +74,9 @@ class FeedbackRequest(Schema):
 
     number: int = Field(ge=0, le=2**63 - 1, description="Number of the result")
     true_class: int | str
+    series: int | None = Field(
+        default=None, ge=0, le=2**63 - 1, description="Series of the number; without it the newest result is meant"
+    )
 
 
 class Feedback(Schema):
@@ -82,6 +86,7 @@ class Feedback(Schema):
     model: str
     version: str
     number: int
+    series: int = 0
     decided: int
     true_class: int
     given_by: str

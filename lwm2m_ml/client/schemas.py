@@ -326,6 +326,7 @@ class Result(Schema):
     """
 
     id: int = Field(description="Its place among all results; grows")
+    series: int = Field(default=0, description="Which numbering the number belongs to, 0 where the device tells none")
     number: int
     slot: int
     model: str

@@ -90,6 +90,7 @@ class ResultResource(IntEnum):
     CAPTURED_INPUT = 12
     AGREEMENT = 14
     INPUT_HISTOGRAM = 15
+    SERIES = 16
 
 
 class BinaryAppDataResource(IntEnum):

@@ -356,10 +356,12 @@ class TinyMLService:
             raise ConflictError(f"No registered device belongs to {text}", hint="See what is known: devices list")
         return Selection(text, members)
 
-    async def give_feedback(self, endpoint: str, number: int, true_class: int | str, who: str) -> FeedbackRecord:
+    async def give_feedback(
+        self, endpoint: str, number: int, true_class: int | str, who: str, *, series: int | None = None
+    ) -> FeedbackRecord:
         """Tell what a result of a device should have been: a class by its number, or by a label of the model."""
         labels = {model.name: model.labels for model in self._zoo.models()}
-        return await self.monitoring.feedback.give(endpoint, number, true_class, who, labels=labels)
+        return await self.monitoring.feedback.give(endpoint, number, true_class, who, labels=labels, series=series)
 
     async def results(
         self, endpoint: str, since: int = 0, *, after: int = 0, newest: int | None = None

@@ -35,6 +35,7 @@ class CaptureRecord:
     content: bytes
     captured_at: float = field(default_factory=now)
     id: int = 0
+    series: int = 0
 
 
 class CaptureRepository:

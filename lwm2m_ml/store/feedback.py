@@ -13,7 +13,7 @@ from lwm2m_ml.store.rows import row_of
 
 @dataclass(frozen=True, slots=True)
 class FeedbackRecord:
-    """One result by its number, the class the model decided for (-1: none) and the true one."""
+    """One result by its number and series, the class the model decided for (-1: none) and the true one."""
 
     endpoint: str
     model: str
@@ -22,6 +22,7 @@ class FeedbackRecord:
     decided: int
     true_class: int
     given_by: str
+    series: int = 0
     given_at: float = field(default_factory=now)
 
 
@@ -46,13 +47,13 @@ class FeedbackRepository:
         """Store feedback."""
         return self._database.writer.submit(self._put, row_of(record))
 
-    async def of_endpoint(self, endpoint: str, model: str, version: str) -> dict[int, int]:
-        """The true classes of a device's results, by number."""
+    async def of_endpoint(self, endpoint: str, model: str, version: str) -> dict[tuple[int, int], int]:
+        """The true classes of a device's results, by series and number."""
         columns = tables.feedback.c
-        statement = select(columns.number, columns.true_class).where(
+        statement = select(columns.series, columns.number, columns.true_class).where(
             columns.endpoint == endpoint, columns.model == model, columns.version == version
         )
-        return {row.number: row.true_class for row in await self._database.rows(statement)}
+        return {(row.series, row.number): row.true_class for row in await self._database.rows(statement)}
 
     async def agreements(
         self, *, model: str | None = None, endpoint: str | None = None, since: float = 0.0

@@ -19,7 +19,7 @@ class ResultRecord:
     """One inference; confidence and scores in percent, latency in milliseconds, energy in joules.
 
     `lost` is how many results its number shows to be missing before it, -1 when it was missed and came late after all.
-    `id` is given by the store.
+    Numbers count within a `series`, 0 where the device tells none. `id` is given by the store.
     """
 
     endpoint: str
@@ -34,6 +34,7 @@ class ResultRecord:
     slot: int | None = None
     lost: int = 0
     energy: float | None = None
+    series: int = 0
     received_at: float = field(default_factory=now)
     id: int = 0
 
@@ -75,21 +76,25 @@ class ResultRepository:
         statement = select(tables.results).where(columns.endpoint == endpoint).order_by(columns.id.desc()).limit(limit)
         return tuple(_record(row) for row in reversed(await self._database.rows(statement)))
 
-    async def newest(self, endpoint: str, *, number: int | None = None) -> ResultRecord | None:
-        """The result of a device that came last, with a number when one is given; None when there is none."""
+    async def newest(
+        self, endpoint: str, *, number: int | None = None, series: int | None = None
+    ) -> ResultRecord | None:
+        """The result of a device that came last, with a number or of a series when given; None when there is none."""
         columns = tables.results.c
         statement = select(tables.results).where(columns.endpoint == endpoint).order_by(columns.id.desc()).limit(1)
         if number is not None:
             statement = statement.where(columns.number == number)
+        if series is not None:
+            statement = statement.where(columns.series == series)
         row = await self._database.row(statement)
         return None if row is None else _record(row)
 
-    async def highest_numbers(self, endpoint: str) -> dict[int | None, int]:
-        """The number of the newest result of each slot of a device."""
+    async def highest_numbers(self, endpoint: str) -> dict[int | None, tuple[int, int]]:
+        """Series and number of the newest result of each slot of a device."""
         columns = tables.results.c
         newest = select(func.max(columns.id)).where(columns.endpoint == endpoint).group_by(columns.slot)
-        statement = select(columns.slot, columns.number).where(columns.id.in_(newest))
-        return {row.slot: row.number for row in await self._database.rows(statement)}
+        statement = select(columns.slot, columns.series, columns.number).where(columns.id.in_(newest))
+        return {row.slot: (row.series, row.number) for row in await self._database.rows(statement)}
 
     async def count(self, endpoint: str) -> int:
         """How many results of a device are stored."""

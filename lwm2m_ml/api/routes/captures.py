@@ -58,6 +58,7 @@ async def capture(service: Service, caller: CurrentCaller, response: Response, e
             model=found.model,
             version=found.version,
             number=found.number,
+            series=found.series,
             bytes=len(found.content),
             captured_at=found.captured_at,
         ).model_dump()

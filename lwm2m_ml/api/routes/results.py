@@ -69,5 +69,5 @@ async def give_feedback(
     service: Service, caller: CurrentCaller, endpoint: Endpoint, body: schemas.FeedbackRequest
 ) -> schemas.Feedback:
     """Tell what a result should have been; the device counts it, too."""
-    record = await service.give_feedback(endpoint, body.number, body.true_class, caller.name)
+    record = await service.give_feedback(endpoint, body.number, body.true_class, caller.name, series=body.series)
     return views.as_schema(schemas.Feedback, record)

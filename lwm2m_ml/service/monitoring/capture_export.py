@@ -22,8 +22,8 @@ class CaptureExport:
         """Return the inputs of a model captured since a time (Unix seconds), at most 256 MB, as `.npz`.
 
         Arrays: `inputs` (float32, n × the shape of the input), `labels` (int64: the class that feedback told, else
-        -1), `numbers` of the results that they led to (-1: unknown), `endpoints` and `captured_at`. Raises
-        `NotFoundError` when there are none.
+        -1), `numbers` of the results that they led to (-1: unknown) and their `series`, `endpoints` and `captured_at`.
+        Raises `NotFoundError` when there are none.
         """
         records = await self._records(model, since)
         if not records:
@@ -46,12 +46,12 @@ class CaptureExport:
         return records
 
     async def _labels(self, records: list[CaptureRecord]) -> list[int]:
-        told: dict[tuple[str, str, str], dict[int, int]] = {}
+        told: dict[tuple[str, str, str], dict[tuple[int, int], int]] = {}
         for key in {(record.endpoint, record.model, record.version) for record in records}:
             told[key] = await self._feedback.of_endpoint(*key)
         return [
             UNKNOWN
             if record.number is None
-            else told[record.endpoint, record.model, record.version].get(record.number, UNKNOWN)
+            else told[record.endpoint, record.model, record.version].get((record.series, record.number), UNKNOWN)
             for record in records
         ]

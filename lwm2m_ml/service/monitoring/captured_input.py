@@ -11,7 +11,7 @@ from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.resources import BINARY_APP_DATA_OBJECT, BinaryAppDataResource, ResultResource
 
-_RESULT_NUMBER = re.compile(r"\bresult (\d{1,18})\b")
+_RESULT = re.compile(r"\bresult (\d{1,18})\b(?: of series (\d{1,18})\b)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,14 @@ class CapturedInput:
     @property
     def result_number(self) -> int | None:
         """The number of the result that the input led to, where the description tells it as `result 17`."""
-        found = _RESULT_NUMBER.search(self.description)
+        found = _RESULT.search(self.description)
         return int(found[1]) if found else None
+
+    @property
+    def series(self) -> int:
+        """The series of that number, where the description tells it as `result 17 of series 3`; else 0."""
+        found = _RESULT.search(self.description)
+        return int(found[2] or 0) if found else 0
 
 
 async def read_captured_input(access: DeviceAccess, endpoint: str, result: ObjectPath) -> CapturedInput | None:

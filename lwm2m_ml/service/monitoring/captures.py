@@ -139,4 +139,5 @@ def _record(endpoint: str, module: KnownModule, captured: CapturedInput) -> Capt
         number=captured.result_number,
         tensor=dict(tensor),
         content=captured.data,
+        series=captured.series,
     )

@@ -53,14 +53,21 @@ class Feedback:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def give(
-        self, endpoint: str, number: int, true_class: int | str, who: str, *, labels: Mapping[str, Sequence[str]]
+        self,
+        endpoint: str,
+        number: int,
+        true_class: int | str,
+        who: str,
+        *,
+        labels: Mapping[str, Sequence[str]],
+        series: int | None = None,
     ) -> FeedbackRecord:
         """Store the true class of a device's newest result with this number, and tell the device.
 
-        A class is a number, or one of the `labels` of its model. Raises `NotFoundError` for a result that is not known
-        and `UsageError` for a class that is none.
+        With a `series` it is the one result of that number. A class is a number, or one of the `labels` of its model.
+        Raises `NotFoundError` for a result that is not known and `UsageError` for a class that is none.
         """
-        result = await self._results.newest(endpoint, number=number)
+        result = await self._results.newest(endpoint, number=number, series=series)
         if result is None:
             raise NotFoundError(f"{endpoint} has sent no result with the number {number}")
         if not result.model:
@@ -73,6 +80,7 @@ class Feedback:
             decided=result.class_index,
             true_class=_class_index(true_class, labels.get(result.model, ())),
             given_by=who,
+            series=result.series,
         )
         await self._repository.put(record)
         task = asyncio.create_task(self._tell(record, result.slot or 0))
@@ -90,8 +98,11 @@ class Feedback:
     async def _tell(self, record: FeedbackRecord, slot: int) -> None:
         """Let the device count too; one that cannot take feedback, or is away, misses nothing that is not here."""
         path = ObjectPath(self._result_object, slot, int(ResultResource.FEEDBACK))
+        arguments = f"0='{record.number}',1='{record.true_class}'"
+        if record.series:
+            arguments += f",2='{record.series}'"
         try:
-            await self._access.execute(record.endpoint, path, f"0='{record.number}',1='{record.true_class}'")
+            await self._access.execute(record.endpoint, path, arguments)
         except Lwm2mMlError as error:
             log.info("device not told of feedback", endpoint=record.endpoint, reason=error.message)
 

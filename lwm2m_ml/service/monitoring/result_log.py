@@ -18,7 +18,7 @@ import structlog
 from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModules
-from lwm2m_ml.service.monitoring.result_numbers import Arrival, ResultNumbers
+from lwm2m_ml.service.monitoring.result_numbers import UNTOLD, Arrival, SlotNumbers
 from lwm2m_ml.service.monitoring.results import InferenceResult, ResultReader
 from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.results import ResultRecord, ResultRepository
@@ -38,7 +38,7 @@ Series = tuple[str, int]
 class _Standing:
     """Where a series stands: its numbers, and the write of its newest results."""
 
-    numbers: ResultNumbers
+    numbers: SlotNumbers
     commit: Commit | None = None
 
 
@@ -139,7 +139,7 @@ class ResultLog:
         highest = await self._repository.highest_numbers(endpoint)
         for slot in {result.slot for result in results}:
             if (endpoint, slot) not in self._series:
-                self._remember((endpoint, slot), _Standing(ResultNumbers(highest.get(slot))))
+                self._remember((endpoint, slot), _Standing(SlotNumbers(*highest.get(slot, (UNTOLD, None)))))
 
     def _remember(self, series: Series, standing: _Standing) -> None:
         if len(self._series) >= REMEMBERED_SERIES:
@@ -154,7 +154,7 @@ class ResultLog:
         for result in results:
             series = (result.endpoint, result.slot)
             standing = self._series[series]
-            judged = standing.numbers.judge(result.number)
+            judged = standing.numbers.judge(result.series, result.number)
             if judged.arrival is Arrival.DUPLICATE:
                 underway = standing.commit or underway
                 continue
@@ -193,6 +193,7 @@ class ResultLog:
             latency=result.latency,
             energy=result.energy,
             received_at=result.received_at,
+            series=result.series,
         )
 
 
@@ -212,4 +213,5 @@ def _from_record(record: ResultRecord) -> InferenceResult:
         version=record.version,
         lost=record.lost,
         id=record.id,
+        series=record.series,
     )

@@ -1,9 +1,10 @@
-"""Which results of a series are missing, late or there twice, by their numbers (42771/x/5).
+"""Which results of a slot are missing, late or there twice, by their numbers (42771/x/5) and series (42771/x/16).
 
 The window is that of a replay check (RFC 6347 §4.1.2.6), put to another use: results are counted from 1 and sent at
-least once, over paths that may reorder them.
+least once, over paths that may reorder them. A device that tells no series begins anew where its numbers fall back.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,10 +33,14 @@ class Judged:
 class ResultNumbers:
     """The numbers of one series: the highest, and which of the 64 up to it have come."""
 
-    def __init__(self, highest: int | None = None) -> None:
-        """`highest`: where the series stood when only that is still known; nothing before it then counts as late."""
+    def __init__(self, highest: int | None = None, *, told: bool = False) -> None:
+        """`highest`: where the series stood when only that is still known; nothing before it then counts as late.
+
+        `told`: the device says when it counts from 1 again, so that a number that falls back is only late.
+        """
         self.highest = highest
         self._come = _ALL if highest is None else 1
+        self._told = told
 
     def judge(self, number: int) -> Judged:
         """Take the number of a result that has come."""
@@ -47,7 +52,9 @@ class ResultNumbers:
             self._come = ((self._come << ahead) | 1) & _ALL if ahead < WINDOW else 1
             self.highest = number
             return Judged(Arrival.NEXT, ahead - 1)
-        if -ahead >= WINDOW or (number == 1 and ahead < 0):
+        if self._told and -ahead >= WINDOW:
+            return Judged(Arrival.LATE)  # too late to know whether it had been missed
+        if not self._told and (-ahead >= WINDOW or (number == 1 and ahead < 0)):
             self.highest, self._come = number, _ALL
             return Judged(Arrival.RESTARTED, number - 1)
         bit = 1 << -ahead
@@ -55,3 +62,39 @@ class ResultNumbers:
             return Judged(Arrival.DUPLICATE)
         self._come |= bit
         return Judged(Arrival.LATE, -1)
+
+
+UNTOLD = 0
+"""The series of a device that tells none."""
+_KEPT_SERIES = 4
+
+
+class SlotNumbers:
+    """The numbers of one slot, series by series; results of a series that ended may still come."""
+
+    def __init__(self, series: int = UNTOLD, highest: int | None = None) -> None:
+        """`series` and `highest`: where the slot stood when only that is still known."""
+        self._series: OrderedDict[int, ResultNumbers] = OrderedDict()
+        if highest is not None:
+            self._series[series] = ResultNumbers(highest, told=series != UNTOLD)
+
+    @property
+    def remembered(self) -> int:
+        """How many series are known at the moment."""
+        return len(self._series)
+
+    def judge(self, series: int, number: int) -> Judged:
+        """Take series and number of a result that has come."""
+        numbers = self._series.get(series)
+        if numbers is None:
+            numbers = self._begin(series, number)
+        self._series.move_to_end(series)
+        return numbers.judge(number)
+
+    def _begin(self, series: int, number: int) -> ResultNumbers:
+        """A series after another begins with 1; who knows none before has joined in the middle."""
+        follows = series != UNTOLD and bool(self._series) and number > 0
+        self._series[series] = ResultNumbers(0 if follows else None, told=series != UNTOLD)
+        if len(self._series) > _KEPT_SERIES:
+            self._series.popitem(last=False)
+        return self._series[series]

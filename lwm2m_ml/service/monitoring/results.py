@@ -28,7 +28,8 @@ class InferenceResult:
 
     `class_index` is -1 when the model made no decision; `slot` is the instance of ML Model and `sequence` the sequence
     number of the module in it, where the device told. `model` and `version` are empty while it is not known which
-    module made the result; `lost` is how many results before it are missing, `id` its place in the store.
+    module made the result; `lost` is how many results before it are missing, `id` its place in the store. `series` says
+    which numbering the number belongs to, 0 where the device does not tell.
     """
 
     endpoint: str
@@ -46,6 +47,7 @@ class InferenceResult:
     version: str = ""
     lost: int = 0
     id: int = 0
+    series: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,7 @@ def _result(
         slot=slot,
         sequence=told.sequence,
         energy=told.energy,
+        series=_integer("series", single.get(ResultResource.SERIES, 0), 0, MAXIMUM_NUMBER),
     )
 
 

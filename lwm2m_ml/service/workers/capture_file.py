@@ -34,6 +34,7 @@ def capture_file(records: Sequence[CaptureRecord], labels: Sequence[int]) -> byt
         inputs=numpy.stack(inputs).reshape(len(kept), *shape[1:]).astype(numpy.float32),
         labels=numpy.asarray([label for _, label in kept], dtype=numpy.int64),
         numbers=numpy.asarray([UNKNOWN if record.number is None else record.number for record, _ in kept]),
+        series=numpy.asarray([record.series for record, _ in kept], dtype=numpy.int64),
         endpoints=numpy.asarray([record.endpoint for record, _ in kept]),
         captured_at=numpy.asarray([record.captured_at for record, _ in kept]),
     )

@@ -296,11 +296,11 @@ class Firmware:
             records.append(Record(model.child(27), figures.last))
         self._outbox.put(records)
 
-    def _captured(self, slot: int, data: bytes, number: int) -> None:
+    def _captured(self, slot: int, data: bytes, description: str) -> None:
         module = self.modules.loaded(slot)
         if module is None:
             return
-        self._keep_data(slot, Samples(data, module.descriptor.inputs[0]), f"result {number}")
+        self._keep_data(slot, Samples(data, module.descriptor.inputs[0]), description)
         self.results[slot].captured = ObjectLink(BinaryAppData.object_id, slot)
         self.client.notify(ObjectPath(ML_RESULT, slot, 12))
 

@@ -49,7 +49,7 @@ class InferenceEngine:
         series: SeriesCounter,
     ) -> None:
         self.on_result: Callable[[int, Result], None] = lambda slot, result: None
-        self.on_capture: Callable[[int, bytes, int], None] = lambda slot, data, number: None
+        self.on_capture: Callable[[int, bytes, str], None] = lambda slot, data, description: None
         self._captures: set[int] = set()
         self._modules = modules
         self._machine = machine
@@ -186,7 +186,8 @@ class InferenceEngine:
         await self._rot(module, inputs, figures.latency.inferences)
         if module.slot in self._captures:
             self._captures.discard(module.slot)
-            self.on_capture(module.slot, inputs[0], figures.next_number)
+            number = f"result {figures.next_number} of series {self._series_of(figures)}"
+            self.on_capture(module.slot, inputs[0], number)
         inference = await self._machine.infer(self._modules.payload(module), descriptor, inputs)
         self._records.append(InferenceRecord(given.frame, inference.outputs, inference.instructions, module.digest))
         outputs = [dequantise(data, tensor) for data, tensor in zip(inference.outputs, descriptor.outputs, strict=True)]
@@ -206,14 +207,18 @@ class InferenceEngine:
             threshold = module.descriptor.threshold or 0.0
         if numpy.isnan(outputs).any():
             raise MachineFailure("the transform of an output is not a number")
-        if not figures.series:
-            figures.series = self._series.begin()
         scores = outputs * numpy.float32(100.0)
-        result = decide(scores, module.descriptor.labels, threshold, number=figures.next_number, series=figures.series)
+        series = self._series_of(figures)
+        result = decide(scores, module.descriptor.labels, threshold, number=figures.next_number, series=series)
         figures.next_number += 1
         figures.results.add(result.decided, values)
         figures.last = result
         self.on_result(module.slot, result)
+
+    def _series_of(self, figures: SlotFigures) -> int:
+        """Return the series of a module's results, which begins with the first of them."""
+        figures.series = figures.series or self._series.begin()
+        return figures.series
 
     async def _rot(self, module: LoadedModule, inputs: Sequence[bytes], inferences: int) -> None:
         """Let a bit of the module rot if that is its fate."""

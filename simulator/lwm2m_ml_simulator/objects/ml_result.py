@@ -88,11 +88,14 @@ class MlResult(ObjectInstance):
 
     @executable(10)
     def feedback(self, arguments: Arguments) -> None:
-        """Feedback: result number and true class."""
+        """Feedback: result number and true class, and perhaps the series of the number."""
         try:
             number, true_class = int(arguments[0] or ""), int(arguments[1] or "")
+            series = int(arguments.get(2) or self._figures.series)
         except (KeyError, ValueError) as error:
             raise OperationRefused(Code.BAD_REQUEST, "feedback is 0='result number',1='true class'") from error
+        if series != self._figures.series:
+            raise OperationRefused(Code.NOT_FOUND, f"series {series} is over")
         if number not in self._decided:
             raise OperationRefused(Code.NOT_FOUND, f"result {number} is not remembered")
         self._judged += 1

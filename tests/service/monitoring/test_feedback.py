@@ -53,6 +53,20 @@ async def test_the_newest_result_with_a_number_is_meant(feedback: Feedback, stor
     assert (await feedback.give("device", 7, 2, "anna", labels={})).decided == 2
 
 
+async def test_of_two_results_with_a_number_the_series_says_which(
+    feedback: Feedback, device: CountingDevice, store: Store
+) -> None:
+    for series, decided in ((1, 0), (2, 2)):
+        await store.results.add(dataclasses.replace(RECORD, series=series, class_index=decided))
+    assert (await feedback.give("device", 7, 0, "anna", labels={}, series=1)).decided == 0
+    assert (await feedback.give("device", 7, 0, "anna", labels={}, series=2)).decided == 2
+    assert await store.feedback.of_endpoint("device", "motion", "1.0.0") == {(1, 7): 0, (2, 7): 0}
+    await asyncio.sleep(0)
+    assert device.executed[-1] == (f"/{RESULT}/1/10", "0='7',1='0',2='2'")
+    with pytest.raises(NotFoundError):
+        await feedback.give("device", 7, 0, "anna", labels={}, series=3)
+
+
 async def test_a_result_that_is_not_known_is_told(feedback: Feedback, store: Store) -> None:
     with pytest.raises(NotFoundError, match="device has sent no result with the number 7"):
         await feedback.give("device", 7, 1, "anna", labels={})

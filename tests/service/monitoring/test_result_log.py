@@ -26,10 +26,10 @@ async def results(store: Store) -> AsyncIterator[ResultLog]:
     await log.stop()
 
 
-async def send(results: ResultLog, *numbers: object) -> None:
+async def send(results: ResultLog, *numbers: object, series: object = None) -> None:
     kept = []
     for number in numbers:
-        values = {5: number, 1: 3, 3: 75.0}
+        values = {5: number, 1: 3, 3: 75.0} | ({} if series is None else {16: series})
         records = tuple(Record(ObjectPath(42771, 0, resource), value) for resource, value in values.items())  # type: ignore[arg-type]
         scores = (Record(ObjectPath(42771, 0, 4, 0), 25.0), Record(ObjectPath(42771, 0, 4, 1), 75.0))
         commit = results.keep(DataSent("device", records + scores, time.time()))
@@ -183,3 +183,34 @@ async def test_what_could_not_be_written_is_taken_when_it_is_sent_again(results:
     results._written(commit, [(("device", 0), results._series["device", 0])], StoreClosed())
     await commit
     assert ("device", 0) not in results._series
+
+
+async def test_after_a_reboot_that_followed_one_result_nothing_is_taken_for_a_repeat(
+    results: ResultLog, store: Store
+) -> None:
+    await send(results, 1, series=1)
+    await send(results, 1, 2, series=2)
+    assert [(one.series, one.number, one.lost) for one in await results.results("device")] == [
+        (1, 1, 0),
+        (2, 1, 0),
+        (2, 2, 0),
+    ]
+
+
+async def test_a_server_that_was_restarted_knows_the_series_of_what_comes_again(
+    results: ResultLog, store: Store
+) -> None:
+    await send(results, 1, series=4)
+    modules = KnownModules(store.modules)
+    again = ResultLog(store.results, ResultReader(42771, 42770), modules, Installed(store.watched_models, modules.find))
+    await send(again, 1, series=4)
+    await send(again, 1, series=5)
+    assert [(one.series, one.number) for one in await again.results("device")] == [(4, 1), (5, 1)]
+    await again.stop()
+
+
+@pytest.mark.parametrize("series", [-1, "x", 1.5, 1 << 63, True])
+async def test_a_series_that_is_none_is_counted_and_the_result_dropped(results: ResultLog, series: object) -> None:
+    await send(results, 1, series=series)
+    assert await results.results("device") == ()
+    assert results.dropped == {"series": 1}

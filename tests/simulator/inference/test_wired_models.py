@@ -69,10 +69,7 @@ class Bench:
 
     async def inferred(self, slot: int, more: int = 3) -> None:
         """Wait until a model has inferred so often again."""
-        start = await self.count(slot)
-        async with asyncio.timeout(self.server.patience):
-            while await self.count(slot) < start + more:
-                await asyncio.sleep(0.01)
+        await self.server.poll(f"/42770/{slot}/25", *range(await self.count(slot) + more, 100_000))
 
     def outputs(self, slot: int) -> list[tuple[int, bytes]]:
         """Frame and raw output of everything that the module in a slot inferred."""
@@ -185,10 +182,7 @@ async def test_a_model_with_a_link_to_a_resource_runs_when_it_changes(bench: Ben
     await bench.wire(0, 7, f"<{LIGHT}>")
     for light in (7.0, 9.0):
         await server.write(LIGHT, light)
-        await server.until(lambda: True)
-        async with asyncio.timeout(server.patience):
-            while not any(output[0] == light + 1 for _, output in bench.outputs(0)):
-                await asyncio.sleep(0.01)
+        await server.until(lambda light=light: any(output[0] == light + 1 for _, output in bench.outputs(0)))
     count = await bench.count(0)
     await asyncio.sleep(0.1)
     assert await bench.count(0) == count, "nothing changed, nothing runs"

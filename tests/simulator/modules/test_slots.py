@@ -10,11 +10,17 @@ from lwm2m_ml_simulator.memory.flash import Flash, FlashGeometry, FlashRegion
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.slots import IN_USE, SlotBank, StagedModule
 
+
+def start_trial(bank: SlotBank, slot: int) -> None:
+    """In place of whatever runs."""
+    bank.start_trial(slot, next(iter(bank.running), None))
+
+
 ACTIONS: dict[str, Callable[[SlotBank, int], object]] = {
     "clear": SlotBank.clear,
     "stage": lambda bank, slot: bank.stage(slot, staged(slot + 1)),
     "reject": lambda bank, slot: bank.reject(slot, ModuleResult.DIGEST_MISMATCH),
-    "trial": lambda bank, slot: start_trial(bank, slot),
+    "trial": start_trial,
     "confirm": SlotBank.confirm,
     "fail": lambda bank, slot: bank.fail(slot, ModuleResult.LATENCY_LIMIT_PASSED),
     "deactivate": SlotBank.deactivate,
@@ -24,11 +30,6 @@ ACTIONS: dict[str, Callable[[SlotBank, int], object]] = {
 
 def staged(sequence_number: int) -> StagedModule:
     return StagedModule(3, 1000, 115, 885, sequence_number, bytes([sequence_number]) * 32)
-
-
-def start_trial(bank: SlotBank, slot: int) -> None:
-    """In place of whatever runs."""
-    bank.start_trial(slot, next(iter(bank.running), None))
 
 
 @pytest.fixture
