@@ -17,6 +17,7 @@ from lwm2m_ml.cli import (
     campaigns,
     captures,
     compile,
+    configurations,
     credentials,
     deployments,
     device_operations,
@@ -69,6 +70,7 @@ app.command("results")(results.results)
 app.command("feedback")(results.feedback)
 app.add_typer(alarms.app, name="alarms")
 app.add_typer(captures.app, name="captures")
+app.add_typer(configurations.app, name="configurations")
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")

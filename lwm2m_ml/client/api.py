@@ -4,6 +4,7 @@ from lwm2m_ml.client import (
     administration_calls,
     calls,
     campaign_calls,
+    configuration_calls,
     credential_calls,
     device_calls,
     fit_calls,
@@ -101,6 +102,8 @@ class Api:
 
     result_hours = method(monitoring_calls.result_hours)
     give_feedback = method(monitoring_calls.give_feedback)
+    configurations = method(configuration_calls.configurations)
+    configure = method(configuration_calls.configure)
     accuracy = method(monitoring_calls.accuracy)
     alarms = listing(monitoring_calls.alarms)
     alarm = method(monitoring_calls.alarm)

@@ -134,6 +134,7 @@ class ConfigurationResource(IntEnum):
     """Object 513, AI Model Configuration."""
 
     MODEL = 1
+    VERSION = 2
     MODEL_URI = 4
     MODEL_INTEGRITY = 5
     ENABLED = 13

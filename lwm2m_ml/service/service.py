@@ -44,6 +44,7 @@ from lwm2m_ml.service.groups.filter import Facts, Filter
 from lwm2m_ml.service.groups.groups import FILTER, GROUP, Groups
 from lwm2m_ml.service.groups.known import facts_of
 from lwm2m_ml.service.jobs import Jobs
+from lwm2m_ml.service.model_configurations import ModelConfigurations
 from lwm2m_ml.service.modules import Modules
 from lwm2m_ml.service.monitoring.monitoring import Monitoring
 from lwm2m_ml.service.monitoring.results import InferenceResult
@@ -98,6 +99,7 @@ class TinyMLService:
             access, store.device_profiles, bus, objects.capabilities, self._trust, types=self.device_types
         )
         self._devices = Devices(server, self._keeper, self.catalogue)
+        self.configurations = ModelConfigurations(self._devices, model_object=objects.model)
         self._watches = Watches(server.devices, bus)
         self.requests = Requests(server, self.catalogue)
         self.modules = Modules(store.modules)
