@@ -1,22 +1,22 @@
 """`lwm2m-ml configurations`: how the models on a device are wired, and which of them run."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
+from lwm2m_ml.cli.device_operations import BehindOption
+from lwm2m_ml.cli.devices import EndpointArgument
 from lwm2m_ml.cli.output import JsonOption, print_json, print_models
 from lwm2m_ml.client.address import DEFAULT_SERVER
-from lwm2m_ml.client.configuration_schemas import ConfigurationChange, ModelConfiguration, Wire
 from lwm2m_ml.errors import UsageError
+
+if TYPE_CHECKING:
+    from lwm2m_ml.client.configuration_schemas import ModelConfiguration, Wire
 
 app = typer.Typer(help="How the models on a device are wired, and which of them run.", no_args_is_help=True)
 
 SENSOR = "sensor"
-EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Endpoint client name of the device.")]
-BehindOption = Annotated[
-    str, typer.Option("--behind", metavar="PREFIX", help="The device with this prefix behind the endpoint, a gateway.")
-]
 WIRE = "LABEL=LINK[:EXPRESSION]"
 
 
@@ -62,6 +62,8 @@ def set_configuration(
     as_json: JsonOption = False,
 ) -> None:
     """Wire a model anew, or enable or disable it: no transfer, no reboot. What is not named stays as it is."""
+    from lwm2m_ml.client.configuration_schemas import ConfigurationChange
+
     change = ConfigurationChange(
         inputs=[_wire(text) for text in inputs] if inputs else None,
         outputs=[_wire(text) for text in outputs] if outputs else None,
@@ -78,7 +80,7 @@ def set_configuration(
     _show(now)
 
 
-def _wire(text: str) -> Wire:
+def _wire(text: str) -> "Wire":
     """Read `LABEL=LINK[:EXPRESSION]`; an expression may hold any character."""
     label, equals, rest = text.partition("=")
     if rest.startswith("<"):
@@ -93,10 +95,12 @@ def _wire(text: str) -> Wire:
             equals = ""
     if not label or not equals or (transform and not transform.startswith(":")):
         raise UsageError(f"{text!r} is no wire", hint=f"{WIRE}, for example audio=sensor or wake=</42771/0/1>")
+    from lwm2m_ml.client.configuration_schemas import Wire
+
     return Wire(label=label, link=link, transform=transform[1:])
 
 
-def _show(one: ModelConfiguration) -> None:
+def _show(one: "ModelConfiguration") -> None:
     model = f"{one.model} {one.version}".strip() or "no model"
     typer.echo(f"slot {one.slot}  {model}, {'enabled' if one.enabled else 'disabled'}")
     for what, wires in (("input", one.inputs), ("output", one.outputs)):

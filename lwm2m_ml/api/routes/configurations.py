@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.parameters import Endpoint
+from lwm2m_ml.api.routes.device_operations import Behind
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.client import configuration_schemas as schemas
 from lwm2m_ml.lwm2m.model_wiring import Wire
 from lwm2m_ml.service.model_configurations import ConfigurationChange, ModelConfiguration, WireText
 
 router = APIRouter(prefix="/devices/{endpoint}/configurations", tags=["models on devices"])
-
-Behind = Annotated[str, Query(max_length=64, description="Prefix of a device behind this one, a gateway (object 25)")]
 
 
 @router.get("", dependencies=[VIEWER])
