@@ -44,6 +44,7 @@ class ServiceCollector(Collector):
         yield _gauge("devices", "Registered devices", now.devices)
         yield _gauge("requests_waiting", "Operations that wait for sleeping devices", now.requests_waiting)
         yield _gauge("writes_waiting", "Writes that wait for the database", now.writes_waiting)
+        yield _gauge("database_failing", "Whether the database takes no writes (1)", now.database_failing)
         yield _gauge("jobs_running", "Jobs under way", now.jobs_running)
         yield _gauge("event_followers", "Connections that follow the events", now.followers)
         yield _by("campaigns", "Campaigns that are not over by state", "state", now.campaigns, gauge=True)

@@ -41,11 +41,12 @@ class Page(Schema, Generic[Item]):
 
 
 class Health(Schema):
-    """Whether the server works, and where devices reach it."""
+    """Whether the server works (`ok`, or `degraded` by its problems), and where devices reach it."""
 
     status: str
     version: str
     coap: str
+    problems: list[str] = []
 
 
 class Readiness(Schema):

@@ -328,6 +328,8 @@ class MessageLayer:
     def _start_waiting(self, remote: Remote) -> None:
         while remote.backlog and remote.in_flight < self.settings.nstart:
             remote.backlog.popleft()()
+        if not remote.backlog:
+            remote.backlog = None  # an empty one takes as much as all else that is known of a peer
 
     def close(self) -> None:
         """Stop every timer; nothing is begun any more."""

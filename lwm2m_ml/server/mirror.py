@@ -5,7 +5,8 @@ import contextlib
 import functools
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,6 +18,8 @@ from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.registrations import RegistrationRecord, RegistrationRepository
 
+RETRY_SECONDS = 2.0
+"""Until signs of life that the database did not take are offered to it again."""
 REMEMBERED_DOCUMENTS = 512
 REMEMBERED_LENGTH = 8_192
 REMEMBERED_OBJECTS = 256
@@ -28,9 +31,14 @@ log = structlog.get_logger(__name__)
 class RegistrationMirror:
     """Writes registrations to the store. Mere signs of life are gathered and written up to `lag` seconds later."""
 
-    def __init__(self, repository: RegistrationRepository, *, lag: float) -> None:
+    def __init__(
+        self, repository: RegistrationRepository, current: Callable[[str], Registration | None], *, lag: float
+    ) -> None:
+        """`current` tells the registration that an endpoint has now."""
         self._repository = repository
+        self._current = current
         self._lag = lag
+        self._closed = False
         self._heard: dict[str, Registration] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -56,6 +64,7 @@ class RegistrationMirror:
 
     async def close(self) -> None:
         """Write the signs of life that still wait."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         for commit in self._write():
@@ -65,11 +74,25 @@ class RegistrationMirror:
     def _write(self) -> list[Commit]:
         self._timer = None
         heard, self._heard = self._heard, {}
-        try:
-            return [self._repository.put(to_record(one)) for one in heard.values()]
-        except StoreError as error:
-            log.warning("signs of life not written", devices=len(heard), reason=str(error))
-            return []
+        commits = []
+        for registration in heard.values():
+            try:
+                commit = self._repository.put(to_record(registration))
+            except StoreError as error:
+                self._keep(registration, error)
+                continue
+            commit.then(partial(self._keep, registration))
+            commits.append(commit)
+        return commits
+
+    def _keep(self, registration: Registration, error: Exception | None) -> None:
+        """Write a sign of life later that could not be written now, unless the device was heard of since, or left."""
+        if error is None or self._closed or self._current(registration.endpoint) is not registration:
+            return
+        if self._timer is None:
+            log.warning("signs of life not written yet", reason=str(error))
+            self._timer = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._write)
+        self._heard[registration.endpoint] = registration
 
 
 def to_record(registration: Registration) -> RegistrationRecord:

@@ -86,7 +86,7 @@ class Lwm2mServer:
         self.downloads = Downloads(self._route, store.download_offers, lifetime=limits.download_lifetime)
         self.messages = MessageLog(self.registry)
         self.histories = DeviceHistories(self.registry, bus)
-        self._mirror = RegistrationMirror(store.registrations, lag=limits.presence_lag)
+        self._mirror = RegistrationMirror(store.registrations, self.registry.find, lag=limits.presence_lag)
         self._registrations = RegistrationInterface(
             self.registry,
             self._mirror,

@@ -21,6 +21,8 @@ class Figures:
     """Bytes of CoAP since the start by URI scheme and direction, `in` or `out`."""
     requests_waiting: int
     writes_waiting: int
+    database_failing: int
+    """1 while the database takes no writes."""
     jobs_running: int
     followers: int
     operations: Mapping[tuple[str, str], int]

@@ -1,13 +1,12 @@
 """TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
 
-import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import ConflictError, UnavailableError, UsageError
+from lwm2m_ml.errors import ConflictError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.device_history import DeviceHistory
@@ -43,6 +42,7 @@ from lwm2m_ml.service.fleet_summary import FleetSummary, summarise
 from lwm2m_ml.service.groups.filter import Facts, Filter
 from lwm2m_ml.service.groups.groups import FILTER, GROUP, Groups
 from lwm2m_ml.service.groups.known import facts_of
+from lwm2m_ml.service.health import Health
 from lwm2m_ml.service.jobs import Jobs
 from lwm2m_ml.service.model_configurations import ModelConfigurations
 from lwm2m_ml.service.modules import Modules
@@ -67,7 +67,6 @@ from lwm2m_ml.store.store import Store
 
 ALL = "all"
 SECONDS_OF_A_DAY = 86_400.0
-READY_SECONDS = 5.0
 
 
 class TinyMLService:
@@ -107,6 +106,7 @@ class TinyMLService:
         self._bus = bus
         self._counts = Counts()
         self.jobs = Jobs(store.jobs, bus)
+        self.health = Health(store)
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
@@ -148,6 +148,7 @@ class TinyMLService:
         self._server.add_keeper(self.monitoring.results.keep)
         self.events.start()
         self._counts.start(self._bus)
+        self.health.start()
         await self.jobs.start()
         await self.groups.start()
         await self.campaigns.start()
@@ -156,14 +157,6 @@ class TinyMLService:
         """Let everybody who follows events or watches devices come to an end: the service is about to stop."""
         self.events.close()
         self._watches.end_all()
-
-    async def check_ready(self) -> None:
-        """Make sure that the database takes writes; raises `UnavailableError` when it does not, or not soon."""
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                await self._store.writer.flush()
-        except TimeoutError as error:
-            raise UnavailableError("The database does not take writes at present") from error
 
     def figures(self) -> Figures:
         """Return the figures of this moment."""
@@ -178,6 +171,7 @@ class TinyMLService:
             traffic=self._server.traffic,
             requests_waiting=self._server.requests.waiting,
             writes_waiting=self._store.writer.waiting,
+            database_failing=int(self._store.writer.durability.trouble is not None),
             jobs_running=self.jobs.running,
             followers=self.events.followers,
             operations=dict(statistics.count),
@@ -194,6 +188,7 @@ class TinyMLService:
 
     async def stop(self) -> None:
         """Stop all work; campaigns under way go on at the next start. May be called when never started."""
+        await self.health.stop()
         await self.jobs.stop()
         await self.campaigns.stop()
         await self._builder.stop()

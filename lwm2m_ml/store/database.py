@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from lwm2m_ml.errors import MissingExtraError, UsageError
 from lwm2m_ml.store import postgresql as postgresql_server
+from lwm2m_ml.store.database_file import DatabaseFile
 from lwm2m_ml.store.errors import DATABASE_ERRORS, translate
 from lwm2m_ml.store.sqlite_rows import SqliteRows
 from lwm2m_ml.store.writer import Writer
@@ -106,7 +108,14 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._is_postgresql = engine.dialect.name == "postgresql"
-        self.writer = Writer(engine, None if self._is_postgresql else SqliteRows(create_plain_engine(engine.url)))
+        self.writer = Writer(engine) if self._is_postgresql else self._file_writer(engine)
+
+    def _file_writer(self, engine: AsyncEngine) -> Writer:
+        """A writer that writes to the file that is there now, and to no other."""
+        file, plain = DatabaseFile(Path(str(engine.url.database))), create_plain_engine(engine.url)
+        for one in (engine.sync_engine, plain):
+            event.listen(one, "do_connect", lambda *_: file.check())  # SQLite would make a new one
+        return Writer(engine, SqliteRows(plain, file), check=file.check)
 
     async def rows(self, statement: Executable) -> Sequence[Row[Any]]:
         """All rows of a query."""

@@ -42,6 +42,22 @@ class RecordConflict(StoreError, ConflictError):
 DATABASE_ERRORS = (exc.SQLAlchemyError, OSError)
 """What statements raise; the second when a database server cannot be reached."""
 
+CONDITIONS = tuple(
+    f"SQLITE_{name}" for name in ("FULL", "IOERR", "READONLY", "CANTOPEN", "BUSY", "LOCKED", "CORRUPT", "NOTADB")
+)
+"""SQLite's names for what is wrong with the database or its disk, not with a statement."""
+
+
+def concerns_everybody(error: Exception) -> bool:
+    """Whether a failure lies in the state of the database, so that nothing else can be written either."""
+    if isinstance(error, StoreUnavailable | OSError):
+        return True
+    if isinstance(error, exc.DBAPIError):
+        if error.connection_invalidated:
+            return True
+        return getattr(error.orig, "sqlite_errorname", "").startswith(CONDITIONS)
+    return getattr(error, "sqlite_errorname", "").startswith(CONDITIONS)
+
 
 def translate(error: exc.SQLAlchemyError | OSError) -> StoreError:
     """The store's error for a database error."""

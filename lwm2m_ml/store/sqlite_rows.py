@@ -14,6 +14,8 @@ from typing import Any, cast
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.exc import DBAPIError
 
+from lwm2m_ml.store.database_file import DatabaseFile
+from lwm2m_ml.store.errors import StoreUnavailable, concerns_everybody
 from lwm2m_ml.store.row_statement import DriverStatement, Row, RowStatement, RowWrite
 
 Group = Sequence[RowWrite]
@@ -27,9 +29,10 @@ Failures = dict[RowWrite, Exception]
 class SqliteRows:
     """Writes batches of rows, each whole or without those that fail by their own fault."""
 
-    def __init__(self, engine: Engine) -> None:
-        """`engine` is synchronous and gives its connections the settings of the store."""
+    def __init__(self, engine: Engine, file: DatabaseFile) -> None:
+        """`engine` is synchronous, gives its connections the settings of the store, and writes to `file`."""
         self._engine = engine
+        self._file = file
         self._thread = ThreadPoolExecutor(1, "store-rows")
         self._connection: PoolProxiedConnection | None = None
         self._statements: dict[RowStatement, DriverStatement] = {}
@@ -46,11 +49,23 @@ class SqliteRows:
     # What follows runs in the thread
 
     def _write(self, groups: Sequence[Group]) -> Failures:
+        """Write what can be written. What is in a file that was taken away is not, whatever SQLite says."""
+        try:
+            self._file.check()
+            failures = self._write_what_can_be(groups)
+            self._file.check()
+        except StoreUnavailable as error:
+            return dict.fromkeys((write for group in groups for write in group), error)
+        return failures
+
+    def _write_what_can_be(self, groups: Sequence[Group]) -> Failures:
         try:
             self._write_together(groups)
         except Exception as error:
             writes = [write for group in groups for write in group]
-            return {writes[0]: _wrapped(error)} if len(writes) == 1 else self._write_one_by_one(writes)
+            if len(writes) == 1 or concerns_everybody(error):
+                return dict.fromkeys(writes, _wrapped(error))
+            return self._write_one_by_one(writes)
         return {}
 
     def _write_together(self, groups: Sequence[Group]) -> None:

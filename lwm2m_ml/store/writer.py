@@ -19,7 +19,8 @@ from sqlalchemy import Executable, FromClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from lwm2m_ml.store.commit import Commit
-from lwm2m_ml.store.errors import DATABASE_ERRORS, StoreClosed, StoreOverloaded, translate
+from lwm2m_ml.store.durability import Durability
+from lwm2m_ml.store.errors import DATABASE_ERRORS, StoreClosed, StoreOverloaded, concerns_everybody, translate
 from lwm2m_ml.store.row_statement import Row, RowStatement, RowWrite
 from lwm2m_ml.store.sqlite_rows import Failures, Group, SqliteRows
 
@@ -41,6 +42,8 @@ class Work:
     future: asyncio.Future[Any]
     statements: Sequence[tuple[Executable, Parameters | None]] = ()
     function: Callable[[AsyncConnection], Awaitable[Any]] | None = None
+    proves: bool = True
+    """Whether its success says that the database takes writes."""
     result: Any = field(default=None)
 
     async def run(self, connection: AsyncConnection) -> None:
@@ -55,9 +58,19 @@ class Writer:
     """The queue in front of the connection that writes."""
 
     def __init__(
-        self, engine: AsyncEngine, rows: SqliteRows | None = None, *, maximum_waiting: int = MAXIMUM_WAITING
+        self,
+        engine: AsyncEngine,
+        rows: SqliteRows | None = None,
+        *,
+        check: Callable[[], None] = lambda: None,
+        maximum_waiting: int = MAXIMUM_WAITING,
     ) -> None:
-        """`rows` is the short way for rows; without it they go the way of all other work."""
+        """`rows` is the short way for rows; without it they go the way of all other work.
+
+        `check` raises `StoreUnavailable` when what is written would not last.
+        """
+        self.durability = Durability()
+        self._check = check
         self._engine = engine.execution_options(lwm2m_ml_writer=True)
         self._rows = rows
         self._maximum_waiting = maximum_waiting
@@ -104,7 +117,7 @@ class Writer:
         async def nothing(connection: AsyncConnection) -> None:
             """Mark the end of what is queued now."""
 
-        await self.run(nothing)
+        await self._put(Work(self._loop.create_future(), function=nothing, proves=False))
         await self._until_settled()
 
     async def _until_settled(self) -> None:
@@ -157,6 +170,8 @@ class Writer:
             failures = await self._write_rows_as_work(writes)
         else:
             failures = await self._rows.write(by_statement(writes))
+            errors = map(_as_store_error, failures.values())
+            self.durability.judge(len(failures) < len(writes), errors)
         # The next batch is on its way while those who wait for this one are told.
         self._unsettled += len(writes)
         self._loop.call_soon(self._settle, writes, failures, 0)
@@ -181,17 +196,18 @@ class Writer:
 
     async def _write(self, batch: Sequence[Work]) -> None:
         try:
+            self._check()
             async with self._engine.begin() as connection:
                 for work in batch:
                     await work.run(connection)
+            self._check()
         except Exception as error:
-            if len(batch) == 1:
-                _fail(batch[0], error)
+            if len(batch) == 1 or concerns_everybody(error):
+                self._tell(batch, dict.fromkeys(range(len(batch)), error))
             else:
                 await self._write_one_by_one(batch)
         else:
-            for work in batch:
-                _succeed(work)
+            self._tell(batch, {})
 
     async def _write_one_by_one(self, batch: Sequence[Work]) -> None:
         errors: dict[int, Exception] = {}
@@ -205,11 +221,20 @@ class Writer:
                         errors[index] = error
         except Exception as error:  # the commit failed: nothing of the batch is written
             errors = dict.fromkeys(range(len(batch)), error)
+        self._tell(batch, errors)
+
+    def _tell(self, batch: Sequence[Work], errors: Mapping[int, Exception]) -> None:
+        """Tell everybody how it went with their work, by its place in the batch."""
+        failures = {index: _as_store_error(error) for index, error in errors.items()}
+        proven = any(work.proves for index, work in enumerate(batch) if index not in failures)
+        self.durability.judge(proven, failures.values())
         for index, work in enumerate(batch):
-            if index in errors:
-                _fail(work, errors[index])
+            if work.future.done():
+                continue
+            if index in failures:
+                work.future.set_exception(failures[index])
             else:
-                _succeed(work)
+                work.future.set_result(work.result)
 
 
 def batch_size(waiting: int) -> int:
@@ -229,16 +254,6 @@ def by_statement(writes: Iterable[RowWrite]) -> Sequence[Group]:
             groups.append(group)
         group.append(write)
     return groups
-
-
-def _succeed(work: Work) -> None:
-    if not work.future.done():
-        work.future.set_result(work.result)
-
-
-def _fail(work: Work, error: Exception) -> None:
-    if not work.future.done():
-        work.future.set_exception(_as_store_error(error))
 
 
 def _as_store_error(error: Exception) -> Exception:

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 import weakref
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import bindparam, delete, event, insert, select, text
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import RecordConflict, Store
 from lwm2m_ml.store.database import PRAGMAS, Database, create_engine, create_plain_engine
+from lwm2m_ml.store.database_file import DatabaseFile
 from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded, StoreUnavailable
 from lwm2m_ml.store.migrate import upgrade
 from lwm2m_ml.store.row_statement import RowStatement, RowWrite
@@ -228,7 +230,7 @@ async def test_the_only_statement_of_a_batch_needs_no_others_to_be_a_transaction
     ran: list[str] = []
     engine = create_plain_engine(database.engine.url)
     event.listen(engine, "connect", lambda driver, _record: driver.set_trace_callback(lambda sql: ran.append(sql[:6])))
-    rows = SqliteRows(engine)
+    rows = SqliteRows(engine, DatabaseFile(Path(str(database.engine.url.database))))
     await rows.write([[RowWrite(PUT, [("first", 0)])]])  # the connection is made
     ran.clear()
     assert await rows.write([[RowWrite(PUT, [(str(number), number)]) for number in range(64)]]) == {}

@@ -12,12 +12,15 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health", dependencies=[ANYONE])
 async def health(service: Service) -> Health:
-    """Say that the server works, and where devices reach it."""
-    return Health(status="ok", version=__version__, coap=service.coap_uri)
+    """Say whether the server works, and where devices reach it: 200 even while something does not work."""
+    problems = list(service.health.problems)
+    return Health(
+        status="degraded" if problems else "ok", version=__version__, coap=service.coap_uri, problems=problems
+    )
 
 
 @router.get("/ready", dependencies=[ANYONE])
 async def ready(service: Service) -> Readiness:
     """Say whether the server can take work: 503 while it cannot."""
-    await service.check_ready()
+    await service.health.check_ready()
     return Readiness(ready=True)

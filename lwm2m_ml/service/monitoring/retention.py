@@ -6,6 +6,7 @@ import time
 import structlog
 
 from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.service.wall_clock import WallClock
 from lwm2m_ml.store.result_hours import HOUR, ResultHourRepository
 from lwm2m_ml.store.results import ResultRepository
 
@@ -27,6 +28,7 @@ class Retention:
         self._hours = hours
         self._result_days = result_days
         self._hour_days = hour_days
+        self._clock = WallClock()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -39,8 +41,8 @@ class Retention:
             self._task.cancel()
             await asyncio.wait((self._task,))
 
-    async def run_once(self, now: float) -> None:
-        """Sum up whole hours before `now`, Unix seconds, then forget what is old."""
+    async def run_once(self, now: float, *, forget: bool = True) -> None:
+        """Sum up whole hours before `now`, Unix seconds, then, unless it should not, `forget` what is old."""
         present = int(now) // HOUR * HOUR
         newest = await self._hours.newest_hour()
         begin = present - (SETTLING_HOURS if newest is not None else MAXIMUM_CATCHING_UP) * HOUR
@@ -51,13 +53,16 @@ class Retention:
         if oldest is not None:
             for hour in range(int(oldest) // HOUR * HOUR, present, HOUR):
                 await self._hours.sum_up(hour)
+        if not forget:
+            return
         await self._results.delete_before(now - self._result_days * DAY)
         await self._hours.delete_before(int(now - self._hour_days * DAY))
 
     async def _run(self) -> None:
         while True:
             try:
-                await self.run_once(time.time())
+                # By a clock that was just set nothing is forgotten: within the hour somebody may set it right.
+                await self.run_once(time.time(), forget=not self._clock.jumped())
             except Lwm2mMlError as error:
                 log.warning("results are not summed up for now", reason=error.message)
             await asyncio.sleep(HOUR)
