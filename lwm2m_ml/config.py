@@ -23,6 +23,7 @@ class ObjectIds(BaseModel):
     capabilities: int = 42769
     model: int = 42770
     result: int = 42771
+    learning: int = 42772
 
     @property
     def chosen(self) -> dict[int, int]:

@@ -27,6 +27,7 @@ from lwm2m_ml.cli import (
     encryption_keys,
     events,
     explain,
+    federated,
     firmware,
     fit,
     groups,
@@ -75,6 +76,7 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(bootstrap.app, name="bootstrap")
 app.add_typer(deployments.app, name="deployments")
 app.add_typer(campaigns.app, name="campaigns")
+app.add_typer(federated.app, name="federated")
 app.add_typer(groups.app, name="groups")
 app.add_typer(device_types.app, name="device-types")
 app.command("fit")(fit.fit_model)

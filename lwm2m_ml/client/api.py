@@ -7,6 +7,7 @@ from lwm2m_ml.client import (
     configuration_calls,
     credential_calls,
     device_calls,
+    federated_calls,
     fit_calls,
     monitoring_calls,
     zoo_calls,
@@ -74,6 +75,15 @@ class Api:
     device_types = listing(fit_calls.device_types)
     add_device_type = method(fit_calls.add_device_type)
     remove_device_type = method(fit_calls.remove_device_type)
+    start_federated = method(federated_calls.start_federated)
+    federated_runs = listing(federated_calls.federated_runs)
+    federated_run = method(federated_calls.federated_run)
+    federated_rounds = listing(federated_calls.federated_rounds)
+    federated_answers = listing(federated_calls.federated_answers)
+    federated_story = listing(federated_calls.federated_story)
+    federated_weights = method(federated_calls.federated_weights)
+    command_federated = method(federated_calls.command_federated)
+
     groups = listing(campaign_calls.groups)
     group = method(campaign_calls.group)
     add_group = method(campaign_calls.add_group)

@@ -104,7 +104,7 @@ def compile(
     graph, was_quantized = integer_graph(
         content, calibration, reference, precision=precision, quantization=quantization
     )
-    layers = _declared_layers(content) if trainable_layers is None else trainable_layers
+    layers = declared_layers(content) if trainable_layers is None else trainable_layers
     inference = graph
     if layers:
         graph = with_training(inference, layers)
@@ -228,7 +228,7 @@ def _declared(content: bytes) -> str:
     return declared
 
 
-def _declared_layers(content: bytes) -> int:
+def declared_layers(content: bytes) -> int:
     """How many layers a model wants to be trained, 0 when it says nothing."""
     text = declared_training(content) or "0"
     if not text.isascii() or not text.isdecimal() or len(text) > 3:

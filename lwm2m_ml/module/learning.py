@@ -1,12 +1,33 @@
 """Where a module that learns keeps what changes: key 22 of the descriptor."""
 
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
 from lwm2m_ml.module import fields
 
+LEARNING_TENSORS = "learning."
+"""How the names of tensors begin that only learning reads and writes; the model's own come before them."""
 CONTROL_INPUT = "learning.control"
 """The input that says what a call is to do."""
+
+
+class Control(IntEnum):
+    """The places of that input's float32 numbers. All zero is inference with the module's own parameters.
+
+    KEEP: 0 begins with the module's own parameters, without momentum and gradient; else those in the arena are kept.
+    WEIGHT: of the example; with 0 nothing is learnt from it. CLASS: its true class.
+    SHARE: 0 adds to the gradient; else a step is made with so much of it. RATE and MOMENTUM: those of the step.
+    """
+
+    KEEP = 0
+    WEIGHT = 1
+    CLASS = 2
+    SHARE = 3
+    RATE = 4
+    MOMENTUM = 5
+
+
 _LAYERS, _OFFSET, _PARAMETERS, _STATE_BYTES, _INSTRUCTIONS = range(1, 6)
 _KEYS = frozenset(range(1, 6))
 PARAMETER_BYTES = 4

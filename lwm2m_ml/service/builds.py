@@ -16,7 +16,14 @@ from lwm2m_ml import __version__
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.service.profiles import MlRuntime
 from lwm2m_ml.service.workers.facts import BackendFacts, BuildAnswer, BuildFacts, ReferenceAnswers
-from lwm2m_ml.service.workers.tasks import Samples, build_module, evaluate_reference, measure_baseline, rank_backends
+from lwm2m_ml.service.workers.tasks import (
+    Samples,
+    build_module,
+    evaluate_reference,
+    head_parameters,
+    measure_baseline,
+    rank_backends,
+)
 from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.service.zoo.zoo import Zoo
@@ -153,6 +160,11 @@ class Builder:
         samples = await self._samples(model)
         what = f"Evaluating the reference of {variant.name}"
         return await self._workers.run(evaluate_reference, content, samples, inputs, what=what)
+
+    async def head_parameters(self, model: Model, variant: Variant) -> bytes:
+        """Return what the trainable layers of a variant begin with, float32; raises for a model without any."""
+        content, samples = await self._zoo.content(variant.digest), await self._samples(model)
+        return await self._workers.run(head_parameters, content, samples, what=f"Reading the head of {variant.name}")
 
     async def stop(self) -> None:
         """Give up builds under way."""

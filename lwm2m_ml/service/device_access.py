@@ -77,6 +77,15 @@ class ServerDeviceAccess:
         """Write one opaque resource of any size."""
         await self._server.devices.write(endpoint, path, content, within=within, block_bytes=block_bytes)
 
+    def traffic(self, endpoint: str) -> tuple[int, int]:
+        """Return the bytes that came from a device and went to it at its present address; none when it is gone."""
+        registration = self._server.registry.find(endpoint)
+        return (0, 0) if registration is None else (registration.remote.bytes_in, registration.remote.bytes_out)
+
+    async def write_records(self, endpoint: str, path: ObjectPath, records: Sequence[Record], within: float) -> None:
+        """Write several resources of an instance in one message."""
+        await self._server.devices.write(endpoint, path, records, replace=False, within=within)
+
     async def execute(self, endpoint: str, path: ObjectPath, arguments: str = "") -> None:
         """Execute a resource."""
         await self._server.devices.execute(endpoint, path, arguments)

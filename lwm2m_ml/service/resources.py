@@ -139,3 +139,29 @@ class ConfigurationResource(IntEnum):
     MODEL_INTEGRITY = 5
     ENABLED = 13
     CONDITION = 14
+
+
+class LearningResource(IntEnum):
+    """ML Learning."""
+
+    MODEL = 0
+    STATE = 1
+    RESULT = 2
+    PARAMETERS = 3
+    EXAMPLES = 4
+    TOKEN = 5
+    METHOD = 6
+    EPOCHS = 7
+    BATCH_SIZE = 8
+    LEARNING_RATE = 9
+    MOMENTUM = 10
+    CLIPPING_NORM = 11
+    UPDATE_ENCODING = 12
+    TELL_STATISTICS = 13
+    WEIGHTS = 14
+    LEARN = 15
+    ADOPT = 16
+    CANCEL = 17
+    UPDATE = 18
+    INSTRUCTIONS = 19
+    ENERGY = 20

@@ -35,6 +35,9 @@ from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.event_feed import EventFeed
+from lwm2m_ml.service.federated.device import LearningObjects
+from lwm2m_ml.service.federated.federation import Federation
+from lwm2m_ml.service.federated.records import FederatedRecords
 from lwm2m_ml.service.figures import Counts, Figures
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
@@ -133,6 +136,13 @@ class TinyMLService:
             ),
             self.groups.matches,
         )
+        self.federation = Federation(
+            access,
+            LearningObjects(objects.model, objects.learning),
+            FederatedRecords(store),
+            self._builder,
+            bus,
+        )
 
     async def start(self) -> None:
         """Load models and profiles and go on with what was not finished."""
@@ -152,6 +162,8 @@ class TinyMLService:
         await self.jobs.start()
         await self.groups.start()
         await self.campaigns.start()
+        await self.federation.start()
+        self._server.add_keeper(self.federation.keep)
 
     def end_streams(self) -> None:
         """Let everybody who follows events or watches devices come to an end: the service is about to stop."""
@@ -190,6 +202,7 @@ class TinyMLService:
         """Stop all work; campaigns under way go on at the next start. May be called when never started."""
         await self.health.stop()
         await self.jobs.stop()
+        await self.federation.stop()
         await self.campaigns.stop()
         await self._builder.stop()
         await self.monitoring.stop()
@@ -230,7 +243,7 @@ class TinyMLService:
     async def remove_model(self, name: str, version: str) -> None:
         """Forget a version of a model; raises `ConflictError` when a campaign that is not over needs it."""
         model = self._zoo.get(name, version)
-        users = self.campaigns.users(model.name, model.version)
+        users = self.campaigns.users(model.name, model.version) + self.federation.users(model.name, model.version)
         if users:
             raise ConflictError(
                 f"{model.name} {model.version} is needed by campaign {', '.join(users)}", hint="Wait, or cancel it"

@@ -22,6 +22,7 @@ from lwm2m_ml.store.device_types import DeviceTypeRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
 from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
 from lwm2m_ml.store.encryption_keys import EncryptionKeyRepository
+from lwm2m_ml.store.federated import FederatedRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
 from lwm2m_ml.store.jobs import JobRepository
@@ -53,6 +54,7 @@ class Store:
         self.device_groups = DeviceGroupRepository(database)
         self.device_tags = DeviceTagRepository(database)
         self.device_types = DeviceTypeRepository(database)
+        self.federated = FederatedRepository(database)
         self.results = ResultRepository(database)
         self.result_hours = ResultHourRepository(database)
         self.tokens = TokenRepository(database)

@@ -6,6 +6,8 @@ from typing import Any
 import cbor2
 import pytest
 
+from lwm2m_ml.compiler.ir import training
+from lwm2m_ml.module import learning
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
 from lwm2m_ml.module.errors import InvalidDescriptorError
 from lwm2m_ml.module.learning import LearningDescriptor
@@ -43,3 +45,7 @@ def test_what_cannot_be_is_refused(descriptor: Descriptor, changes: dict[str, in
 def test_learning_without_an_input_that_controls_it_is_refused(descriptor: Descriptor) -> None:
     with pytest.raises(InvalidDescriptorError, match=r"no input learning\.control"):
         dataclasses.replace(descriptor, learning=LearningDescriptor(**FACTS))
+
+
+def test_the_numbers_of_the_control_are_those_that_compiled_modules_read() -> None:
+    assert [(one.name, one.value) for one in learning.Control] == [(one.name, one.value) for one in training.Control]

@@ -138,6 +138,21 @@ def measure_baseline(model: bytes, samples: Samples | None, classes: int) -> Dri
     return measure(inputs, decided, classes)
 
 
+def head_parameters(model: bytes, samples: Samples | None) -> bytes:
+    """Return what the trainable layers of a model begin with, float32; the same for every target."""
+    from lwm2m_ml.compiler.compilation import declared_layers, integer_graph  # noqa: PLC0415
+    from lwm2m_ml.compiler.training.head import find_head  # noqa: PLC0415
+
+    layers = declared_layers(model)
+    if not layers:
+        raise InvalidInputError(
+            "The model has no layer that devices could train", hint="Make it trainable with: lwm2m-ml federated prepare"
+        )
+    graph, _ = integer_graph(model, _load(samples), "litert")
+    parameters: bytes = find_head(graph, layers).parameters.astype("<f4").tobytes()
+    return parameters
+
+
 def evaluate_reference(model: bytes, samples: Samples | None, inputs: Sequence[Sequence[float]]) -> ReferenceAnswers:
     """Answer inputs with the compiler's integer reference."""
     import numpy  # noqa: PLC0415

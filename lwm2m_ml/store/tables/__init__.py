@@ -9,6 +9,12 @@ from lwm2m_ml.store.tables.devices import (
     observations,
     registrations,
 )
+from lwm2m_ml.store.tables.federated import (
+    federated_answers,
+    federated_notes,
+    federated_rounds,
+    federated_runs,
+)
 from lwm2m_ml.store.tables.monitoring import (
     alarms,
     capture_consents,
@@ -65,6 +71,10 @@ __all__ = [
     "download_offers",
     "dtls_sessions",
     "encryption_keys",
+    "federated_answers",
+    "federated_notes",
+    "federated_rounds",
+    "federated_runs",
     "feedback",
     "idempotency_keys",
     "jobs",

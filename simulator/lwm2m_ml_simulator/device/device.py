@@ -22,6 +22,7 @@ from lwm2m_ml_simulator.device.firmware import Board, Firmware
 from lwm2m_ml_simulator.device.profile import DeviceProfile
 from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.inference.sensor import Sensor
+from lwm2m_ml_simulator.learning.examples import Example, ExampleStore
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.network.radio import Radio
@@ -49,6 +50,7 @@ class SimulatedDevice:
         journal: Callable[[FlashRegion], Journal] = Journal,
         pool: EmulationPool | None = None,
         kept_inferences: int | None = None,
+        examples: Iterable[Example] = (),
     ) -> None:
         self.profile = profile
         self.flash = flash if flash is not None else _new_flash(profile)
@@ -72,6 +74,7 @@ class SimulatedDevice:
             pool,
             data_instances(profile.objects, profile.seed),
             dict(profile.claims),
+            examples=ExampleStore(examples),
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()

@@ -22,6 +22,7 @@ from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.object_ids import (
     FIRMWARE_UPDATE,
     ML_CAPABILITIES,
+    ML_LEARNING,
     ML_MODEL,
     ML_RESULT,
     MODEL_CONFIGURATION,
@@ -35,6 +36,8 @@ from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.inference.outbox import Outbox
 from lwm2m_ml_simulator.inference.sensor import Sensor
 from lwm2m_ml_simulator.inference.series import SeriesCounter
+from lwm2m_ml_simulator.learning.examples import ExampleStore
+from lwm2m_ml_simulator.learning.learner import Learner
 from lwm2m_ml_simulator.memory.flash import Flash, FlashRegion, PowerCut
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.download import Download
@@ -53,6 +56,7 @@ from lwm2m_ml_simulator.objects.data import DataInstance
 from lwm2m_ml_simulator.objects.device import Device
 from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
 from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
+from lwm2m_ml_simulator.objects.ml_learning import MlLearning
 from lwm2m_ml_simulator.objects.ml_model import MlModel
 from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.model_configuration import ModelConfiguration
@@ -81,6 +85,7 @@ class Board:
     data: tuple[DataInstance, ...] = ()
     claims: dict[ObjectPath, Value] = field(default_factory=dict)
     on_acknowledged: Callable[[Sequence[Record]], None] = lambda records: None
+    examples: ExampleStore = field(default_factory=ExampleStore)
 
 
 class Firmware:
@@ -123,6 +128,7 @@ class Firmware:
         device = Device(profile.identity, clock=board.clock)
         device.on_reboot = on_reboot
         self.results = [MlResult(number, self.engine) for number in range(profile.slots)]
+        self.learners = self._learners()
         self._firmware_update: FirmwareUpdate | None = None
         self.client = Lwm2mClient(
             profile.endpoint,
@@ -143,6 +149,7 @@ class Firmware:
                     for number in range(profile.slots)
                 ),
                 *self.results,
+                *(MlLearning(learner) for learner in self.learners),
                 *board.data,
             ],
             version=profile.version,
@@ -185,6 +192,8 @@ class Firmware:
     async def stop(self, *, deregister: bool) -> None:
         """End all that runs; without power nobody is told."""
         self.supervisor.stop()
+        for learner in self.learners:
+            await learner.stop()
         if self._firmware_update is not None:
             self._firmware_update.stop()
         for intake in self.intakes:
@@ -210,6 +219,15 @@ class Firmware:
         if error is not None and not isinstance(error, PowerCut):
             _log.error("watchdog", endpoint=self._board.profile.endpoint, task=task.get_name(), exc_info=error)
             self._on_reboot()
+
+    def _learners(self) -> list[Learner]:
+        """One for each slot of a device that learns."""
+        slots = range(self._board.profile.slots if self._board.profile.learns else 0)
+        learners = [Learner(slot, self.modules, self._board.examples) for slot in slots]
+        for learner in learners:
+            path = f"/{ML_LEARNING}/{learner.slot}"
+            learner.on_change = self._notifier(lambda: None, f"{path}/1", f"{path}/2")
+        return learners
 
     def _download(self, reception: Reception) -> Download:
         return Download(self.client.coap, reception, self._board.profile.fetch, self._board.faults)

@@ -83,6 +83,8 @@ class DeviceProfile:
     objects: tuple[DataTemplate, ...] = ()
     flash_endurance: int | None = None
     executed_share: float = 1.0
+    learns: bool = False
+    """Whether the device has object 42772."""
 
     def __post_init__(self) -> None:
         if self.slot_bytes % self.erase_block_bytes or self.slot_bytes <= 0:

@@ -139,8 +139,8 @@ class InferenceEngine:
         return self._known_order[1]
 
     def _wired(self, module: LoadedModule) -> WiredModule:
-        wiring = self._modules.configurations.wiring(module.slot, module.descriptor, module.digest)
-        return WiredModule(module.slot, module.descriptor, wiring, self.links)
+        wiring = self._modules.configurations.wiring(module.slot, module.seen, module.digest)
+        return WiredModule(module.slot, module.seen, wiring, self.links)
 
     async def _infer(self, slot: int) -> bool:
         """Infer once if the module is to; tells whether there is something new for others."""
@@ -181,16 +181,17 @@ class InferenceEngine:
         return None if unchanged else given
 
     async def _run(self, wired: WiredModule, module: LoadedModule, given: Given, tensors: Sequence[FloatArray]) -> bool:
-        descriptor, figures = module.descriptor, self.figures(module.slot)
+        descriptor, figures = module.seen, self.figures(module.slot)
         inputs = [quantise(values, tensor) for values, tensor in zip(tensors, descriptor.inputs, strict=True)]
         await self._rot(module, inputs, figures.latency.inferences)
         if module.slot in self._captures:
             self._captures.discard(module.slot)
             number = f"result {figures.next_number} of series {self._series_of(figures)}"
             self.on_capture(module.slot, inputs[0], number)
-        inference = await self._machine.infer(self._modules.payload(module), descriptor, inputs)
+        inference = await self._machine.infer(self._modules.payload(module), module.descriptor, inputs)
         self._records.append(InferenceRecord(given.frame, inference.outputs, inference.instructions, module.digest))
-        outputs = [dequantise(data, tensor) for data, tensor in zip(inference.outputs, descriptor.outputs, strict=True)]
+        own_outputs = zip(inference.outputs, descriptor.outputs, strict=module.descriptor.learning is None)
+        outputs = [dequantise(data, tensor) for data, tensor in own_outputs]
         own, written = wired.put_out(given, outputs)
         figures.latency.add(inference.latency_ms)
         figures.outputs = tuple(outputs)

@@ -17,6 +17,7 @@ from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.module.streaming import StreamingVerifier
 from lwm2m_ml_simulator.device.profile import RUNTIME_VERSION, DeviceProfile
 from lwm2m_ml_simulator.errors import IllegalTransition
+from lwm2m_ml_simulator.learning.memory import without_learning
 from lwm2m_ml_simulator.memory.flash import FlashRegion
 from lwm2m_ml_simulator.memory.journal import Journal
 from lwm2m_ml_simulator.modules.configurations import Configurations
@@ -47,6 +48,11 @@ class LoadedModule:
     def working_memory_bytes(self) -> int:
         """Arena and stack."""
         return self.descriptor.working_memory_bytes
+
+    @property
+    def seen(self) -> Descriptor:
+        """What applications see: the descriptor without the tensors that only learning reads and writes."""
+        return without_learning(self.descriptor)
 
 
 class ModuleManager:

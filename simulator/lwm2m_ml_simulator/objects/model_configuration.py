@@ -228,7 +228,7 @@ class ModelConfiguration(ObjectInstance):
 
     def _resources_of(self, slot: int) -> dict[int, ResourceValue]:
         module = self._modules.loaded(slot)
-        return self._kept.resources(slot, module.descriptor if module else None)
+        return self._kept.resources(slot, module.seen if module else None)
 
     def _labels(self, resource: int) -> list[str]:
         labels = self._resource(resource)

@@ -4,22 +4,25 @@ Latency is instructions divided by the clock: one instruction per cycle, without
 is a lower bound of what the real part takes, not an estimate of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy
 import numpy.typing
 
-from lwm2m_ml.compiler.emulator import EmulationFault
+from lwm2m_ml.compiler.emulator import EmulationFault, ModuleRunner
 from lwm2m_ml.compiler.targets import Target
 from lwm2m_ml.module.descriptor import Descriptor, TensorDescriptor
 from lwm2m_ml_simulator.errors import MachineFailure
+from lwm2m_ml_simulator.learning.memory import LearnedParameters, Preset
 from lwm2m_ml_simulator.processor.benchmark import multiply_accumulates_per_second
 from lwm2m_ml_simulator.processor.emulation import EmulationPool, shared_pool
 from lwm2m_ml_simulator.processor.sampling import Sampling, outcome_key
 
+Outcome = TypeVar("Outcome")
 FloatArray = numpy.typing.NDArray[numpy.float32]
 _INTEGER_TYPES = {name: numpy.dtype(name) for name in ("int8", "uint8", "int16", "int32")}
 
@@ -48,6 +51,7 @@ class ModuleMachine:
     ) -> None:
         self.target = target
         self.clock_hz = clock_hz
+        self.learned = LearnedParameters()
         self._pool = pool if pool is not None else shared_pool()
         self._sampling: Sampling[Inference] | None = None
         if executed_share < 1.0:
@@ -59,26 +63,39 @@ class ModuleMachine:
 
     async def infer(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
         """Execute the module on raw input tensors; raises MachineFailure when it faults or says that it failed."""
+        inputs, preset = self.learned.completed(payload, descriptor, inputs)
         if self._sampling is None:
-            return await self._execute(payload, descriptor, inputs)
-        key = outcome_key(self.target.name, self.clock_hz, payload, inputs)
+            return await self._execute(payload, descriptor, inputs, preset)
+        key = outcome_key(self.target.name, self.clock_hz, payload, (*inputs, *(part for _, part in preset)))
         known = self._sampling.recall(key)
         if known is not None:
             return known
-        inference = await self._execute(payload, descriptor, inputs)
+        inference = await self._execute(payload, descriptor, inputs, preset)
         self._sampling.remember(key, inference)
         return inference
 
-    async def _execute(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
-        return await self._pool.run(partial(self.infer_now, payload, descriptor, tuple(inputs)))
+    async def _execute(
+        self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes], preset: Preset
+    ) -> Inference:
+        return await self.in_thread(partial(self.infer_now, payload, descriptor, tuple(inputs), preset))
 
-    def infer_now(self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes]) -> Inference:
-        """Execute the module in this thread."""
+    async def in_thread(self, work: Callable[[], Outcome]) -> Outcome:
+        """Do something in a thread of the pool."""
+        return await self._pool.run(work)
+
+    def lend(self, payload: bytes, descriptor: Descriptor) -> AbstractContextManager[ModuleRunner]:
+        """Lend an emulated CPU with the module loaded, whose arena keeps its content from call to call."""
+        return self._pool.runners.borrow(payload, self.target, descriptor)
+
+    def infer_now(
+        self, payload: bytes, descriptor: Descriptor, inputs: Sequence[bytes], preset: Preset = ()
+    ) -> Inference:
+        """Execute the module in this thread; `preset` is written into the arena beside the inputs."""
         _check_inputs(descriptor, inputs)
         try:
-            with self._pool.runners.borrow(payload, self.target, descriptor) as runner:
+            with self.lend(payload, descriptor) as runner:
                 invocation = runner.invoke(
-                    [(tensor.offset, data) for tensor, data in zip(descriptor.inputs, inputs, strict=True)],
+                    [*preset, *((tensor.offset, data) for tensor, data in zip(descriptor.inputs, inputs, strict=True))],
                     [(tensor.offset, tensor.bytes) for tensor in descriptor.outputs],
                 )
         except EmulationFault as fault:

@@ -10,7 +10,7 @@ from lwm2m_ml_simulator.scenario.values import Number, PositiveDuration, Scalar,
 
 Id = Annotated[int, Field(ge=0, le=65_534)]
 ResourceKey = Annotated[str, Field(pattern=r"^\d{1,5}$")]
-_MADE_BY_THE_CLIENT = frozenset({0, 1, 3, 5, 9, 21, 42769, 42770, 42771})
+_MADE_BY_THE_CLIENT = frozenset({0, 1, 3, 5, 9, 21, 42769, 42770, 42771, 42772})
 
 
 class WaveTable(Table):

@@ -1,0 +1,1 @@
+"""A hundred devices that each know two digits teach each other all ten, and what that costs them."""
