@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
     from lwm2m_ml.coap.oscore.layer import OscoreLayer
     from lwm2m_ml.coap.tcp.tls import TlsSettings
+    from lwm2m_ml.coap.tcp.transport import TcpTransport
 
 DEFAULT_PORT = 5683
 DEFAULT_PORTS = {"coap": 5683, "coaps": 5684, "coap+tcp": 5683, "coaps+tcp": 5684}
@@ -181,12 +182,15 @@ class CoapEndpoint:
         return await self._listen_stream(host, port, tls)
 
     async def _listen_stream(self, host: str, port: int, tls: TlsSettings | None) -> tuple[str, int]:
-        from lwm2m_ml.coap.tcp.transport import TcpTransport  # noqa: PLC0415  # only loaded when it is used
-
-        transport = TcpTransport(self.settings, self._requester, self._responder, self._pipes.stop_remote, tls)
+        transport = self._stream_transport(tls)
         await transport.open(host, port)
         self._transports[transport.scheme] = transport
         return transport.local_address
+
+    def _stream_transport(self, tls: TlsSettings | None) -> TcpTransport:
+        from lwm2m_ml.coap.tcp.transport import TcpTransport  # noqa: PLC0415  # only loaded when it is used
+
+        return TcpTransport(self.settings, self._requester, self._responder, self._pipes.stop_remote, tls)
 
     def use_oscore(self, lookup: OscoreLookup, states: OscoreStates) -> None:
         """Open and seal messages of peers that have an OSCORE context, over every transport of this endpoint."""

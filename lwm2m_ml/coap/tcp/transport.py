@@ -68,15 +68,17 @@ class TcpTransport:
         """Listen; port 0 picks a free one."""
         context = None if self._tls is None else self._tls.server
         try:
-            self._server = await self.loop.create_server(
-                lambda: TcpConnection(self), host, port, ssl=context, reuse_port=False
-            )
+            self._server = await self.loop.create_server(self.connection, host, port, ssl=context, reuse_port=False)
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse(f"TCP port {port} of {host} is in use", hint="Choose another port") from error
             raise NetworkError(f"TCP port {port} of {host} cannot be opened: {error.strerror}") from error
         name = self._server.sockets[0].getsockname()
         self.local_address = (name[0], name[1])
+
+    def connection(self, credential: ServerCredential | None = None) -> TcpConnection:
+        """What speaks on a new stream."""
+        return TcpConnection(self, credential)
 
     # What connections ask for
 
@@ -130,7 +132,7 @@ class TcpTransport:
         try:
             async with asyncio.timeout(self.settings.csm_timeout):
                 _, made = await self.loop.create_connection(
-                    lambda: TcpConnection(self, credential),
+                    lambda: self.connection(credential),
                     host,
                     port,
                     ssl=context,

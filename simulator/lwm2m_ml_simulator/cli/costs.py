@@ -8,7 +8,6 @@ from lwm2m_ml.errors import UsageError
 from lwm2m_ml_simulator.cli.output import print_table
 from lwm2m_ml_simulator.energy.comparison import DELTA, FULL, Cost, compare, path_of
 from lwm2m_ml_simulator.energy.power import ProcessorPower, RadioPower, load_radio, radio_names
-from lwm2m_ml_simulator.energy.transfers import Way
 from lwm2m_ml_simulator.network.conditions import Conditions
 
 _DEFAULT_ERASE_BLOCK = 4096
@@ -54,7 +53,7 @@ def assumptions(comparison: Comparison) -> list[str]:
         f"Path: {conditions.latency * 1000:g} ms one way, {conditions.bandwidth or 0:,.0f} bit/s, "
         f"{conditions.loss:.0%} loss; the radio listens while nothing is on the air.",
         f"Blocks and windowed (RFC 9177): measured with this project's CoAP, mean of {comparison.runs} runs. "
-        "TCP: a model of segments, windows and time-outs.",
+        "TCP: assumed are a window of four segments of 1,024 B and the usual time-outs.",
     ]
 
 
@@ -99,7 +98,7 @@ def _row(cost: Cost) -> dict[str, Any]:
     carried, energy = cost.carried, cost.energy
     return {
         "package": cost.form,
-        "by": f"{carried.way}{' (model)' if carried.way is Way.TCP else ''}",
+        "by": str(carried.way),
         "B": carried.package_bytes,
         "s": round(carried.seconds, 2),
         "B up": round(carried.bytes_up),

@@ -10,8 +10,10 @@ from lwm2m_ml.coap.dtls_cid.transport import CidTransport
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.remote import SocketAddress
 from lwm2m_ml.coap.settings import CoapSettings
+from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.coap.udp import UdpTransport
 from lwm2m_ml_simulator.client.site import DeviceSite
+from lwm2m_ml_simulator.client.streams import RadioTcp
 from lwm2m_ml_simulator.network.radio import DOWN, UP, Radio
 
 Carry = Callable[[bytes, SocketAddress], None]
@@ -114,7 +116,7 @@ class _RadioCid(_OverRadio, CidTransport):
 
 
 class DeviceEndpoint(CoapEndpoint):
-    """An endpoint whose datagrams go through a radio. Streams over TCP know neither loss nor sleep."""
+    """An endpoint whose datagrams and streams go through a radio. Streams know no sleep."""
 
     __slots__ = ("connection_ids", "radio")
 
@@ -149,6 +151,9 @@ class DeviceEndpoint(CoapEndpoint):
         for transport in self._transports.values():
             if isinstance(transport, _OverRadio):
                 await transport.change_port(host)
+
+    def _stream_transport(self, tls: TlsSettings | None) -> RadioTcp:
+        return RadioTcp(self.radio, self.settings, self._requester, self._responder, self._pipes.stop_remote, tls)
 
     async def _open(self, transport: _RadioUdp | _RadioDtls | _RadioCid, host: str) -> tuple[str, int]:
         await transport.bind(self.radio, host)

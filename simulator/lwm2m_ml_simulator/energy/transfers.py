@@ -1,7 +1,7 @@
 """How long a package takes to a device and what it costs on the air, by each way to carry it.
 
-Block by block and windowed transfers are measured: the project's own CoAP, client and server, over a simulated path on
-virtual time. TCP is a model (`tcp`), because the kernel's TCP knows no virtual time.
+They are measured: the project's own CoAP, client and server, over a simulated path on virtual time. What the path does
+to TCP is `network.stream`'s model of it.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ from lwm2m_ml.coap.errors import CoapError
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml_simulator.client.endpoint import DEVICE_SETTINGS, DeviceEndpoint
-from lwm2m_ml_simulator.energy import tcp
 from lwm2m_ml_simulator.errors import SimulatorError
 from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.network.radio import Radio, RadioSettings
@@ -64,15 +63,6 @@ def carry(
 
 
 def _carry_once(way: Way, package_bytes: int, conditions: Conditions, block_exponent: int, seed: int) -> Run:
-    if way is Way.TCP:
-        modelled = tcp.download(package_bytes, conditions, seed)
-        return (
-            modelled.seconds,
-            modelled.segments_up,
-            modelled.bytes_up,
-            modelled.segments_down,
-            modelled.bytes_down,
-        )
     return run_virtually(_measure(way, package_bytes, conditions, block_exponent, seed), seed=seed)
 
 
@@ -88,21 +78,24 @@ async def _measure(way: Way, package_bytes: int, conditions: Conditions, block_e
     serving = CoapSettings(block_size_exponent=block_exponent, amplification_factor=0)
     device = DeviceEndpoint(None, radio, settings)
     async with device, await CoapEndpoint.bind(_HOST, 0, fast_handlers=handlers, settings=serving) as server:
-        await device.open_udp(_HOST)
+        await (device.listen_tcp(_HOST, 0) if way is Way.TCP else device.open_udp(_HOST))
+        await server.listen_tcp(_HOST, 0)
         began = loop.time()
-        await _fetch(device, server, package_bytes, block_exponent)
+        await _fetch(device, server, package_bytes, block_exponent, "coap+tcp" if way is Way.TCP else "coap")
         seconds, figures = loop.time() - began, radio.figures
     return seconds, figures.datagrams_out, figures.bytes_out, figures.datagrams_in, figures.bytes_in
 
 
-async def _fetch(device: DeviceEndpoint, server: CoapEndpoint, package_bytes: int, block_exponent: int) -> None:
+async def _fetch(
+    device: DeviceEndpoint, server: CoapEndpoint, package_bytes: int, block_exponent: int, scheme: str
+) -> None:
     """Get it whole; a transfer that is given up on the way begins anew, as it would on a device without flash."""
     for _ in range(_ATTEMPTS):
-        remote = device.remote(*server.local_address)
-        remote.block_size_exponent = block_exponent
         message = Message(code=Code.GET, uri_path=(_PATH,))
-        message.remote = remote
         try:
+            message.remote = remote = await device.connect(scheme, *server.address(scheme))
+            if scheme == "coap":
+                remote.block_size_exponent = block_exponent
             response = await device.request(message)
         except CoapError:
             continue

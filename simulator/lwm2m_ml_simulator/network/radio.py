@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lwm2m_ml.lwm2m.queue_mode import Presence
 from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.network.link import Link
+from lwm2m_ml_simulator.network.stream import HEADER_BYTES, Segment
 
 UP, DOWN = "up", "down"
 
@@ -27,7 +28,10 @@ class RadioSettings:
 
 @dataclass(slots=True)
 class RadioFigures:
-    """What went through the radio since it was made: UDP payloads in bytes, and the seconds it was switched on."""
+    """What went through the radio since it was made, and the seconds it was switched on.
+
+    Datagrams are those of UDP, their bytes UDP payloads, and segments of TCP with their headers.
+    """
 
     datagrams_in: int = 0
     datagrams_out: int = 0
@@ -110,6 +114,25 @@ class Radio:
         self.figures.datagrams_out += 1
         self.figures.bytes_out += size
         return self.up.arrivals(size, self._clock()) if self._passes() else ()
+
+    def opens_stream(self, direction: str, attempts: int) -> None:
+        """Count the segments of TCP's handshake: one with SYN in each direction, so often as it was begun."""
+        self._count(direction, attempts, attempts * HEADER_BYTES)
+
+    def streams(self, direction: str, segment: Segment) -> None:
+        """Count a segment of a stream, each time that it is sent, and its acknowledgement."""
+        self._stay_on()
+        self._count(direction, segment.sent, segment.sent * (segment.size + HEADER_BYTES))
+        if segment.acknowledged:
+            self._count(DOWN if direction == UP else UP, 1, HEADER_BYTES)
+
+    def _count(self, direction: str, datagrams: int, size: int) -> None:
+        if direction == UP:
+            self.figures.datagrams_out += datagrams
+            self.figures.bytes_out += size
+        else:
+            self.figures.datagrams_in += datagrams
+            self.figures.bytes_in += size
 
     def _stay_on(self) -> None:
         now = self._clock()

@@ -75,7 +75,7 @@ def test_the_schema_names_every_table() -> None:
 def test_costs_are_compared_and_their_assumptions_told() -> None:
     told = json.loads(invoke("energy", "--full", "8000", "--delta", "2000", "--runs", "1", "--json"))
     assert [(row["package"], row["by"]) for row in told["costs"]] == [
-        (form, by) for form in ("full", "delta") for by in ("blocks", "windowed", "tcp (model)")
+        (form, by) for form in ("full", "delta") for by in ("blocks", "windowed", "tcp")
     ]
     assert any("assumed" in sentence for sentence in told["assumptions"])
     assert "mJ" in invoke("energy", "--full", "8000", "--runs", "1")

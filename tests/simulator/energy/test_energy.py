@@ -3,7 +3,6 @@
 import pytest
 
 from lwm2m_ml.compiler.targets import load_target
-from lwm2m_ml_simulator.energy import tcp
 from lwm2m_ml_simulator.energy.account import Energy, radio_energy
 from lwm2m_ml_simulator.energy.comparison import DELTA, FULL, compare, path_of
 from lwm2m_ml_simulator.energy.power import ASSUMED_WATTS_PER_HERTZ, ProcessorPower, load_radio, radio_names
@@ -90,14 +89,13 @@ def test_losses_cost_time_in_every_way() -> None:
         assert lossy > perfect
 
 
-def test_the_model_of_tcp_sends_everything_and_repeats_what_is_lost() -> None:
-    perfect = tcp.download(100 * 1024, Conditions(latency=0.1), 1)
-    assert perfect.bytes_down > 100 * 1024
-    assert perfect.segments_down == 101 + 2 + 1
-    # Connection and request take a round trip each, then four segments each round trip: the device's window.
-    assert perfect.seconds == pytest.approx(0.2 * (2 + 26), rel=0.01)
-    lossy = tcp.download(100 * 1024, Conditions(latency=0.1, loss=0.1), 1)
-    assert lossy.segments_down > perfect.segments_down
+def test_tcp_fills_the_devices_window_each_round_trip_and_repeats_what_is_lost() -> None:
+    perfect = carry(Way.TCP, 40 * 1024, Conditions(latency=0.1), runs=1)
+    assert 40 * (1024 + 20) < perfect.bytes_down < 42 * (1024 + 20)
+    # Connection, capabilities and request, then four segments each round trip: the device's window.
+    assert perfect.seconds == pytest.approx(0.2 * (2 + 11), abs=0.2)
+    lossy = carry(Way.TCP, 40 * 1024, Conditions(latency=0.1, loss=0.1), runs=4)
+    assert lossy.datagrams_down > perfect.datagrams_down
 
 
 def test_a_delta_costs_less_than_the_whole_where_the_radio_is_dear() -> None:
