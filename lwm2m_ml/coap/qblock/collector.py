@@ -73,6 +73,15 @@ class Collector:
         """Whether a block is missing from a set before the one that arrives now."""
         return self.next_missing // self._set < self._highest // self._set
 
+    @property
+    def start_of_this_set(self) -> int:
+        """The first block of the last set of which something is here."""
+        return max(0, self._highest) // self._set * self._set
+
+    def missing_before_this_set(self) -> list[int]:
+        """The first blocks that are missing from earlier sets, no more than a set; the others may be on their way."""
+        return [number for number in self.missing() if number < self.start_of_this_set]
+
     def missing(self) -> list[int]:
         """The first blocks that are missing, no more than a set."""
         end = self._last

@@ -22,7 +22,7 @@ BLOCK_OPTIONS = frozenset({numbers.Q_BLOCK2, numbers.SIZE2})
 class Download:
     """One body; asks for what is missing until it is whole."""
 
-    __slots__ = ("_collector", "_conversation", "_etag", "_exponent", "_head", "_request", "_restarts")
+    __slots__ = ("_collector", "_conversation", "_etag", "_exponent", "_head", "_reported", "_request", "_restarts")
 
     def __init__(self, requester: Requester, settings: CoapSettings, request: OutgoingRequest) -> None:
         self._conversation = Conversation(requester, settings, request)
@@ -36,6 +36,7 @@ class Download:
         self._collector = Collector(settings.maximum_response_body, settings.q_block_set)
         self._etag: bytes | None = None
         self._head: RawMessage | None = None
+        self._reported = 0
 
     async def run(self) -> RawMessage | None:
         """The whole response; None when the peer does not know Q-Block. Raises subclasses of CoapError."""
@@ -96,6 +97,11 @@ class Download:
             return self._whole()
         if collector.next_missing > before[0] and collector.is_at_end_of_set:
             self._ask([Block(collector.next_missing, True, self._exponent)], confirmable=False)
+        elif collector.has_gap_before_this_set and collector.start_of_this_set > self._reported:
+            # A later set has begun, so what is missing from the earlier ones is lost (§4.4).
+            self._reported = collector.start_of_this_set
+            wanted = [Block(number, False, self._exponent) for number in collector.missing_before_this_set()]
+            self._ask(wanted, confirmable=False)
         return None
 
     def _start_over(self) -> None:

@@ -15,7 +15,7 @@ from lwm2m_ml.coap.qblock.missing import MISSING_BLOCKS, encode_missing
 from lwm2m_ml.coap.responses import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lwm2m_ml.coap.channel import Incoming, Outcome, Transmission
     from lwm2m_ml.coap.remote import Remote
@@ -110,12 +110,12 @@ class BodyReceiver:
         this_set = block.number // self._settings.q_block_set
         if collector.has_gap_before_this_set and body.reported < this_set:
             body.reported = this_set
-            return self._missing(collector)
+            return self._missing(collector.missing_before_this_set())
         return numbers.EMPTY, b""
 
-    def _missing(self, collector: Collector) -> tuple[int, bytes]:
+    def _missing(self, blocks: Sequence[int]) -> tuple[int, bytes]:
         options = [(numbers.CONTENT_FORMAT, encode_uint(MISSING_BLOCKS))]
-        payload = encode_missing(collector.missing())
+        payload = encode_missing(blocks)
         return numbers.REQUEST_ENTITY_INCOMPLETE, Response(0, options, payload).tail()
 
     def _complete(self, key: tuple[Remote, Key], body: IncomingBody, request: FastRequest, incoming: Incoming) -> None:
@@ -142,7 +142,7 @@ class BodyReceiver:
         if body.reminders > self._settings.q_block_retransmit or body.latest is None:
             self._drop(key)
             return
-        code, tail = self._missing(body.collector)
+        code, tail = self._missing(body.collector.missing())
         body.latest.notify(code, tail, confirmable=False, outcome=_nobody_asks)
         self._arm(key, body)
 

@@ -1,6 +1,7 @@
 """CoAP over TCP and TLS of a device: its bytes take as long as the radio's path would have them."""
 
 import asyncio
+import functools
 import itertools
 from collections import deque
 from collections.abc import Callable
@@ -132,11 +133,12 @@ class _RadioConnection(TcpConnection):
             self._down.put(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The stream has ended; what was still on its way reaches nobody."""
-        for pipe in (self._up, self._down):
-            if pipe is not None:
-                pipe.drop()
-        super().connection_lost(exc)
+        """The stream has ended: what was on its way to the device still comes, what it sent reaches nobody."""
+        if self._up is None or self._down is None:
+            super().connection_lost(exc)
+            return
+        self._up.drop()
+        self._down.after_all(functools.partial(super().connection_lost, exc))
 
 
 class RadioTcp(TcpTransport):

@@ -65,6 +65,7 @@ def test_sets_end() -> None:
     collector.add(Block(20, True, 0), bytes(16))
     assert collector.has_gap_before_this_set
     assert collector.missing() == [10, *range(12, 20), 21]
+    assert collector.missing_before_this_set() == [10, *range(12, 20)]
 
 
 @pytest.mark.parametrize(
