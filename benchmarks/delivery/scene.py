@@ -43,14 +43,16 @@ class Transport:
     """A way for the package."""
 
     name: str
-    secure: bool = False
+    scheme: str = "coap"
     windowed: bool = False
     push: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one delivery took. Bytes of UDP payloads in both directions, from fit to trial, all management included.
+    """What one delivery took. Bytes of UDP payloads, or of TCP segments with their headers, in both directions.
+
+    They are counted from fit to trial, all management included.
 
     Seconds are those from the first request of the device to its last block; for a push, those from the first block
     until the server has seen that the device has it.
@@ -80,7 +82,7 @@ class Scene:
     ) -> None:
         """Switch a device on and wait until it is registered."""
         security = DeviceSecurity()
-        if transport.secure:
+        if transport.scheme == "coaps":
             issued = await self._server.credentials.add(endpoint, CredentialKind.PSK)
             secret = issued.secret
             security = DeviceSecurity(
@@ -104,7 +106,7 @@ class Scene:
             seed=seed,
         )
         inputs = itertools.repeat(numpy.zeros(input_shape, dtype=numpy.float32))
-        uri = self._uris["coaps" if transport.secure else "coap"]
+        uri = self._uris[transport.scheme]
         anchor = VerificationKey.from_pem(self.service.trust_anchor)
         device = SimulatedDevice(profile, uri, inputs, [anchor])
         await self._fleet.enter_async_context(device)
@@ -154,6 +156,7 @@ async def scene(directory: Path) -> AsyncIterator[Scene]:
         coap_host="127.0.0.1",
         coap_port=0,
         coaps_port=0,
+        coap_tcp_port=0,
         api_port=0,
         insecure=True,
         compile_workers=1,

@@ -18,7 +18,7 @@ from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import encode_ordered
 from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastHandlers, FastRequest, FastResponse
 from lwm2m_ml.coap.numbers import GET
-from lwm2m_ml.coap.options import Block, encode_uint
+from lwm2m_ml.coap.options import BERT, Block, encode_uint
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
@@ -110,6 +110,24 @@ class Download:
         self.block_bytes = size
         self.count(COAP_HEADER_BYTES + len(tail), start, min(end, len(self.content)))
         return ResponseCode.CONTENT, tail
+
+    def serve_several(self, asked: Block | None, most: int) -> FastResponse:
+        """As many blocks as go in `most` bytes, from the one asked for on, over a reliable transport (RFC 8323 §6)."""
+        start = 0 if asked is None else asked.start
+        end = min(start + most, len(self.content))
+        if start and start >= end:
+            return FastResponse(ResponseCode.BAD_REQUEST, b"there is no such block")
+        part = Block(start >> 10, end < len(self.content), BERT)
+        response = FastResponse(
+            ResponseCode.CONTENT,
+            self.content[start:end],
+            content_format=ContentFormat.OPAQUE,
+            etag=self.etag,
+            block2=part if asked or part.more else None,
+            size2=None if start else len(self.content),
+        )
+        self.count(COAP_HEADER_BYTES + len(response.tail()), start, end)
+        return response
 
     def serve_whole(self) -> FastResponse:
         """Everything at once, for a transfer in windows (RFC 9177), whose blocks somebody else cuts and repeats."""
@@ -250,7 +268,13 @@ class Downloads:
             if download.etag in request.etags and asked in {None, WHOLE}:
                 return FastResponse(ResponseCode.VALID, etag=download.etag)
         was_finished = download.finished
-        response = download.serve_whole() if request.whole_answer else download.serve(asked)
+        several = request.remote.bert_bytes
+        if request.whole_answer:
+            response: FastResponse | Encoded = download.serve_whole()
+        elif several and (asked is None or asked.size_exponent == BERT):
+            response = download.serve_several(asked, several)
+        else:
+            response = download.serve(asked)
         if download.finished and not was_finished:
             log.info(
                 "download served",

@@ -11,12 +11,14 @@ from aiocoap.optiontypes import BlockOption
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lwm2m_ml.coap.bert import serve_blocks
 from lwm2m_ml.coap.blocks import serve_block
 from lwm2m_ml.coap.codec import parse_options
 from lwm2m_ml.coap.endpoint import CoapEndpoint
+from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.numbers import BAD_REQUEST, CONTENT_FORMAT, ETAG
 from lwm2m_ml.coap.numbers import CONTENT as CONTENT_CODE
-from lwm2m_ml.coap.options import Block, encode_uint
+from lwm2m_ml.coap.options import BERT, Block, encode_uint
 from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.server.downloads import Download, Downloads, Route
@@ -71,6 +73,39 @@ def test_blocks_are_encoded_as_the_endpoint_encodes_them(content: bytes, number:
     else:
         assert code == cut.code
         assert parse_options(tail, 0) == parse_options(cut.tail(), 0)
+
+
+@given(
+    st.binary(min_size=1, max_size=6000),
+    st.none() | st.integers(0, 6).map(lambda number: Block(number, False, BERT)),
+    st.integers(1, 4),
+)
+def test_several_blocks_are_encoded_as_the_endpoint_encodes_them(
+    content: bytes, asked: Block | None, units: int
+) -> None:
+    served = Download("dev", content, "coap://h/packages/t", "t", 0.0, b"12345678").serve_several(asked, units * 1024)
+    options = [(ETAG, b"12345678"), (CONTENT_FORMAT, encode_uint(42))]
+    cut = serve_blocks(CONTENT_CODE, options, content, asked, units * 1024)
+    assert (served.code, served.payload) == (
+        (cut.code, cut.payload) if cut.code == CONTENT_CODE else (BAD_REQUEST, b"there is no such block")
+    )
+    if cut.code == CONTENT_CODE and (asked is not None or len(content) > units * 1024):
+        assert parse_options(served.tail(), 0) == parse_options(cut.tail(), 0)
+
+
+async def test_over_tcp_a_download_takes_few_messages(running: Any) -> None:
+    handlers = FastHandlers()
+    running.server.downloads.add_to(handlers)
+    download = running.server.downloads.publish(CONTENT, endpoint="dev")
+    small = CoapSettings(maximum_message=4096 + 128)
+    async with CoapEndpoint(fast_handlers=handlers) as server, CoapEndpoint(settings=small) as device:
+        address = await server.listen_tcp("127.0.0.1", 0)
+        await device.listen_tcp("127.0.0.1", 0)
+        message = aiocoap.Message(code=Code.GET, uri_path=path_of(download.uri))
+        message.remote = await device.connect("coap+tcp", *address)
+        response = await device.request(message)
+    assert response.payload == CONTENT
+    assert (download.finished, download.blocks_served) == (True, -(-len(CONTENT) // 4096))
 
 
 async def test_it_is_finished_only_when_no_block_is_missing(running: Any, device: Any) -> None:
