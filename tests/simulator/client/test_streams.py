@@ -18,10 +18,10 @@ HOST = "127.0.0.1"
 
 
 @asynccontextmanager
-async def pair(body: bytes, **conditions: float) -> AsyncIterator[tuple[DeviceEndpoint, tuple[str, int]]]:
+async def pair(body: bytes, conditions: Conditions) -> AsyncIterator[tuple[DeviceEndpoint, tuple[str, int]]]:
     handlers = FastHandlers()
     handlers.add(Code.GET, "body", lambda _: FastResponse(Code.CONTENT, body))
-    device = DeviceEndpoint(None, Radio(RadioSettings(conditions=Conditions(**conditions), seed=1)))
+    device = DeviceEndpoint(None, Radio(RadioSettings(conditions=conditions, seed=1)))
     async with device, CoapEndpoint(fast_handlers=handlers) as server:
         yield device, await _listen(device, server)
 
@@ -42,8 +42,10 @@ async def fetch(device: DeviceEndpoint, address: tuple[str, int]) -> tuple[bytes
 
 def test_a_request_and_its_answer_take_a_round_trip() -> None:
     async def run() -> None:
-        async with pair(b"here", latency=0.5) as (device, address):
-            assert await fetch(device, address) == (b"here", pytest.approx(1.0, abs=0.001))
+        async with pair(b"here", Conditions(latency=0.5)) as (device, address):
+            received, seconds = await fetch(device, address)
+        assert received == b"here"
+        assert seconds == pytest.approx(1.0, abs=0.001)
 
     run_virtually(run(), seed=1)
 
@@ -53,7 +55,7 @@ def test_a_large_body_comes_whole_and_every_segment_is_counted(loss: float) -> N
     body = bytes(range(256)) * 80
 
     async def run() -> None:
-        async with pair(body, latency=0.1, bandwidth=80_000.0, loss=loss) as (device, address):
+        async with pair(body, Conditions(latency=0.1, bandwidth=80_000.0, loss=loss)) as (device, address):
             received, seconds = await fetch(device, address)
             figures = device.radio.figures
         assert received == body
