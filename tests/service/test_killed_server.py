@@ -16,6 +16,7 @@ import pytest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.lwm2m.firmware_update import DeliveryMethod
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.tree import ObjectTree
@@ -24,9 +25,12 @@ from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 from lwm2m_ml_simulator.modules.fetching import FetchSettings
+from lwm2m_ml_simulator.network.radio import Radio
 
 PATIENCE = 240.0
 BLOCK_BYTES, BLOCK_OF_DEATH = 512, 5
+PACKAGE = ObjectPath(5, 0, 0)
+URGENCY = ["written /5/0/11", "written /5/0/12"]
 
 
 class ServerProcess:
@@ -85,7 +89,10 @@ class Seen:
     """What the device did."""
 
     executed: list[str] = field(default_factory=list)
+    packages: int = 0
     blocks: int = 0
+    pushes: bool = False
+    pushed_blocks: int = 0
 
 
 @pytest.fixture
@@ -96,10 +103,19 @@ def seen(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Seen:
     """
     seen = Seen()
     write, execute, block_stored = ObjectTree.write, ObjectTree.execute, FaultInjector.block_stored
+    hears = Radio.hears
 
     async def writing(tree: ObjectTree, path: ObjectPath, *arguments: Any, **options: Any) -> None:
         await write(tree, path, *arguments, **options)
+        seen.packages += path == PACKAGE
         server.kill(f"written {path}")
+
+    def hearing(radio: Radio, size: int) -> bool:
+        heard = hears(radio, size)
+        seen.pushed_blocks += heard and size > BLOCK_BYTES and seen.pushes
+        if seen.pushed_blocks == BLOCK_OF_DEATH:
+            server.kill("in the transfer")
+        return heard
 
     async def executing(tree: ObjectTree, path: ObjectPath, arguments: Any) -> None:
         await execute(tree, path, arguments)
@@ -112,6 +128,7 @@ def seen(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Seen:
         if seen.blocks == BLOCK_OF_DEATH:
             server.kill("in the transfer")
 
+    monkeypatch.setattr(Radio, "hears", hearing)
     monkeypatch.setattr(ObjectTree, "write", writing)
     monkeypatch.setattr(ObjectTree, "execute", executing)
     monkeypatch.setattr(FaultInjector, "block_stored", storing)
@@ -119,7 +136,9 @@ def seen(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> Seen:
 
 
 @asynccontextmanager
-async def device(server: ServerProcess, delivery: DeliveryObject) -> AsyncIterator[SimulatedDevice]:
+async def device(
+    server: ServerProcess, delivery: DeliveryObject, method: DeliveryMethod
+) -> AsyncIterator[SimulatedDevice]:
     async with AsyncClient(server.api, server.token) as client:
         anchor = VerificationKey.from_pem((await client.trust_anchor()).pem.encode())
     profile = DeviceProfile(
@@ -132,6 +151,7 @@ async def device(server: ServerProcess, delivery: DeliveryObject) -> AsyncIterat
         inference_period_ms=100,
         trial_period=600,
         delivery=delivery,
+        delivery_method=method,
         fetch=FetchSettings(block_bytes=BLOCK_BYTES, attempts=20, pause=0.5),
         outage=0.2,
     )
@@ -160,7 +180,7 @@ ROADS = [
     ),
     pytest.param(
         DeliveryObject.FIRMWARE_UPDATE,
-        ["written /5/0/1", "in the transfer", "executed /5/0/2", "executed /42770/0/13"],
+        ["written /5/0/1", "in the transfer", *URGENCY, "executed /5/0/2", "executed /42770/0/13"],
         id="object 5",
         marks=pytest.mark.slow,
     ),
@@ -178,15 +198,34 @@ ROADS = [
 async def test_a_server_killed_at_every_step_finishes_the_delivery_and_does_nothing_twice(
     server: ServerProcess, seen: Seen, delivery: DeliveryObject, steps: list[str]
 ) -> None:
-    async with device(server, delivery) as mcu:
+    row = await _delivered(server, delivery, DeliveryMethod.BOTH)
+    assert server.kills == steps
+    assert len(seen.executed) == len(set(seen.executed)), "an Execute without an answer was repeated"
+    assert seen.blocks == -(-row.module_bytes // BLOCK_BYTES), "what had arrived was fetched again"
+
+
+@pytest.mark.timeout(PATIENCE + 60)
+async def test_a_server_killed_at_every_step_of_a_push_finishes_it_and_pushes_no_more_than_it_must(
+    server: ServerProcess, seen: Seen
+) -> None:
+    seen.pushes = True
+    await _delivered(server, DeliveryObject.FIRMWARE_UPDATE, DeliveryMethod.PUSH)
+    steps = ["in the transfer", f"written {PACKAGE}", *URGENCY, "executed /5/0/2", "executed /42770/0/13"]
+    assert server.kills == steps
+    assert len(seen.executed) == len(set(seen.executed)), "an Execute without an answer was repeated"
+    assert seen.packages == 1, "a package that had arrived as a whole was pushed again"
+    assert seen.blocks == 0
+
+
+async def _delivered(server: ServerProcess, delivery: DeliveryObject, method: DeliveryMethod) -> Any:
+    """Deploy a model to one device; its row when that is over and went well."""
+    async with device(server, delivery, method) as mcu:
         await asyncio.wait_for(_registered(mcu), PATIENCE)
         async with AsyncClient(server.api, server.token) as client:
             started = await client.deploy("digits", ["mcu"])
         (row,) = (await survives(server, started.id)).devices
     assert (row.state, row.reason if row.state == "failed" else "") == ("active", "")
-    assert server.kills == steps
-    assert len(seen.executed) == len(set(seen.executed)), "an Execute without an answer was repeated"
-    assert seen.blocks == -(-row.module_bytes // BLOCK_BYTES), "what had arrived was fetched again"
+    return row
 
 
 async def _registered(mcu: SimulatedDevice) -> None:
