@@ -30,7 +30,7 @@ from lwm2m_ml_simulator.network.radio import Radio
 PATIENCE = 240.0
 BLOCK_BYTES, BLOCK_OF_DEATH = 512, 5
 PACKAGE = ObjectPath(5, 0, 0)
-URGENCY = ["written /5/0/11", "written /5/0/12"]
+URGENCY = ["written /5/0/11", "written /5/0/13"]
 
 
 class ServerProcess:
