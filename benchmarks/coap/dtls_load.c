@@ -127,7 +127,8 @@ int main(int arguments_count, char **arguments) {
             for (int i = 0; i < begun; i++) {
                 if (all[i].state != UNDER_WAY) continue;
                 DTLSv1_handle_timeout(all[i].ssl);
-                if (checked - all[i].begun_at > PATIENCE) all[i].state = FAILED, failed++;
+                shake(&all[i]);  // the handshake may have ended in there, and no datagram will wake it any more
+                if (all[i].state == UNDER_WAY && checked - all[i].begun_at > PATIENCE) all[i].state = FAILED, failed++;
             }
         }
     }

@@ -14,21 +14,25 @@ RANDOM_BYTES = 32
 
 
 class Cookies:
-    """Cookies for one peer at a time: OpenSSL's callbacks do not say for whom they ask."""
+    """Cookies for one peer at a time: OpenSSL's callbacks do not say for whom they ask, and ask more than once."""
 
-    __slots__ = ("_key", "address")
+    __slots__ = ("_cookie", "_key")
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self.address: object = None
+        self._cookie = b""
+
+    def attend(self, address: object) -> None:
+        """What is asked from now on is about the peer at this address."""
+        self._cookie = hashlib.blake2b(repr(address).encode(), key=self._key, digest_size=COOKIE_BYTES).digest()
 
     def make(self) -> bytes:
-        """The cookie of the peer at `address`."""
-        return hashlib.blake2b(repr(self.address).encode(), key=self._key, digest_size=COOKIE_BYTES).digest()
+        """The cookie of the peer."""
+        return self._cookie
 
     def is_good(self, cookie: bytes) -> bool:
-        """Whether the peer at `address` got this cookie from us."""
-        return hmac.compare_digest(cookie, self.make())
+        """Whether the peer got this cookie from us."""
+        return hmac.compare_digest(cookie, self._cookie)
 
 
 def client_random(datagram: bytes) -> bytes | None:

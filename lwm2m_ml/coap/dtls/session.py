@@ -38,7 +38,9 @@ class DtlsSession:
         "timer",
     )
 
-    def __init__(self, connection: SSL.Connection, address: SocketAddress, client_random: bytes = b"") -> None:
+    def __init__(
+        self, connection: SSL.Connection, address: SocketAddress, begun_at: float, client_random: bytes = b""
+    ) -> None:
         self.connection = connection
         self.address = address
         self.client_random = client_random
@@ -52,7 +54,7 @@ class DtlsSession:
         """Why the handshake fails, if it fails next."""
         self.finished_in_vain = 0
         """How often the peer's Finished came and could not be read."""
-        self.begun_at = asyncio.get_running_loop().time()
+        self.begun_at = begun_at
 
     @property
     def expects_finished(self) -> bool:
@@ -62,12 +64,6 @@ class DtlsSession:
     def take(self, datagram: bytes) -> None:
         """Give a datagram of the peer to OpenSSL."""
         self.connection.bio_write(datagram)
-
-    def outgoing(self) -> Iterator[bytes]:
-        """The datagrams that OpenSSL wants to send."""
-        with contextlib.suppress(SSL.WantReadError):
-            while True:
-                yield self.connection.bio_read(LARGEST_RECORD)
 
     def incoming(self) -> Iterator[bytes]:
         """The messages that arrived; ends with SSL.ZeroReturnError or another SSL.Error when the session ended."""

@@ -29,6 +29,7 @@ from lwm2m_ml.coap.dtls.openssl import (
     certificate_client_context,
     key_client_context,
     new_connection,
+    outgoing,
     peer_certificate,
     server_context,
     use_own_certificate,
@@ -154,19 +155,20 @@ class DtlsTransport(DatagramTransport):
             self._advance(pending)
             return
         listener = self._listener or self._new_listener()
-        self._cookies.address = address
+        self._cookies.attend(address)
         listener.bio_write(data)
         try:
             listener.DTLSv1_listen()
         except SSL.Error:
             # No cookie yet: OpenSSL has written the HelloVerifyRequest that carries one, and nothing is kept.
-            for answer in DtlsSession(listener, address).outgoing():
+            for answer in outgoing(listener):
                 self.send_datagram(answer, address)
             return
         self._listener = None
-        if not self._bucket.take(self.layer.loop.time()):
+        now = self.layer.loop.time()
+        if not self._bucket.take(now):
             return
-        session = DtlsSession(listener, address, random)
+        session = DtlsSession(listener, address, now, random)
         self._sessions.begin(session)
         self._advance(session)
 
@@ -283,7 +285,7 @@ class DtlsTransport(DatagramTransport):
         self._flush(session)
 
     def _flush(self, session: DtlsSession) -> None:
-        for datagram in session.outgoing():
+        for datagram in outgoing(session.connection):
             self.send_datagram(datagram, session.address)
 
     def _arm(self, session: DtlsSession) -> None:
@@ -367,7 +369,7 @@ class DtlsTransport(DatagramTransport):
         known = self._resumable.get(address)
         if known is not None and known[0] == credential:
             connection.set_session(known[1])
-        session = DtlsSession(connection, address)
+        session = DtlsSession(connection, address, self.layer.loop.time())
         session.credential = credential
         established: asyncio.Future[Remote] = self.layer.loop.create_future()
         established.add_done_callback(_seen)

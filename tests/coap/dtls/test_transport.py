@@ -162,7 +162,7 @@ async def test_an_unknown_identity_is_noticed_at_once_and_logged(
 async def test_one_forged_finished_does_not_end_a_handshake(listen: Listen, store: Store, server: CoapEndpoint) -> None:
     transport = server._transports["coaps"]
     assert isinstance(transport, DtlsTransport)
-    session = DtlsSession(new_connection(key_client_context(lambda _: None)[0], server=False), ("127.0.0.1", 9))
+    session = DtlsSession(new_connection(key_client_context(lambda _: None)[0], server=False), ("127.0.0.1", 9), 0.0)
     transport._finished_in_vain(session)
     assert session.finished_in_vain == 1
     client = await device(listen, store)
