@@ -25,7 +25,7 @@ SECURITY_LEVEL = "@SECLEVEL=0"
 
 FindKey = Callable[[int, str], bytes | None]
 """The key for a connection (its handle) and the identity that the peer sent."""
-OwnKey = Callable[[int], tuple[bytes, bytes] | None]
+FindOwnKey = Callable[[int], tuple[bytes, bytes] | None]
 """Our identity and key for a connection of ours."""
 
 
@@ -83,7 +83,7 @@ def certificate_client_context() -> SSL.Context:
     return context
 
 
-def key_client_context(own_key: OwnKey) -> tuple[SSL.Context, Any]:
+def key_client_context(own_key: FindOwnKey) -> tuple[SSL.Context, Any]:
     """A context for outgoing sessions with pre-shared keys, and the callback that must live as long as it."""
     context = _context(SSL.DTLS_CLIENT_METHOD, PSK_SUITES)
 

@@ -21,18 +21,15 @@ import structlog
 from OpenSSL import SSL
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
-from lwm2m_ml.coap.dtls.certificates import TrustedPeer
+from lwm2m_ml.coap.dtls.client import ClientSide, judge_server
 from lwm2m_ml.coap.dtls.cookies import Cookies, client_random
-from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, OwnKey, PreSharedKey
+from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
 from lwm2m_ml.coap.dtls.limits import TokenBucket
 from lwm2m_ml.coap.dtls.openssl import (
-    certificate_client_context,
-    key_client_context,
     new_connection,
     outgoing,
     peer_certificate,
     server_context,
-    use_own_certificate,
 )
 from lwm2m_ml.coap.dtls.records import carries_finished, wrong_key_alert
 from lwm2m_ml.coap.dtls.session import TIMER_SLACK, DtlsSession
@@ -40,7 +37,6 @@ from lwm2m_ml.coap.dtls.table import SessionTable
 from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
 
 if TYPE_CHECKING:
-    from lwm2m_ml.coap.dtls.credentials import ServerCredential
     from lwm2m_ml.coap.remote import Remote, SocketAddress
     from lwm2m_ml.coap.requester import Requester
     from lwm2m_ml.coap.responder import Responder
@@ -54,8 +50,6 @@ HANDSHAKE_TYPES = frozenset({CHANGE_CIPHER_SPEC, HANDSHAKE})
 KNOWN_TYPES = range(20, 24)
 MOST_IN_VAIN = 2
 """One Finished that cannot be read may be forged."""
-MOST_RESUMABLE = 1_000
-"""Servers whose sessions a client remembers."""
 
 
 class DtlsTransport(DatagramTransport):
@@ -63,7 +57,7 @@ class DtlsTransport(DatagramTransport):
 
     __slots__ = (
         "_bucket",
-        "_clients",
+        "_client",
         "_cookies",
         "_credentials",
         "_kept_alive",
@@ -71,7 +65,6 @@ class DtlsTransport(DatagramTransport):
         "_named",
         "_own",
         "_requester",
-        "_resumable",
         "_server",
         "_sessions",
     )
@@ -98,10 +91,9 @@ class DtlsTransport(DatagramTransport):
         self._named = named or {}
         for shown in (*([] if own is None else [own]), *self._named.values()):
             shown.check()
-        self._resumable: dict[SocketAddress, tuple[ServerCredential, SSL.Session]] = {}
+        self._client = ClientSide(self._own_key)
         self._server: SSL.Context | None = None
-        self._clients: dict[type, SSL.Context] = {}
-        self._kept_alive: list[Any] = []
+        self._kept_alive: Any = None
         self._listener: SSL.Connection | None = None
 
     # Callbacks of OpenSSL
@@ -175,10 +167,9 @@ class DtlsTransport(DatagramTransport):
     def _new_listener(self) -> SSL.Connection:
         """The connection that answers the next ClientHello; a device that only connects never needs one."""
         if self._server is None:
-            self._server, callback = server_context(
+            self._server, self._kept_alive = server_context(
                 self._own, self._named, self._find_key, self._cookies.make, self._cookies.is_good
             )
-            self._kept_alive.append(callback)
         self._listener = new_connection(self._server, server=True)
         return self._listener
 
@@ -211,7 +202,7 @@ class DtlsTransport(DatagramTransport):
         """Who the peer is, now that it has proved that it holds its key."""
         shown = peer_certificate(session.connection)
         if session.credential is not None:
-            return self._judge_server(session.credential, shown)
+            return judge_server(session.credential, shown)
         if shown is not None:
             session.failure = "the certificate is not accepted"
             return self._credentials.certificate(shown) if shown.has_strong_key else None
@@ -220,13 +211,6 @@ class DtlsTransport(DatagramTransport):
         resumed = self._sessions.resumed(session.connection.master_key())
         return resumed if resumed is not None and self._credentials.is_valid(resumed.identity) else None
 
-    def _judge_server(self, credential: ServerCredential, shown: Any) -> Granted | None:
-        if isinstance(credential.secret, PreSharedKey):
-            return Granted(credential.secret.identity)
-        if shown is None or not isinstance(credential.server, TrustedPeer) or not credential.server.accepts(shown):
-            return None
-        return Granted(shown.common_name or "server")
-
     def _establish(self, session: DtlsSession, granted: Granted) -> None:
         session.cancel_timer()
         session.granted = granted
@@ -234,7 +218,7 @@ class DtlsTransport(DatagramTransport):
         if session.credential is None:
             self._sessions.remember(session.connection.master_key(), granted)
         else:
-            self._make_resumable(session, session.credential)
+            self._client.remember(session.address, session.credential, session.connection)
         replaced = self._sessions.establish(session)
         if replaced is not None:
             replaced.cancel_timer()
@@ -242,16 +226,6 @@ class DtlsTransport(DatagramTransport):
         if session.established is not None and not session.established.done():
             session.established.set_result(session.remote)
         self._receive(session, session.remote)
-
-    def _make_resumable(self, session: DtlsSession, credential: ServerCredential) -> None:
-        """The next handshake with this server is a short one, if the server likes (RFC 5246 §7.3)."""
-        kept = session.connection.get_session()
-        if kept is None:
-            return
-        self._resumable.pop(session.address, None)
-        if len(self._resumable) >= MOST_RESUMABLE:
-            del self._resumable[next(iter(self._resumable))]
-        self._resumable[session.address] = (credential, kept)
 
     def _receive(self, session: DtlsSession, remote: Remote) -> None:
         try:
@@ -311,7 +285,7 @@ class DtlsTransport(DatagramTransport):
 
     def _fail(self, session: DtlsSession, reason: str) -> None:
         self._end(session)
-        self._resumable.pop(session.address, None)
+        self._client.forget(session.address)
         identity = None if session.granted is None else session.granted.identity
         log = logger.warning if session.failure else logger.info
         log("A DTLS handshake failed", peer=_host_and_port(session.address), reason=reason, identity=identity)
@@ -359,16 +333,7 @@ class DtlsTransport(DatagramTransport):
         credential = self._credentials.server(host, port)
         if credential is None:
             raise HandshakeFailed(f"There is no credential for {host}:{port}", hint="Add one to the credential store")
-        if isinstance(credential.secret, OwnKey):
-            raise HandshakeFailed("Raw public keys need DTLS with connection ids", hint="Choose dtls_engine = 'cid'")
-        connection = new_connection(self._client_context(credential), server=False)
-        if isinstance(credential.secret, OwnCertificate):
-            use_own_certificate(connection, credential.secret)
-        if credential.server_name:
-            connection.set_tlsext_host_name(credential.server_name.encode())
-        known = self._resumable.get(address)
-        if known is not None and known[0] == credential:
-            connection.set_session(known[1])
+        connection = self._client.connection(credential, address)
         session = DtlsSession(connection, address, self.layer.loop.time())
         session.credential = credential
         established: asyncio.Future[Remote] = self.layer.loop.create_future()
@@ -377,16 +342,6 @@ class DtlsTransport(DatagramTransport):
         self._sessions.begin(session)
         self._handshake(session)
         return established
-
-    def _client_context(self, credential: ServerCredential) -> SSL.Context:
-        kind = type(credential.secret)
-        if kind not in self._clients:
-            if kind is OwnCertificate:
-                self._clients[kind] = certificate_client_context()
-            else:
-                self._clients[kind], callback = key_client_context(self._own_key)
-                self._kept_alive.append(callback)
-        return self._clients[kind]
 
     def move(self, remote: Remote, new: Remote) -> None:
         """The session of `new` carries `remote` from now on."""
