@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,10 +33,12 @@ class OutgoingRequest:
 class Waiting:
     """One token that is in use, and what is done about the responses."""
 
-    __slots__ = ("remote", "timer", "token", "transmission")
+    __slots__ = ("next", "remote", "timer", "token", "transmission")
 
     def __init__(self, remote: Remote) -> None:
         self.remote = remote
+        self.next: Waiting | None = None
+        """Another one of the same peer. A peer has few, and a table for them would be larger than they are."""
         self.token = b""
         self.transmission: Transmission | None = None
         self.timer: asyncio.TimerHandle | None = None
@@ -78,7 +80,8 @@ class Requester:
 
     def __init__(self, settings: CoapSettings) -> None:
         self._settings = settings
-        self._waiting: dict[Remote, dict[bytes, Waiting]] = {}
+        self._waiting: dict[Remote, Waiting] = {}
+        """The newest one of each peer."""
         self._closed = False
         self.protection: OscoreLayer | None = None
 
@@ -120,7 +123,8 @@ class Requester:
             raise EndpointClosed("The endpoint is closed")
         remote = request.remote
         waiting.token = random_token() if token is None else token
-        self._waiting.setdefault(remote, {})[waiting.token] = waiting
+        waiting.next = self._waiting.get(remote)
+        self._waiting[remote] = waiting
         try:
             waiting.transmission = remote.channel.transmit(
                 remote,
@@ -162,8 +166,16 @@ class Requester:
         return True
 
     def _find(self, remote: Remote, token: bytes) -> Waiting | None:
-        of_remote = self._waiting.get(remote)
-        return None if of_remote is None else of_remote.get(token)
+        waiting = self._waiting.get(remote)
+        while waiting is not None and waiting.token != token:
+            waiting = waiting.next
+        return waiting
+
+    def _all(self, remote: Remote) -> Iterator[Waiting]:
+        waiting = self._waiting.get(remote)
+        while waiting is not None:
+            yield waiting
+            waiting = waiting.next
 
     def _receive_protected(self, carrier: Remote, message: RawMessage) -> bool:
         """A response from a peer that is known by its OSCORE context, not by whom it comes through."""
@@ -185,7 +197,7 @@ class Requester:
         if self.protection is not None:
             peers = [peer for peer in self._waiting if peer.is_reached_through(remote)]
         for peer in peers:
-            for waiting in list(self._waiting.get(peer, {}).values()):
+            for waiting in list(self._all(peer)):
                 self._fail(waiting, error)
 
     def _fail(self, waiting: Waiting, error: CoapError) -> None:
@@ -204,16 +216,28 @@ class Requester:
     def stop(self, waiting: Waiting) -> None:
         """Nobody waits for this token any more."""
         self._quiet(waiting)
-        of_remote = self._waiting.get(waiting.remote)
-        if of_remote is not None and of_remote.get(waiting.token) is waiting:
-            del of_remote[waiting.token]
-            if not of_remote:
-                del self._waiting[waiting.remote]
-            if self.protection is not None:
-                self.protection.forget(waiting.token)
+        if self._take_out(waiting) and self.protection is not None:
+            self.protection.forget(waiting.token)
+
+    def _take_out(self, waiting: Waiting) -> bool:
+        """Take one out of those of its peer; False when it is none of them."""
+        remote, following = waiting.remote, waiting.next
+        before, one = None, self._waiting.get(remote)
+        while one is not None and one is not waiting:
+            before, one = one, one.next
+        if one is None:
+            return False
+        waiting.next = None
+        if before is not None:
+            before.next = following
+        elif following is not None:
+            self._waiting[remote] = following
+        else:
+            del self._waiting[remote]
+        return True
 
     def close(self) -> None:
         """Fail everything that still waits."""
         self._closed = True
-        for waiting in [waiting for of_remote in self._waiting.values() for waiting in of_remote.values()]:
+        for waiting in [waiting for remote in self._waiting for waiting in self._all(remote)]:
             self._fail(waiting, EndpointClosed("The endpoint was closed while a request was under way"))

@@ -58,44 +58,48 @@ class Observations:
         self._repository = repository
         self._keepers = keepers
         self._bus = bus
-        self._observed: dict[str, dict[Target, Observed]] = {}
+        self._observed: dict[str, tuple[Observed, ...]] = {}
         self._hear = self._notified
         self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE)
 
     def of(self, endpoint: str) -> tuple[Observed, ...]:
         """What is observed of a device, oldest first."""
-        return tuple(self._observed.get(endpoint, {}).values())
+        return self._observed.get(endpoint, ())
 
     async def observe(
         self, endpoint: str, target: Target, callback: OnRecords | None, *, lasting: bool, within: float | None
     ) -> Observed:
         """Observe a target, or join an observation that is there already."""
         target = shared(target)
-        targets = self._observed.setdefault(endpoint, {})
-        if target not in targets and len(targets) >= MAXIMUM_PER_DEVICE:
-            raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
-        observed = targets.setdefault(target, Observed(endpoint, target, self._hear))
+        observed = self._find(endpoint, target)
+        if observed is None:
+            if len(self.of(endpoint)) >= MAXIMUM_PER_DEVICE:
+                raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
+            observed = Observed(endpoint, target, self._hear)
+            self._put(observed)
         try:
             await self._start(observed, within)
         except BaseException:
             self._drop_unwanted(observed)
             raise
-        self._observed.setdefault(endpoint, {})[target] = observed
+        self._put(observed)
         if callback is not None:
             _call((callback,), observed)
             observed.callbacks += (callback,)
         if lasting and not observed.lasting:
-            observed.lasting = True
             await self._repository.put(ObservationRecord(endpoint, str(target), target.composite))
+            observed.lasting = True
+            self._put(observed)  # the device may have left meanwhile
         return observed
 
     async def cancel(self, endpoint: str, target: Target) -> None:
         """End an observation and tell the device."""
-        observed = self._observed.get(endpoint, {}).pop(target, None)
+        observed = self._find(endpoint, target)
         if observed is None:
             return
         if observed.lasting:
             await self._repository.delete(endpoint, str(target), composite=target.composite)
+        self._drop(observed)
         if observed.observation is not None:
             await observed.observation.cancel()
 
@@ -103,8 +107,7 @@ class Observations:
         """Take over the lasting observations of an earlier run; they have lapsed."""
         for record in await self._repository.all():
             target = shared(Target.parse(record.paths, composite=record.composite))
-            observed = Observed(record.endpoint, target, self._hear, lasting=True)
-            self._observed.setdefault(record.endpoint, {})[target] = observed
+            self._put(Observed(record.endpoint, target, self._hear, lasting=True))
 
     def restore_reachable(self) -> None:
         """Make the lapsed observations of all devices again that do not sleep; the others when they wake up."""
@@ -127,10 +130,10 @@ class Observations:
     def device_left(self, endpoint: str) -> None:
         """The device is not registered any more; lasting observations wait for its return."""
         self._restoring.give_up(endpoint)
-        observed = self._observed.pop(endpoint, {})
-        for one in observed.values():
+        observed = self._observed.pop(endpoint, ())
+        for one in observed:
             one.forget()
-        lasting = {target: one for target, one in observed.items() if one.lasting}
+        lasting = tuple(one for one in observed if one.lasting)
         if lasting:
             self._observed[endpoint] = lasting
 
@@ -141,7 +144,7 @@ class Observations:
             self.device_left(endpoint)
 
     def _lapsed(self, endpoint: str) -> list[Observed]:
-        return [one for one in self._observed.get(endpoint, {}).values() if one.lasting and not one.active]
+        return [one for one in self.of(endpoint) if one.lasting and not one.active]
 
     async def _restore(self, endpoint: str) -> None:
         for observed in self._lapsed(endpoint):
@@ -154,9 +157,25 @@ class Observations:
 
     def _drop_unwanted(self, observed: Observed) -> None:
         """Forget a target that could not be observed and that nobody else waits for."""
-        targets = self._observed.get(observed.endpoint, {})
-        if not (observed.active or observed.lasting or observed.callbacks) and targets.get(observed.target) is observed:
-            del targets[observed.target]
+        if not (observed.active or observed.lasting or observed.callbacks):
+            self._drop(observed)
+
+    def _find(self, endpoint: str, target: Target) -> Observed | None:
+        return next((one for one in self.of(endpoint) if one.target == target), None)
+
+    def _put(self, observed: Observed) -> None:
+        """Make this the one for its target."""
+        known = self.of(observed.endpoint)
+        if observed not in known:
+            self._observed[observed.endpoint] = (*(one for one in known if one.target != observed.target), observed)
+
+    def _drop(self, observed: Observed) -> None:
+        """Forget one, unless another one stands for its target by now."""
+        left = tuple(one for one in self.of(observed.endpoint) if one is not observed)
+        if left:
+            self._observed[observed.endpoint] = left
+        else:
+            self._observed.pop(observed.endpoint, None)
 
     async def _start(self, observed: Observed, within: float | None) -> None:
         """Make the CoAP observation and accept the first values, unless somebody else has just done so."""

@@ -237,7 +237,12 @@ class RegistrationInterface:
             self._on_left(registration.endpoint)
             self._bus.publish(DeviceDeregistered(registration.endpoint))
 
-        return answer_after(commit, DELETED, announce, self._limits.overload_retry)
+        def undo() -> None:
+            if self._registry.find(registration.endpoint) is None:
+                self._registry.put(registration)
+                self._watch(registration)
+
+        return answer_after(commit, DELETED, announce, self._limits.overload_retry, undo=undo)
 
     def _expire(self, endpoint: str) -> None:
         if self._end(endpoint):

@@ -27,6 +27,10 @@ from lwm2m_ml.server.operations import REPEATABLE, Operation, perform
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store.device_requests import DeviceRequestRecord, DeviceRequestRepository
+from lwm2m_ml.store.errors import StoreError
+
+RETRY_SECONDS = 2.0
+"""Until a state that the database did not take is offered to it again."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +109,8 @@ class RequestQueue:
         record = await self.get(number)
         if number not in self._pending.get(record.endpoint, {}) or record.state != RequestState.WAITING:
             raise ConflictError(f"Request {number} is {record.state}, it cannot be cancelled any more")
-        await self._end(record.endpoint, number, RequestState.CANCELLED)
+        await self._repository.set_state(number, RequestState.CANCELLED, ended_at=time.time())
+        self._ended(record.endpoint, number, RequestState.CANCELLED)
 
     def device_heard(self, endpoint: str) -> None:
         """The device can be reached now."""
@@ -160,12 +165,12 @@ class RequestQueue:
 
     async def _do(self, endpoint: str, number: int, operation: Operation) -> bool:
         """Do one request; False when it waits on because the device did not answer."""
-        await self._repository.set_state(number, RequestState.SENT)
+        await self._note(number, RequestState.SENT)
         try:
             outcome = await perform(self._devices, endpoint, operation)
         except (DeviceTimeout, UnknownDevice) as error:
             if operation.name in REPEATABLE:
-                await self._repository.set_state(number, RequestState.WAITING)
+                await self._note(number, RequestState.WAITING)
                 return False
             await self._end(endpoint, number, RequestState.UNKNOWN, {"error": str(error)})
         except Lwm2mMlError as error:
@@ -178,10 +183,32 @@ class RequestQueue:
     async def _end(
         self, endpoint: str, number: int, state: RequestState, outcome: dict[str, Any] | None = None
     ) -> None:
+        await self._note(number, state, outcome, time.time())
+        self._ended(endpoint, number, state)
+
+    async def _note(
+        self,
+        number: int,
+        state: RequestState,
+        outcome: dict[str, Any] | None = None,
+        ended_at: float | None = None,
+    ) -> None:
+        """Have a state written, however long the database takes no writes: the device is not asked meanwhile."""
+        while True:
+            try:
+                await self._repository.set_state(number, state, outcome=outcome, ended_at=ended_at)
+            except StoreError as error:
+                log.error(
+                    "state of a queued request not written yet", number=number, state=str(state), reason=str(error)
+                )
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    def _ended(self, endpoint: str, number: int, state: RequestState) -> None:
         pending = self._pending.get(endpoint, {})
         pending.pop(number, None)
         if not pending:
             self._pending.pop(endpoint, None)
-        await self._repository.set_state(number, state, outcome=outcome, ended_at=time.time())
         log.info("queued request ended", endpoint=endpoint, number=number, state=str(state))
         self._bus.publish(RequestEnded(endpoint, number, state))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -54,7 +55,7 @@ class Visits:
             endpoint = next(iter(self._waiting))
             del self._waiting[endpoint]
             task = self._under_way[endpoint] = asyncio.create_task(self._make(endpoint))
-            task.add_done_callback(lambda done, of=endpoint: self._ended(of, done))
+            task.add_done_callback(partial(self._ended, endpoint))
 
     async def _make(self, endpoint: str) -> None:
         try:

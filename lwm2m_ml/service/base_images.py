@@ -88,9 +88,10 @@ class BaseImages:
 
     async def remove(self, vendor_id: bytes, class_id: bytes) -> None:
         """Forget the base firmware of a class; raises `NotFoundError`."""
-        if self._images.pop((vendor_id, class_id), None) is None:
+        if (vendor_id, class_id) not in self._images:
             raise NotFoundError("There is no base firmware for this vendor and class")
         await self._repository.delete(vendor_id.hex(), class_id.hex())
+        self._images.pop((vendor_id, class_id), None)
 
     def of(self, runtime: MlRuntime) -> BaseImage | None:
         """Return what a module has to be built into for a device, None for one that takes modules by themselves."""

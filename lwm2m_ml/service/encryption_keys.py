@@ -60,9 +60,10 @@ class EncryptionKeys:
 
     async def remove(self, endpoint: str) -> None:
         """Encrypt for a device no more; raises `NotFoundError`."""
-        if self._keys.pop(endpoint, None) is None:
+        if endpoint not in self._keys:
             raise NotFoundError(f"There is no key to encrypt with for {endpoint!r}")
         await self._repository.delete(endpoint)
+        self._keys.pop(endpoint, None)
 
     def of(self, endpoint: str, runtime: MlRuntime) -> WrappingKey | None:
         """Return the key of a device; None for one that has none.

@@ -163,9 +163,10 @@ class Zoo:
         """Let an alias name a version, or nothing any more; returns the version that it names now."""
         _check_names(alias)
         if version is None:
-            if self._aliases.pop((name, alias), None) is None:
+            if (name, alias) not in self._aliases:
                 raise NotFoundError(f"Model {name} has no alias {alias}")
             await self._store.model_aliases.delete(name, alias)
+            self._aliases.pop((name, alias), None)
             return None
         model = self.get(name, version)
         if any((of, known) == (name, alias) for of, known in self._models):
