@@ -15,7 +15,7 @@ from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.composite import read_request
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.record import Record
-from lwm2m_ml.server.answers import decode_answer, decode_payload
+from lwm2m_ml.server.answers import decode_payload
 from lwm2m_ml.server.catalogues import Catalogues
 from lwm2m_ml.server.errors import DeviceBusy, UnusableAnswer, describe
 from lwm2m_ml.server.events import Notified
@@ -59,7 +59,6 @@ class Observations:
         self._keepers = keepers
         self._bus = bus
         self._observed: dict[str, tuple[Observed, ...]] = {}
-        self._hear = self._notified
         self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE)
 
     def of(self, endpoint: str) -> tuple[Observed, ...]:
@@ -75,7 +74,7 @@ class Observations:
         if observed is None:
             if len(self.of(endpoint)) >= MAXIMUM_PER_DEVICE:
                 raise DeviceBusy(f"{MAXIMUM_PER_DEVICE} paths of {endpoint} are observed already", endpoint=endpoint)
-            observed = Observed(endpoint, target, self._hear)
+            observed = Observed(endpoint, target, self)
             self._put(observed)
         try:
             await self._start(observed, within)
@@ -84,7 +83,7 @@ class Observations:
             raise
         self._put(observed)
         if callback is not None:
-            _call((callback,), observed)
+            _call((callback,), observed, observed.records)
             observed.callbacks += (callback,)
         if lasting and not observed.lasting:
             await self._repository.put(ObservationRecord(endpoint, str(target), target.composite))
@@ -107,7 +106,7 @@ class Observations:
         """Take over the lasting observations of an earlier run; they have lapsed."""
         for record in await self._repository.all():
             target = shared(Target.parse(record.paths, composite=record.composite))
-            self._put(Observed(record.endpoint, target, self._hear, lasting=True))
+            self._put(Observed(record.endpoint, target, self, lasting=True))
 
     def restore_reachable(self) -> None:
         """Make the lapsed observations of all devices again that do not sleep; the others when they wake up."""
@@ -198,11 +197,11 @@ class Observations:
             if not observation.active:
                 raise UnusableAnswer(f"{endpoint} does not let {target} be observed", endpoint=endpoint)
             observed.observation = observation
-            records = decode_answer(
-                registration, observation.response, target.path, self._catalogues, prefix=target.prefix
-            )
+            response = observation.response
             observation.drop_response()
-            self._accept(observed, records)
+            observed.payload, told = response.payload, response.opt.content_format
+            observed.content_format = None if told is None else int(told)
+            self._accept(observed, self._decoded(registration, observed))
 
     async def _ask(
         self, registration: Registration, observed: Observed, outgoing: Outgoing, limit: float
@@ -218,7 +217,19 @@ class Observations:
         self._exchange.check(observed.endpoint, outgoing, observation.response)
         return observation
 
-    def _notified(self, observed: Observed, notification: Notification) -> None:
+    def records_of(self, observed: Observed) -> tuple[Record, ...]:
+        """What a device said last."""
+        registration = self._registry.find(observed.endpoint)
+        return () if registration is None else self._decoded(registration, observed)
+
+    def _decoded(self, registration: Registration, observed: Observed) -> tuple[Record, ...]:
+        payload, content_format, target = observed.payload, observed.content_format, observed.target
+        return decode_payload(
+            registration, payload, content_format, target.path, self._catalogues, prefix=target.prefix
+        )
+
+    def notified(self, observed: Observed, notification: Notification) -> None:
+        """A device said something about what is observed of it."""
         endpoint = observed.endpoint
         registration = self._registry.find(endpoint)
         if registration is None:
@@ -229,16 +240,12 @@ class Observations:
             log.warning("observation ended by the device", endpoint=endpoint, path=path, code=code)
             observed.forget()
             return
+        before = observed.payload, observed.content_format
+        observed.payload, observed.content_format = notification.payload, notification.content_format
         try:
-            records = decode_payload(
-                registration,
-                notification.payload,
-                notification.content_format,
-                observed.target.path,
-                self._catalogues,
-                prefix=observed.target.prefix,
-            )
+            records = self._decoded(registration, observed)
         except UnusableAnswer as error:
+            observed.payload, observed.content_format = before
             path, reason = str(observed.target), str(error)
             log.warning("notification not understood", endpoint=endpoint, path=path, reason=reason)
             return
@@ -248,8 +255,7 @@ class Observations:
         self, observed: Observed, records: tuple[Record, ...], notification: Notification | None = None
     ) -> None:
         """Take in new values: the device hears that they arrived, and the bus of them, when they are kept."""
-        observed.records = records
-        _call(observed.callbacks, observed)
+        _call(observed.callbacks, observed, records)
         target = observed.target
         event = Notified(observed.endpoint, target.path, records, time.time(), prefix=target.prefix)
         try:
@@ -284,9 +290,9 @@ def _outgoing(target: Target, content_format: int | None) -> Outgoing:
     )
 
 
-def _call(callbacks: Sequence[OnRecords], observed: Observed) -> None:
+def _call(callbacks: Sequence[OnRecords], observed: Observed, records: Sequence[Record]) -> None:
     for callback in callbacks:
         try:
-            callback(observed.records)
+            callback(records)
         except Exception:
             log.exception("notification handler failed", endpoint=observed.endpoint, path=str(observed.target))

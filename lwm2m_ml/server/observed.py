@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.coap.observation import Observation
@@ -36,22 +37,38 @@ class Target:
         return " ".join(f"/{'/'.join(uri_path(path, self.prefix))}" for path in self.paths)
 
 
+class Observer(Protocol):
+    """Who understands what devices say."""
+
+    def notified(self, observed: "Observed", notification: Notification) -> None:
+        """A notification came."""
+
+    def records_of(self, observed: "Observed") -> tuple[Record, ...]:
+        """What the device said last, as values."""
+
+
 @dataclass(slots=True, eq=False)
 class Observed:
-    """A target under observation; `records` are its latest values."""
+    """A target under observation. A server has hundreds of thousands of them."""
 
     endpoint: str
     target: Target
-    hear: Callable[["Observed", Notification], None]
-    """Gets what comes; the same for all, since there are hundreds of thousands of them."""
+    observer: Observer
     lasting: bool = False
-    records: tuple[Record, ...] = ()
+    payload: bytes = b""
+    """What the device said last, as it came: few are asked for it, and records take more room."""
+    content_format: int | None = None
     callbacks: tuple[OnRecords, ...] = ()
     observation: Observation | None = None
 
     def __call__(self, notification: Notification) -> None:
         """A notification came."""
-        self.hear(self, notification)
+        self.observer.notified(self, notification)
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """The latest values; none of a device that is not registered any more."""
+        return self.observer.records_of(self)
 
     @property
     def active(self) -> bool:
