@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift demo-drift interop fuzz-dtls lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift demo-drift interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -22,6 +22,10 @@ $(VENV)/base.stamp: pyproject.toml simulator/pyproject.toml constraints.txt
 $(VENV)/test.stamp: $(VENV)/base.stamp
 	$(PIP) install --constraint constraints.txt --editable '.[test,lint,tensorflow]' --editable ./simulator
 	$(PIP) install --constraint constraints.txt --editable '.[delta]' || echo 'No C compiler: deltas stay untested.'
+	touch $@
+
+$(VENV)/docs.stamp: $(VENV)/base.stamp
+	$(PIP) install --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 demo: $(VENV)/base.stamp ## Carry a model through the whole service, on a simulated fleet.
@@ -80,6 +84,11 @@ chaos: $(VENV)/base.stamp ## Bring a new version to 500 devices while everything
 
 bench-simulator: $(VENV)/base.stamp ## Register 10,000 simulated devices in one process, and update 1,000 of them at once.
 	$(BIN)/python benchmarks/simulator/bench_simulator.py $(ARGS)
+
+docs: $(VENV)/docs.stamp ## Build the documentation as a site in build/site.
+	$(BIN)/python tests/docs/objects_page.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	$(BIN)/python tests/docs/outside.py build/site
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .
