@@ -87,7 +87,7 @@ bench-simulator: $(VENV)/base.stamp ## Register 10,000 simulated devices in one 
 
 docs: $(VENV)/docs.stamp ## Build the documentation as a site in build/site.
 	$(BIN)/python tests/docs/objects_page.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python tests/docs/outside.py build/site
 
 lint: $(VENV)/test.stamp ## Check style and formatting.

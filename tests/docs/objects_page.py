@@ -15,14 +15,15 @@ HEAD = """\
 
 <!-- Written by `make docs` from objects/; what is changed here is lost. -->
 
-What a device tells about its machine learning, and what a server may do with it, are LwM2M objects like any other. Their
-definitions are OMA DDF files in `objects/`, which are part of the package; `lwm2m-ml objects show ID` prints one, and `lwm2m-ml objects
-validate FILE` checks your own. [interfaces.md](interfaces.md) says how they work together.
+What a device tells about its machine learning, and what a server may do with it, are LwM2M objects like any other.
+Their definitions are OMA DDF files in `objects/`, which are part of the package; `lwm2m-ml objects show ID` prints one,
+and `lwm2m-ml objects validate FILE` checks your own. [interfaces.md](interfaces.md) says how they work together.
 
-Object 513 is OMA's. The others have ids from the range that OMA leaves for tests: a product has to register ids of its own
-and say so in the settings of its server and devices.
+Object 513 is OMA's. The others have ids from the range that OMA leaves for tests: a product has to register ids of its
+own and say so in the settings of its server and devices.
 
-In the tables, *op* are the operations (R read, W write, E execute), *n* marks resources with instances, *m* mandatory ones.
+In the tables, *op* are the operations (R read, W write, E execute), *n* marks resources with instances, *m* mandatory
+ones.
 """
 
 
