@@ -15,6 +15,7 @@ from lwm2m_ml.lwm2m.registration import (
     format_registration,
     format_update,
     parse_bootstrap_request,
+    parse_register,
     parse_registration,
     parse_update,
 )
@@ -270,6 +271,29 @@ def test_an_update_that_a_device_writes_a_server_reads() -> None:
     update = UpdateParameters(lifetime=10, queue_mode=True, objects={(3, 0): "1.1", (9, 0): "1.0"})
     found = parse_update(*format_update(update, registered), 40, version="1.1")
     assert (found.lifetime, found.queue_mode, found.objects) == (10, True, update.objects)
+
+
+def test_devices_of_one_kind_share_what_they_say() -> None:
+    one, other = (parse_register((f"ep={name}", *QUERY[1:]), OBJECTS, 40) for name in ("a", "b"))
+    assert (one[0], other[0]) == ("a", "b")
+    assert one[1] is other[1]
+    assert one[1].endpoint is None
+
+
+@given(parameters=REGISTRATIONS, at=st.integers(0, 4))
+def test_the_name_is_told_apart_wherever_it_stands(parameters: RegistrationParameters, at: int) -> None:
+    query, payload = format_registration(parameters)
+    moved = [item for item in query if not item.startswith("ep=")]
+    moved[at:at] = [item for item in query if item.startswith("ep=")]
+    name, said = parse_register(moved, payload, 40)
+    assert name == parameters.endpoint
+    assert said.named(name) == parse_registration(query, payload, 40)
+
+
+@pytest.mark.parametrize("query", [("ep=a", "ep=b"), ("ep=",), ("ep=a\n",)])
+def test_a_name_is_told_once_and_can_be_shown(query: tuple[str, ...]) -> None:
+    with pytest.raises(RegistrationError):
+        parse_register((*query, "lwm2m=1.1"), OBJECTS, 40)
 
 
 @given(st.lists(st.text(max_size=20), max_size=8), st.binary(max_size=100))

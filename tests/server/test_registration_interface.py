@@ -7,8 +7,11 @@ import aiocoap
 import pytest
 from aiocoap.numbers.codes import Code
 
+from lwm2m_ml.coap.fast import FastResponse
+from lwm2m_ml.coap.remote import random_token
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.events import DeviceDeregistered, DeviceExpired, DeviceRegistered, DeviceUpdated
+from lwm2m_ml.server.registration_interface import created
 from lwm2m_ml.server.settings import ServerLimits
 
 
@@ -189,3 +192,10 @@ async def test_beyond_the_limit_only_known_devices_may_register(start_server: An
         assert (await device.register(name)).code is Code.CREATED
     assert (await device.register("c")).code is Code.SERVICE_UNAVAILABLE
     assert len(running.server.registry) == 2
+
+
+def test_the_location_that_is_written_at_once_is_what_its_options_say() -> None:
+    location = random_token().hex()
+    general = FastResponse(Code.CREATED, location_path=("rd", location))
+    assert created(location) == general
+    assert created(location).tail() == general.tail()
