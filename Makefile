@@ -51,6 +51,9 @@ bench-server: $(VENV)/base.stamp ## Load the server, side by side with aiocoap a
 bench-api: $(VENV)/base.stamp ## Page through 10,000 devices by the API; a page may take 100 ms.
 	$(BIN)/python benchmarks/api/bench_pages.py $(ARGS)
 
+bench-scale: $(VENV)/base.stamp ## Let 100,000 devices register at once: memory, lists, and a restart after SIGKILL (many minutes).
+	$(BIN)/python benchmarks/scale/bench_scale.py $(ARGS)
+
 bench-soak: $(VENV)/base.stamp ## Load the server for ten minutes; time and memory must stay within limits.
 	$(BIN)/python benchmarks/server/endurance.py $(ARGS)
 

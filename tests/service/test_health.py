@@ -93,15 +93,3 @@ async def test_a_clock_that_was_set_is_told(store: Store, seconds: float, said: 
     health.look()
     assert len(health.problems) == 1
     assert said in health.problems[0]
-
-
-def test_a_clock_that_is_kept_right_has_not_jumped() -> None:
-    clocks = Clocks()
-    clock = clocks.wall_clock()
-    for drift in (0.5, -0.5, 30.0):
-        clocks.pass_by(600.0)
-        clocks.wall += drift
-        assert clock.jumped() == 0.0
-    clocks.wall -= 3_600.0
-    assert clock.jumped() == -3_600.0
-    assert clock.jumped() == 0.0
