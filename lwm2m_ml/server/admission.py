@@ -12,6 +12,11 @@ from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.settings import ServerLimits
 
+PRESSING = 200
+"""Registrations under way that make a herd."""
+PRESSED_SECONDS = 1.0
+"""How long a herd is taken to be there after it showed itself."""
+
 
 class Admission:
     """Binds endpoint names to what peers proved, and keeps herds and floods from hurting anybody else."""
@@ -26,14 +31,21 @@ class Admission:
         self._rates = Rates(limits.registrations_per_peer)
         self.under_way = 0
         """Registrations and changes of registrations that wait for the disk."""
+        self._pressed_until = 0.0
 
     def hurry(self, remote: Remote) -> str | None:
         """Why a peer has to register later, before anything of its request is read; None when it need not."""
+        if self.under_way >= PRESSING:
+            self._pressed_until = self._loop.time() + PRESSED_SECONDS
         if self.under_way >= self._limits.registrations_under_way:
             return f"{self.under_way} registrations are under way"
         if not self._rates.take(remote.identity or remote.address[0], self._loop.time()):
             return "too many registrations from one peer"
         return None
+
+    def pressed(self) -> bool:
+        """Whether devices come in such numbers, or did a moment ago, that whatever can wait should."""
+        return self._loop.time() < self._pressed_until
 
     def retry_after(self) -> int:
         """A Max-Age that spreads a herd, so that it does not come back as one."""

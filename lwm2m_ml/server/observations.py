@@ -50,7 +50,9 @@ class Observations:
         repository: ObservationRepository,
         keepers: Keepers,
         bus: Bus,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> None:
+        """While `pressed`, no observations are made again."""
         self._registry = registry
         self._exchange = exchange
         self._formats = formats
@@ -59,7 +61,7 @@ class Observations:
         self._keepers = keepers
         self._bus = bus
         self._observed: dict[str, tuple[Observed, ...]] = {}
-        self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE)
+        self._restoring = Visits(self._restore, at_once=RESTORED_AT_ONCE, pressed=pressed)
 
     def of(self, endpoint: str) -> tuple[Observed, ...]:
         """What is observed of a device, oldest first."""

@@ -70,6 +70,8 @@ class Lwm2mServer:
         self._presences = Presences(awake_seconds=limits.awake_time)
         self._keepers = Keepers()
         self._exchange = Exchange(self.registry, self._presences, limits)
+        admission = Admission(self.registry, self.credentials, limits, insecure=settings.insecure)
+        self.pressed = admission.pressed
         self._observations = Observations(
             self.registry,
             self._exchange,
@@ -78,6 +80,7 @@ class Lwm2mServer:
             repository=store.observations,
             keepers=self._keepers,
             bus=bus,
+            pressed=admission.pressed,
         )
         self.devices = DeviceOperations(self._exchange, self._formats, self._catalogues, self._observations)
         self.requests = RequestQueue(
@@ -92,7 +95,7 @@ class Lwm2mServer:
             self._mirror,
             bus,
             limits,
-            admission=Admission(self.registry, self.credentials, limits, insecure=settings.insecure),
+            admission=admission,
             rebind=self._rebind,
             on_started_anew=self._started_anew,
             on_heard=self._heard,

@@ -2,7 +2,7 @@
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -45,7 +45,9 @@ class ProfileKeeper:
         trust: TrustDistribution | None = None,
         *,
         types: DeviceTypes | None = None,
+        pressed: Callable[[], bool] = lambda: False,
     ) -> None:
+        """While `pressed`, no device is read only because it registered."""
         self._access = access
         self._store = profiles
         self._bus = bus
@@ -54,7 +56,7 @@ class ProfileKeeper:
         self._types = types
         self._profiles: dict[str, CapabilityProfile] = {}
         self._limit = asyncio.Semaphore(CONCURRENT_READS)
-        self._visits = Visits(self._learn, at_once=CONCURRENT_READS)
+        self._visits = Visits(self._learn, at_once=CONCURRENT_READS, pressed=pressed)
         self._subscriptions: tuple[Subscription, ...] = ()
 
     async def start(self) -> None:

@@ -98,7 +98,13 @@ class TinyMLService:
         self._trust = TrustDistribution(access, self._signer.keys, objects.capabilities)
         self.device_types = DeviceTypes(store.device_types)
         self._keeper = ProfileKeeper(
-            access, store.device_profiles, bus, objects.capabilities, self._trust, types=self.device_types
+            access,
+            store.device_profiles,
+            bus,
+            objects.capabilities,
+            self._trust,
+            types=self.device_types,
+            pressed=server.pressed,
         )
         self._devices = Devices(server, self._keeper, self.catalogue)
         self.configurations = ModelConfigurations(self._devices, model_object=objects.model)

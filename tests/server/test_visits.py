@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from lwm2m_ml.server.visits import Visits
 
 
@@ -99,3 +101,19 @@ async def test_nothing_is_begun_after_the_end() -> None:
     visits.ask("c")
     await turns()
     assert doors.entered == ["a"]
+
+
+async def test_while_the_server_is_pressed_nobody_is_visited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lwm2m_ml.server.visits.PRESSED_SECONDS", 0.01)
+    pressed = True
+    doors = Doors()
+    visits = Visits(doors.visit, at_once=2, pressed=lambda: pressed)
+    visits.ask("a")
+    visits.ask("b")
+    await asyncio.sleep(0.05)
+    assert doors.entered == []
+    pressed = False
+    async with asyncio.timeout(10):
+        while len(doors.entered) < 2:  # noqa: ASYNC110 - it looks again by itself
+            await asyncio.sleep(0.01)
+    await visits.close()
