@@ -72,6 +72,7 @@ def answers(kind: int) -> dict[str, list[Record]]:
     told: dict[str, list[Record]] = {
         "/3": list(_records("/3/0", identity)),
         "/42769": capabilities,
+        "/42770": list(_records("/42770/0", {11: 0})),
         RESULT: list(_records(RESULT, {1: 7, 3: 97.5, 5: 1})),
     }
     for resource in (Capability.WORKING_MEMORY_FREE, Capability.MODULE_STORAGE_FREE):

@@ -205,7 +205,10 @@ class Exchange:
         diagnostic = response.payload[:DIAGNOSTIC_LENGTH].decode(errors="replace")
         error = DeviceError(endpoint, str(outgoing), int(response.code), diagnostic)
         log.info("operation refused by the device", endpoint=endpoint, operation=str(outgoing), reason=str(error))
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # it knows this frame: the two would keep each other until a collector comes by
 
     async def negotiate(
         self,
@@ -226,27 +229,36 @@ class Exchange:
         failed: list[int | None] = []
         failure: OperationError | None = None
         silent = False
-        for candidate in candidates:
-            last_chance = silent or not repeatable or len(candidates) == 1 or formats.is_proven(candidate)
-            try:
-                result = await attempt(candidate, limit if last_chance and not silent else limit / 2)
-            except RequestInterrupted:
-                raise
-            except DeviceTimeout as error:
-                if last_chance:
+        try:
+            for candidate in candidates:
+                last_chance = silent or not repeatable or len(candidates) == 1 or formats.is_proven(candidate)
+                try:
+                    result = await attempt(candidate, limit if last_chance and not silent else limit / 2)
+                except RequestInterrupted:
                     raise
-                silent, failure = True, error
-            except DeviceError as error:
-                if error.code not in REFUSALS_OF_A_FORMAT or len(failed) >= REFUSALS_TRIED:
-                    raise failure or error from error
-                failure = failure or error
-            else:
-                formats.learn(candidate, failed)
-                if failed:
-                    log.info("content format remembered", endpoint=registration.endpoint, works=candidate, fails=failed)
-                return result
-            failed.append(candidate)
-        raise failure or UnusableAnswer(f"{registration.endpoint} has no usable format", endpoint=registration.endpoint)
+                except DeviceTimeout as error:
+                    if last_chance:
+                        raise
+                    silent, failure = True, error
+                except DeviceError as error:
+                    if error.code not in REFUSALS_OF_A_FORMAT or len(failed) >= REFUSALS_TRIED:
+                        if failure is None:
+                            raise
+                        raise failure from error
+                    failure = failure or error
+                else:
+                    formats.learn(candidate, failed)
+                    if failed:
+                        log.info(
+                            "content format remembered", endpoint=registration.endpoint, works=candidate, fails=failed
+                        )
+                    return result
+                failed.append(candidate)
+            raise failure or UnusableAnswer(
+                f"{registration.endpoint} has no usable format", endpoint=registration.endpoint
+            )
+        finally:
+            failure = None  # it knows this frame: the two would keep each other
 
     def _translated(self, endpoint: str, outgoing: Outgoing, error: CoapError) -> OperationError:
         log.info("operation failed", endpoint=endpoint, operation=str(outgoing), reason=str(error))

@@ -1,6 +1,8 @@
 """Operations on a device: what goes out, what comes back, what goes wrong."""
 
 import asyncio
+import gc
+from contextlib import suppress
 from typing import Any
 
 import aiocoap
@@ -396,3 +398,20 @@ async def test_too_many_waiting_operations_are_refused(start_server: Any, start_
     for task in waiting:
         task.cancel()
     await asyncio.wait(waiting)
+
+
+async def test_what_a_device_refuses_leaves_nothing_for_the_garbage_collector(running: Any, device: Any) -> None:
+    def errors() -> int:
+        return sum(isinstance(one, DeviceError) for one in gc.get_objects())
+
+    await device.register()
+    gc.collect()
+    before = errors()
+    gc.disable()
+    try:
+        for _ in range(5):
+            with suppress(DeviceError):
+                await running.server.devices.read("dev", ObjectPath(3, 0))
+        assert errors() <= before
+    finally:
+        gc.enable()
