@@ -9,8 +9,8 @@ from pathlib import Path
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml_simulator.device.device import SimulatedDevice
 
-Sent = tuple[int, int, int]
-"""Slot, number and class of a result."""
+Sent = tuple[int, int, int, int]
+"""Slot, series, number and class of a result: no two results of a device are equal in the first three."""
 
 
 @dataclass(slots=True)
@@ -18,13 +18,15 @@ class Acknowledged:
     """The results of one device that the server said it has."""
 
     results: Counter[Sent] = field(default_factory=Counter)
+    """Each is there once, however often it was acknowledged."""
 
     def note(self, records: Sequence[Record]) -> None:
         """One message was acknowledged."""
         values = {record.path.resource_id: record for record in records if record.path.object_id == 42771}
-        number, decided = values[5], values[1]
-        assert number.path.instance_id is not None
-        self.results[number.path.instance_id, int(str(number.value)), int(str(decided.value))] += 1
+        slot = values[5].path.instance_id
+        assert slot is not None
+        series, number, decided = (int(str(values[resource].value)) for resource in (16, 5, 1))
+        self.results[slot, series, number, decided] = 1
 
 
 def version_on(device: SimulatedDevice) -> str:
@@ -38,25 +40,17 @@ def stored_results(data: Path) -> dict[str, Counter[Sent]]:
     """What the database holds, read behind the stopped server's back."""
     found: dict[str, Counter[Sent]] = {}
     with sqlite3.connect(f"file:{data / 'lwm2m-ml.sqlite3'}?mode=ro", uri=True) as database:
-        rows = database.execute("select endpoint, slot, number, class_index from results")
-        for endpoint, slot, number, class_index in rows:
-            found.setdefault(endpoint, Counter())[slot or 0, number, class_index] += 1
+        rows = database.execute("select endpoint, slot, series, number, class_index from results")
+        for endpoint, slot, series, number, class_index in rows:
+            found.setdefault(endpoint, Counter())[slot or 0, series, number, class_index] += 1
     return found
 
 
-def missing_results(acknowledged: Mapping[str, Acknowledged], stored: Mapping[str, Counter[Sent]]) -> tuple[int, int]:
-    """How many results were acknowledged and are not there, and how many count as repeats of others.
-
-    A device counts its results anew after a restart. One that lost its power after its very first result sends another
-    with the number 1, which the service takes for the same one again: nothing in it says otherwise.
-    """
-    lost = repeats = 0
-    for endpoint, told in acknowledged.items():
-        there = stored.get(endpoint, Counter())
-        numbers = {(slot, number) for slot, number, _ in there}
-        for (slot, number, _), times in (told.results - there).items():
-            if (slot, number) in numbers:
-                repeats += times
-            else:
-                lost += times
-    return lost, repeats
+def compared(acknowledged: Mapping[str, Acknowledged], stored: Mapping[str, Counter[Sent]]) -> tuple[list[str], int]:
+    """Return the results that were acknowledged and are not there, and how many are there more than once."""
+    lost = [
+        f"{endpoint}: result {number} of series {series} in slot {slot}"
+        for endpoint, told in acknowledged.items()
+        for slot, series, number, _ in told.results - stored.get(endpoint, Counter())
+    ]
+    return lost, sum(count - 1 for results in stored.values() for count in results.values())
