@@ -4,8 +4,8 @@ The fleet runs version 1.0.0 of a model. While a campaign brings it 2.0.0, 5 % o
 killed (SIGKILL) and comes back several times, devices lose their power at random moments, NATs give a third of them new
 ports at once, and a power failure makes most of them come back in the same second. Afterwards every device has to run
 the old or the new version, every device of the campaign to be in a final state, and every result that the server ever
-acknowledged to be in its database, once. Exit code 0 only then. The machine code of modules runs on emulated processors;
-equal inferences are executed once and taken over by the other devices.
+acknowledged to be in its database, once. Exit code 0 only then, and 1 also when something does not end in time. The
+machine code of modules runs on emulated processors; equal inferences are executed once and taken over by the others.
 """
 
 import argparse
@@ -44,6 +44,8 @@ STORM_PLAN = {
 BAD_WEATHER = Conditions(latency=0.05, jitter=0.02, loss=0.05, reordering=0.01, duplication=0.01)
 KILLS, DARK_SECONDS = 3, 3.0
 CALM_SECONDS = 20.0
+PHASES = 4
+"""Registration, first version, chaos, and what is between and after them."""
 POLL_SECONDS = 3.0
 SHOWN = 5
 """How many reasons, and how many lost results, are shown."""
@@ -119,6 +121,17 @@ class Chaos:
         print(f"{time.monotonic() - self.began:7.1f} s  {text}", flush=True)
 
     async def run(self) -> bool:
+        """Run to the end, whatever happens, within the time of all phases; tell whether everything is in order."""
+        try:
+            async with asyncio.timeout(PHASES * self.limit):
+                return await self._run()
+        except TimeoutError:
+            self.say(f"not at its end within {PHASES * self.limit:.0f} s")
+            return False
+        finally:
+            await self.server.stop()
+
+    async def _run(self) -> bool:
         await self.server.start()
         async with AsyncClient(self.server.api, self.server.token) as client:
             anchor = VerificationKey.from_pem((await client.trust_anchor()).pem.encode())
@@ -129,6 +142,9 @@ class Chaos:
             device.on_acknowledged(self.acknowledged[endpoint].note)
         async with runner:
             await self._prepare(runner)
+            if self.late:
+                print("chaos: FAILED before it began")
+                return False
             campaign = await self._storm(runner)
             rows = await self._rows(campaign)
             self.say(f"calm again; the last results get {CALM_SECONDS:.0f} s to arrive")
@@ -248,7 +264,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--devices", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--limit", type=float, default=1200.0, help="seconds that each phase may take")
+    parser.add_argument("--limit", type=float, default=1200.0, help="seconds that a phase may take")
     arguments = parser.parse_args()
     configure_logging(level="error")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -52,8 +52,8 @@ def assumptions(comparison: Comparison) -> list[str]:
         f"Processor: {comparison.processor.joules_per_cycle * 1e9:.2f} nJ per cycle ({comparison.processor.source}).",
         f"Path: {conditions.latency * 1000:g} ms one way, {conditions.bandwidth or 0:,.0f} bit/s, "
         f"{conditions.loss:.0%} loss; the radio listens while nothing is on the air.",
-        f"Blocks and windowed (RFC 9177): measured with this project's CoAP, mean of {comparison.runs} runs. "
-        "TCP: assumed are a window of four segments of 1,024 B and the usual time-outs.",
+        f"Measured with this project's CoAP, mean of {comparison.runs} runs; windowed is RFC 9177. "
+        "When segments of TCP arrive is computed: a window of four of 1,024 B and the usual time-outs.",
     ]
 
 

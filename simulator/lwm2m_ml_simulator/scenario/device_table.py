@@ -8,6 +8,7 @@ from pydantic import Field
 
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.module.encryption import SharedKey
 from lwm2m_ml_simulator.device.plain import PlainProfile
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.errors import InvalidFleet
@@ -135,6 +136,8 @@ class DeviceTable(KindTable):
     erase_block_bytes: Bytes | None = None
     write_bytes: Bytes | None = None
     block_bytes: Annotated[int, Field(ge=16, le=1024)] = 512
+    windowed: bool = False
+    shared_key: Annotated[str | None, Field(pattern="^[0-9a-fA-F]{32}$", repr=False)] = None
     delivery: DeliveryObject = Field(DeliveryObject.SOFTWARE_MANAGEMENT, strict=False)
     trial_period: Annotated[int, Field(ge=1)] = 120
     inference_period_ms: Annotated[int, Field(ge=1)] = 100
@@ -179,7 +182,8 @@ class DeviceTable(KindTable):
             "trial_period": self.trial_period,
             "inference_period_ms": self.inference_period_ms,
             "executed_share": self.executed_share,
-            "fetch": FetchSettings(block_bytes=self.block_bytes),
+            "fetch": FetchSettings(block_bytes=self.block_bytes, windowed=self.windowed),
+            "decryption_key": None if self.shared_key is None else SharedKey(bytes.fromhex(self.shared_key)),
             "faults": self.faults.faults(),
             "flash_endurance": self.faults.flash_endurance,
             "active_power_watts": self.active_power_watts,

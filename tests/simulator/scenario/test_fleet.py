@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from lwm2m_ml.module.encryption import SharedKey
 from lwm2m_ml_simulator.device.faults import BitRot, Faults, PackageBitFlip
 from lwm2m_ml_simulator.device.profile import DeliveryObject
 from lwm2m_ml_simulator.errors import InvalidFleet
@@ -57,6 +58,14 @@ def test_versions_radio_and_staging_are_read() -> None:
     assert profile.decoders == DecoderLimits(4096, 8192)
     assert profile.staging_bytes == 8192
     assert profile.geometry.total_bytes == profile.staging_start + 8192
+
+
+def test_how_packages_come_is_read() -> None:
+    profile = parse_fleet(DEVICE + f"windowed = true\nshared_key = '{'0F' * 16}'\n", "x.toml").profiles[0]
+    assert profile.fetch.windowed
+    assert profile.decryption_key == SharedKey(b"\x0f" * 16)
+    with pytest.raises(InvalidFleet, match="shared_key"):
+        parse_fleet(DEVICE + "shared_key = '0f'\n", "x.toml")
 
 
 def test_keys_are_read() -> None:
