@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift demo-drift interop fuzz-dtls docs lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -92,6 +92,13 @@ docs: $(VENV)/docs.stamp ## Build the documentation as a site in build/site.
 	$(BIN)/python tests/docs/objects_page.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python tests/docs/outside.py build/site
+
+cluster-demo: $(VENV)/test.stamp ## Kill a node of a cluster in the middle of a campaign over 2,000 devices (needs nats-server, postgresql, nginx).
+	$(BIN)/python -m lwm2m_ml_simulator.cluster $(ARGS)
+
+bench-cluster: $(VENV)/test.stamp ## Measure what NATS and PostgreSQL take of a cluster, and simulate 10 million devices with it.
+	$(BIN)/python benchmarks/cluster/measure.py
+	$(BIN)/python benchmarks/cluster/simulate.py
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .

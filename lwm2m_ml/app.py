@@ -1,12 +1,14 @@
 """The composition root: the only place that knows every room and puts them together."""
 
 import asyncio
+import hashlib
 import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import httpx
 import structlog
@@ -21,12 +23,17 @@ from lwm2m_ml.errors import Lwm2mMlError, MissingExtraError, UsageError
 from lwm2m_ml.exposure import is_loopback
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.own_definitions import FOLDER, whole_catalogue
+from lwm2m_ml.server.credentials.vault import KEY_FILE, Vault
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.service.access import AccessTokens, Identities
 from lwm2m_ml.service.service import TinyMLService
+from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.store import Store
 from lwm2m_ml.web.door import Door, Rooms
+
+if TYPE_CHECKING:
+    from lwm2m_ml.cluster.cluster import Cluster
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +75,10 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     listener = listen(settings.api_host, settings.api_port)
     store = await Store.open(settings.database_url)
     bus = Bus()
-    server = Lwm2mServer(store, bus, catalogue, settings)
+    cluster = None if not settings.cluster else await join_cluster(settings, store, bus)
+    server = Lwm2mServer(store, bus, catalogue, settings, ownership=None if cluster is None else cluster.ownership)
+    if cluster is not None:
+        await cluster.attach(server)
     packages = package_root(listener, settings)
     if packages:
         server.downloads.serve_over_http(packages)
@@ -78,6 +88,8 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     try:
         await server.start()
         await service.start()
+        if cluster is not None:
+            cluster.drive_campaigns()
         token = await access_tokens.issue_first_admin()
         where = Running(address_of(listener, settings), server.uris, token)
         api = create_api(service, access_tokens, server, settings)
@@ -91,8 +103,31 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
         await http.aclose()
         await service.stop()
         await server.stop()
+        if cluster is not None:
+            await cluster.leave()
         await bus.close()
         await store.close()
+
+
+async def join_cluster(settings: Settings, store: Store, bus: Bus) -> "Cluster":
+    """Be a node of the cluster that the operator named. Raises `MissingExtraError` and what `Cluster.join` does."""
+    if not settings.database.startswith("postgresql"):
+        raise UsageError("The nodes of a cluster share a database", hint="Give --database postgresql://USER@HOST/NAME")
+    from lwm2m_ml.cluster.cluster import Cluster, ClusterSettings  # noqa: PLC0415 - what it imports is an extra
+
+    certificates, credentials = settings.cluster_certificates, settings.cluster_credentials
+    where = ClusterSettings(settings.cluster, certificates, credentials, settings.node)
+    return await Cluster.join(where, store, bus, secrets_digest=digest_of_secrets(settings))
+
+
+def digest_of_secrets(settings: Settings) -> str:
+    """The same on two nodes that seal secrets and sign modules with the same keys."""
+    directory = settings.data_directory
+    sealed = hashlib.sha256(settings.secret.get_secret_value().encode())
+    Vault.open(directory, settings.secret.get_secret_value())
+    if not settings.secret.get_secret_value():
+        sealed.update((directory / KEY_FILE).read_bytes())
+    return hashlib.sha256(sealed.digest() + Signer.open(directory).key.verification_key.to_pem()).hexdigest()
 
 
 def compile_farm(settings: Settings) -> Workers | None:

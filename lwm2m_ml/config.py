@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     database: str = Field(default="", description="SQLAlchemy URL; empty: SQLite in the data directory")
     coap_host: str = "127.0.0.1"
     coap_port: int = Field(default=5683, ge=0, le=65535, description="0 picks a free port")
+    public_uris: str = Field(
+        default="",
+        description="where devices find this server that is behind a balancer, by scheme: coap://HOST:PORT coaps://…",
+    )
     insecure: bool = Field(default=False, description="accept plain CoAP, without DTLS or OSCORE")
     coaps: bool = Field(default=True, description="accept CoAP over DTLS")
     coaps_port: int | None = Field(
@@ -141,6 +145,12 @@ class Settings(BaseSettings):
         default="",
         description="address of a Dask scheduler that compiles, tls:// or on this machine tcp://; extra cluster",
     )
+    cluster: str = Field(
+        default="",
+        description="addresses of NATS servers by which nodes are one service: tls://, or nats:// on this machine",
+    )
+    node: str = Field(default="", description="what this node of a cluster is called; empty: like its host")
+    cluster_credentials: Path | None = Field(default=None, description="a .creds file that NATS knows this node by")
     cluster_ca: Path | None = Field(default=None, description="PEM of who signs for the cluster's parts")
     cluster_certificate: Path | None = Field(default=None, description="PEM that this node shows to NATS and Dask")
     cluster_private_key: Path | None = Field(default=None, description="PEM of that certificate's key")

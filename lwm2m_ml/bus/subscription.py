@@ -23,8 +23,12 @@ class Subscription:
         *,
         queue_size: int,
         on_cancel: Callable[["Subscription"], None],
+        everywhere: bool = False,
+        here: bool = True,
     ) -> None:
         self.event_type = event_type
+        self.everywhere = everywhere
+        self.here = here
         self.dropped = 0
         self._handler = handler
         self._on_cancel = on_cancel

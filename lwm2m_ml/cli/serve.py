@@ -23,6 +23,9 @@ def serve(
         str | None, typer.Option(help="URL of a PostgreSQL database [SQLite in the data directory]")
     ] = None,
     compile_farm: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that compiles [here]")] = None,
+    cluster: Annotated[str | None, typer.Option(help="NATS servers by which nodes are one service [alone]")] = None,
+    node: Annotated[str | None, typer.Option(help="What this node is called [like its host]")] = None,
+    cluster_credentials: Annotated[Path | None, typer.Option(help="A .creds file for NATS.")] = None,
     cluster_ca: Annotated[Path | None, typer.Option(help="PEM of who signs for the parts of the cluster.")] = None,
     cluster_certificate: Annotated[Path | None, typer.Option(help="PEM to show to NATS and Dask.")] = None,
     cluster_private_key: Annotated[Path | None, typer.Option(help="PEM of that certificate's key.")] = None,
@@ -30,6 +33,9 @@ def serve(
     coap_port: Annotated[int | None, typer.Option(help="UDP port for plain CoAP; 0 picks a free one.")] = None,
     coaps_port: Annotated[int | None, typer.Option(help="UDP port for CoAP over DTLS [the one after]")] = None,
     dtls_engine: Annotated[str | None, typer.Option(help="openssl, or cid for devices behind NATs [openssl]")] = None,
+    public_uris: Annotated[
+        str | None, typer.Option(help="Where devices find this server behind a balancer, like coaps://HOST:PORT.")
+    ] = None,
     oscore: Annotated[bool | None, typer.Option("--oscore", help="Accept OSCORE on the CoAP port, too.")] = None,
     coap_tcp_port: Annotated[int | None, typer.Option(help="TCP port for plain CoAP, too [off]")] = None,
     coaps_tcp_port: Annotated[int | None, typer.Option(help="TCP port for CoAP over TLS [off]")] = None,
@@ -57,6 +63,9 @@ def serve(
         "data_directory": data_directory,
         "database": database,
         "compile_farm": compile_farm,
+        "cluster": cluster,
+        "node": node,
+        "cluster_credentials": cluster_credentials,
         "cluster_ca": cluster_ca,
         "cluster_certificate": cluster_certificate,
         "cluster_private_key": cluster_private_key,
@@ -64,6 +73,7 @@ def serve(
         "coap_port": coap_port,
         "coaps_port": coaps_port,
         "dtls_engine": dtls_engine,
+        "public_uris": public_uris,
         "oscore": oscore,
         "coap_tcp_port": coap_tcp_port,
         "coaps_tcp_port": coaps_tcp_port,

@@ -97,13 +97,15 @@ class BootstrapServer:
         return self._configurations.all()
 
     async def load(self) -> None:
-        """Take over the configurations of an earlier run."""
+        """Take over the configurations that are stored."""
+        found: dict[str, BootstrapConfiguration] = {}
         for pattern, document in await self._repository.all():
             opened = dict(document)
             if "sealed" in document:
                 sealed = base64.b64decode(document["sealed"])
                 opened["records"] = self._vault.unseal(sealed, _context(pattern)).decode()
-            self._configurations.put(pattern, BootstrapConfiguration.from_document(opened))
+            found[pattern] = BootstrapConfiguration.from_document(opened)
+        self._configurations = BootstrapConfigurations(found)
 
     def attach(self, coap: CoapEndpoint) -> None:
         """Speak to devices through this endpoint."""

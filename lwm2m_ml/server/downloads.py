@@ -14,17 +14,21 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import encode_ordered
-from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse
 from lwm2m_ml.coap.numbers import GET
 from lwm2m_ml.coap.options import BERT, Block, encode_uint
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
+from lwm2m_ml.server.events import PackageServed
 from lwm2m_ml.store.download_offers import DownloadOfferRecord, DownloadOfferRepository
 
 SEGMENT = "packages"
+LOOK_UPS = 1_000
+"""At a time; somebody who guesses addresses must not keep the database busy."""
 LARGEST_BLOCK_EXPONENT = 6
 COAP_HEADER_BYTES = 4
 ETAG_BYTES = 8
@@ -156,8 +160,21 @@ class Downloads:
     Any port of the device may ask for any block: a transfer that a power cut interrupted goes on where it stopped.
     """
 
-    def __init__(self, route: Callable[[str], Route], repository: DownloadOfferRepository, *, lifetime: float) -> None:
-        """`route` tells how a device reaches the server: one that came in over DTLS downloads over DTLS."""
+    def __init__(
+        self,
+        route: Callable[[str], Route],
+        repository: DownloadOfferRepository,
+        *,
+        lifetime: float,
+        bus: Bus | None = None,
+    ) -> None:
+        """`route` tells how a device reaches the server: one that came in over DTLS downloads over DTLS.
+
+        With a `bus`, other nodes lay out packages, too: theirs are found in the store, and they are told what was
+        fetched here.
+        """
+        self._shared = bus
+        self._looked_up: dict[str, asyncio.Task[Download | None]] = {}
         self._route = route
         self._repository = repository
         self._lifetime = lifetime
@@ -256,8 +273,10 @@ class Downloads:
         try:
             download = self.get("/".join(request.path[1:]))
         except NotFoundError:
-            log.info("download refused", remote=request.remote.hostinfo, reason="unknown, expired or withdrawn")
-            return FastResponse(ResponseCode.NOT_FOUND)
+            return self._elsewhere(request) or self._refused(request)
+        return self._answer(request, download)
+
+    def _answer(self, request: FastRequest, download: Download) -> FastResponse | Encoded:
         # Only the device was told the token, so its sender is no victim of a forged address (RFC 9175 §2.4), and small
         # clients, which know no Echo option, get their blocks from whatever port they ask.
         request.remote.proven = True
@@ -283,7 +302,53 @@ class Downloads:
                 bytes_served=download.bytes_served,
                 blocks=download.blocks_served,
             )
+            if self._shared is not None:
+                served = download.bytes_served, download.block_bytes
+                self._shared.publish(PackageServed(download.endpoint, download.token, *served))
         return response
+
+    def _refused(self, request: FastRequest) -> FastResponse:
+        log.info("download refused", remote=request.remote.hostinfo, reason="unknown, expired or withdrawn")
+        return FastResponse(ResponseCode.NOT_FOUND)
+
+    # Packages that other nodes laid out
+
+    def listen(self) -> None:
+        """Count what devices fetch from other nodes."""
+        if self._shared is not None:
+            self._shared.subscribe(PackageServed, self._served_elsewhere, everywhere=True)
+
+    def _elsewhere(self, request: FastRequest) -> PendingResponse | None:
+        """The answer after a look into the store; None when there is nothing to look for, or too much."""
+        token = "/".join(request.path[1:])
+        if self._shared is None or (len(self._looked_up) >= LOOK_UPS and token not in self._looked_up):
+            return None
+        if token not in self._looked_up:
+            self._looked_up[token] = asyncio.create_task(self._look_up(token))
+        task = self._looked_up[token]
+        answer = PendingResponse()
+
+        def found(done: "asyncio.Task[Download | None]") -> None:
+            self._looked_up.pop(token, None)
+            download = None if done.cancelled() or done.exception() else done.result()
+            given = self._refused(request) if download is None else self._answer(request, download)
+            answer.give(given if isinstance(given, FastResponse) else FastResponse(given[0], encoded=given[1]))
+
+        task.add_done_callback(found)
+        return answer
+
+    async def _look_up(self, token: str) -> Download | None:
+        record = await self._repository.get(token)
+        if record is None or record.expires_at <= time.time():
+            return None
+        return self._downloads.get(token) or self._serve(record)
+
+    async def _served_elsewhere(self, event: PackageServed) -> None:
+        download = self._downloads.get(event.token)
+        if download is not None and not download.finished:
+            download.bytes_served += event.bytes_served
+            download.block_bytes = event.block_bytes
+            download.last_served_at = time.time()
 
     def _expire(self) -> None:
         now = time.time()

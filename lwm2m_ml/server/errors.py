@@ -1,5 +1,6 @@
 """What can go wrong between the server and a device."""
 
+from lwm2m_ml.bus import NotOwner
 from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 
@@ -36,6 +37,10 @@ class DeviceTimeout(OperationError):
 
 class DeviceUnreachable(DeviceTimeout):
     """The network says that nobody is at the device's address, or the device reset the exchange."""
+
+
+class DeviceElsewhere(DeviceUnreachable, NotOwner):
+    """Another node acts for the device, or none does until it is heard again: nothing is sent to it from here."""
 
 
 class RequestInterrupted(DeviceTimeout):

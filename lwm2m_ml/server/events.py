@@ -64,11 +64,25 @@ class Notified(DeviceEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestQueued(DeviceEvent):
+    """A request to a device that another node acts for was stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestEnded(DeviceEvent):
     """A request from the durable queue came to an end; the queue tells its outcome by its number."""
 
     number: int
     state: str
+
+
+@dataclass(frozen=True, slots=True)
+class PackageServed(DeviceEvent):
+    """A device has fetched all of what lies at `token`, from whichever node."""
+
+    token: str
+    bytes_served: int
+    block_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

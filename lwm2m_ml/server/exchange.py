@@ -11,12 +11,14 @@ import aiocoap
 import structlog
 from aiocoap.numbers.codes import Code
 
+from lwm2m_ml.bus import Ownership
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.errors import CoapError, NetworkError, RequestTimeout
 from lwm2m_ml.lwm2m.gateway import uri_path
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.server.errors import (
+    DeviceElsewhere,
     DeviceError,
     DeviceTimeout,
     DeviceUnreachable,
@@ -90,8 +92,9 @@ class Outgoing:
 class Exchange:
     """Sends requests to devices, one at a time to each."""
 
-    def __init__(self, registry: Registry, presences: Presences, limits: ServerLimits) -> None:
+    def __init__(self, registry: Registry, presences: Presences, limits: ServerLimits, ownership: Ownership) -> None:
         self._registry = registry
+        self._ownership = ownership
         self._presences = presences
         self._timeout = limits.request_timeout
         self.statistics = OperationStatistics()
@@ -156,11 +159,19 @@ class Exchange:
             self._interrupted.add(task)
             task.cancel()
 
+    def check_owner(self, endpoint: str) -> None:
+        """Raise `DeviceElsewhere` when another node may act for the device."""
+        if not self._ownership.has(endpoint):
+            raise DeviceElsewhere(
+                f"Another node acts for {endpoint}", endpoint=endpoint, hint="Try again: requests are passed on to it"
+            )
+
     async def send(self, registration: Registration, outgoing: Outgoing, within: float | None) -> aiocoap.Message:
         """Send a request in the caller's turn and return the answer, a successful one.
 
         Raises `DeviceError` for an error code, `DeviceTimeout` when there is no answer.
         """
+        self.check_owner(registration.endpoint)
         limit = self._timeout if within is None else within
         request = self.coap.request(outgoing.message(registration), timeout=limit)
         started, outcome = time.monotonic(), OK

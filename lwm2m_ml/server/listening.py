@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import structlog
 
@@ -28,6 +29,17 @@ CID_HANDSHAKES_PER_SECOND = 10_000.0
 """They cost less than those of OpenSSL, for which the usual limit is made."""
 
 log = structlog.get_logger(__name__)
+
+
+def public_addresses(uris: str) -> Addresses:
+    """Where devices find the server that is behind something else; raises `UsageError` for what is no CoAP URI."""
+    found = {}
+    for uri in uris.split():
+        parts = urlsplit(uri)
+        if not parts.scheme.startswith("coap") or not parts.hostname or not parts.port:
+            raise UsageError(f"{uri!r} is no address for devices", hint="Give one like coaps://devices.example:5684")
+        found[parts.scheme] = parts.hostname, parts.port
+    return found
 
 
 @dataclass(frozen=True, slots=True)

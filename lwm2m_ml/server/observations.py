@@ -110,6 +110,14 @@ class Observations:
             target = shared(Target.parse(record.paths, composite=record.composite))
             self._put(Observed(record.endpoint, target, self, lasting=True))
 
+    async def adopt(self, endpoint: str) -> None:
+        """Take over the lasting observations that another node made of a device; they have lapsed."""
+        for record in await self._repository.of_endpoint(endpoint):
+            target = shared(Target.parse(record.paths, composite=record.composite))
+            if self._find(endpoint, target) is None:
+                self._put(Observed(endpoint, target, self, lasting=True))
+        self.device_heard(endpoint)
+
     def restore_reachable(self) -> None:
         """Make the lapsed observations of all devices again that do not sleep; the others when they wake up."""
         for endpoint in self._observed:
@@ -208,6 +216,7 @@ class Observations:
     async def _ask(
         self, registration: Registration, observed: Observed, outgoing: Outgoing, limit: float
     ) -> Observation:
+        self._exchange.check_owner(observed.endpoint)
         message = outgoing.message(registration)
         message.opt.observe = 0
 

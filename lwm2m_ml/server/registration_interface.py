@@ -60,8 +60,12 @@ class RegistrationInterface:
         on_started_anew: Callable[[Registration], None],
         on_heard: Callable[[Registration], None],
         on_left: Callable[[str], None],
+        on_overdue: Callable[[str], None] | None = None,
     ) -> None:
-        """`rebind` moves a known peer to the address of another; the others hear of a device before the bus does."""
+        """`rebind` moves a known peer to the address of another; the others hear of a device before the bus does.
+
+        Without `on_overdue` a registration that was not renewed in time ends.
+        """
         self._registry = registry
         self._mirror = mirror
         self._bus = bus
@@ -71,7 +75,7 @@ class RegistrationInterface:
         self._on_started_anew = on_started_anew
         self._on_heard = on_heard
         self._on_left = on_left
-        self._lifetimes = Lifetimes(self._expire)
+        self._lifetimes = Lifetimes(on_overdue or self.expire)
 
     def add_to(self, handlers: FastHandlers) -> None:
         """Answer requests below /rd through an endpoint's table."""
@@ -85,20 +89,48 @@ class RegistrationInterface:
         Devices could not renew their registration while no server ran, so that each gets the grace period at least.
         """
         for record in records:
-            registration = Registration(
-                endpoint=record.endpoint,
-                location=record.location,
-                parameters=to_parameters(record),
-                identity=record.identity,
-                remote=remote_of(record),
-                registered_at=record.registered_at,
-                updated_at=record.updated_at,
-            )
-            self._registry.put(registration)
+            registration = self.learn(record, remote_of(record))
             if self._admission.may_continue(registration, registration.remote):
                 self._watch(registration, elapsed=max(0.0, time.time() - record.updated_at))
             else:
                 self.exclude(record.endpoint, "its credential ended while the server did not run")
+
+    def learn(self, record: RegistrationRecord, remote: Remote) -> Registration:
+        """Know a device that somebody else registered, as it is stored."""
+        registration = Registration(
+            endpoint=record.endpoint,
+            location=record.location,
+            parameters=to_parameters(record),
+            identity=record.identity,
+            remote=remote,
+            registered_at=record.registered_at,
+            updated_at=record.updated_at,
+        )
+        self._registry.put(registration)
+        return registration
+
+    def renewed_elsewhere(self, registration: Registration) -> Registration:
+        """Another node heard the device."""
+        renewed = registration.renewed(registration.parameters, registration.remote, registration.identity, time.time())
+        self._registry.put(renewed)
+        self._watch(renewed)
+        return renewed
+
+    def watch(self, registration: Registration) -> None:
+        """Expire it in time."""
+        self._watch(registration, elapsed=max(0.0, time.time() - registration.updated_at))
+
+    def left_elsewhere(self, endpoint: str) -> None:
+        """Another node saw the device leave, and has told the store."""
+        if self._registry.remove(endpoint) is not None:
+            self._lifetimes.forget(endpoint)
+            self._on_left(endpoint)
+
+    def expire(self, endpoint: str) -> None:
+        """End a registration whose device was silent for too long."""
+        if self._end(endpoint):
+            log.info("device expired", endpoint=endpoint)
+            self._bus.publish(DeviceExpired(endpoint))
 
     def close(self) -> None:
         """Expire nobody any more."""
@@ -243,11 +275,6 @@ class RegistrationInterface:
                 self._watch(registration)
 
         return answer_after(commit, DELETED, announce, self._limits.overload_retry, undo=undo)
-
-    def _expire(self, endpoint: str) -> None:
-        if self._end(endpoint):
-            log.info("device expired", endpoint=endpoint)
-            self._bus.publish(DeviceExpired(endpoint))
 
     def _end(self, endpoint: str) -> bool:
         """End a registration without its device; False when there is none."""

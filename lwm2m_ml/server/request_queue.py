@@ -12,16 +12,18 @@ changes nothing; what became of any other is unknown, and is said so instead of 
 
 import asyncio
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
 
 import structlog
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, NotOwner, Ownership
+from lwm2m_ml.bus.bus import Document
 from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
 from lwm2m_ml.server.devices import DeviceOperations
 from lwm2m_ml.server.errors import DeviceBusy, DeviceError, DeviceTimeout, UnknownDevice
-from lwm2m_ml.server.events import RequestEnded
+from lwm2m_ml.server.events import RequestEnded, RequestQueued
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.operations import REPEATABLE, Operation, perform
 from lwm2m_ml.server.registry import Registry
@@ -33,6 +35,9 @@ RETRY_SECONDS = 2.0
 """Until a state that the database did not take is offered to it again."""
 
 log = structlog.get_logger(__name__)
+
+
+CANCEL = "requests.cancel"
 
 
 class RequestState(StrEnum):
@@ -59,7 +64,9 @@ class RequestQueue:
         *,
         bus: Bus,
         limits: ServerLimits,
+        ownership: Ownership,
     ) -> None:
+        self._ownership = ownership
         self._registry = registry
         self._exchange = exchange
         self._devices = devices
@@ -68,6 +75,7 @@ class RequestQueue:
         self._limits = limits
         self._pending: dict[str, dict[int, DeviceRequestRecord]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
+        bus.serve(CANCEL, self._cancel_for_another)
 
     async def submit(self, endpoint: str, operation: Operation, *, lifetime: float | None = None) -> int:
         """Queue an operation for a registered device and return its number, once that is on disk."""
@@ -84,9 +92,17 @@ class RequestQueue:
             expires_at=now + (self._limits.request_lifetime if lifetime is None else lifetime),
         )
         number = await self._repository.add(record)
+        if not self._ownership.has(endpoint):
+            self._bus.publish(RequestQueued(endpoint))
+            return number
         self._pending.setdefault(endpoint, {})[number] = record
         self._work(endpoint)
         return number
+
+    async def adopt(self, endpoint: str) -> None:
+        """Take over what waits for a device that this process acts for now, or that others have queued for it."""
+        await self._take_over(await self._repository.unfinished_of(endpoint))
+        self._work(endpoint)
 
     @property
     def waiting(self) -> int:
@@ -107,6 +123,9 @@ class RequestQueue:
     async def cancel(self, number: int) -> None:
         """Take a waiting request back; raises `ConflictError` when it is not waiting any more."""
         record = await self.get(number)
+        if not self._ownership.has(record.endpoint):
+            await self._bus.ask(record.endpoint, CANCEL, {"number": number})
+            return
         if number not in self._pending.get(record.endpoint, {}) or record.state != RequestState.WAITING:
             raise ConflictError(f"Request {number} is {record.state}, it cannot be cancelled any more")
         await self._repository.set_state(number, RequestState.CANCELLED, ended_at=time.time())
@@ -120,11 +139,23 @@ class RequestQueue:
     async def load(self) -> None:
         """Take over what an earlier run left."""
         await self._repository.delete_ended(time.time() - self._limits.request_retention)
-        for record in await self._repository.unfinished():
+        ours = [one for one in await self._repository.unfinished() if self._ownership.has(one.endpoint)]
+        await self._take_over(ours)
+
+    async def _take_over(self, records: Sequence[DeviceRequestRecord]) -> None:
+        """Know requests; one that was sent by somebody who is gone, and may change something, ends as unknown."""
+        for record in records:
+            pending = self._pending.setdefault(record.endpoint, {})
+            if record.id in pending:
+                continue
+            pending[record.id] = record
             repeatable = Operation.from_document(record.operation).name in REPEATABLE
-            self._pending.setdefault(record.endpoint, {})[record.id] = record
             if record.state == RequestState.SENT and not repeatable:
                 await self._end(record.endpoint, record.id, RequestState.UNKNOWN)
+
+    async def _cancel_for_another(self, document: Document) -> Document:
+        await self.cancel(int(document["number"]))
+        return {}
 
     def resume(self) -> None:
         """Go on with the requests of an earlier run."""
@@ -139,7 +170,7 @@ class RequestQueue:
         await asyncio.gather(*workers, return_exceptions=True)
 
     def _work(self, endpoint: str) -> None:
-        if endpoint not in self._workers:
+        if endpoint not in self._workers and self._ownership.has(endpoint):
             worker = asyncio.get_running_loop().create_task(self._flush(endpoint))
             self._workers[endpoint] = worker
             worker.add_done_callback(lambda _: self._workers.pop(endpoint, None))
@@ -159,15 +190,20 @@ class RequestQueue:
                 await self._end(endpoint, number, RequestState.EXPIRED)
             except UnknownDevice:
                 return  # it waits for the device to register again
-            else:
-                if number in pending:  # not cancelled meanwhile
-                    silent = not await self._do(endpoint, number, Operation.from_document(record.operation))
+            if not self._ownership.has(endpoint):
+                self._pending.pop(endpoint, None)
+                return  # whoever acts for the device now has them from the store
+            if number in pending:  # not cancelled meanwhile, nor expired
+                silent = not await self._do(endpoint, number, Operation.from_document(record.operation))
 
     async def _do(self, endpoint: str, number: int, operation: Operation) -> bool:
         """Do one request; False when it waits on because the device did not answer."""
         await self._note(number, RequestState.SENT)
         try:
             outcome = await perform(self._devices, endpoint, operation)
+        except NotOwner:
+            self._pending.pop(endpoint, None)  # whoever acts for the device now has them from the store
+            return True
         except (DeviceTimeout, UnknownDevice) as error:
             if operation.name in REPEATABLE:
                 await self._note(number, RequestState.WAITING)

@@ -1,10 +1,12 @@
 """The LwM2M server: its parts, put together, started and stopped."""
 
+from collections.abc import Container
+
 import structlog
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, Ownership, SoleOwner
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.fast import FastHandlers
+from lwm2m_ml.coap.fast import FastHandlers, FastRequest
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.config import Settings
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -18,25 +20,28 @@ from lwm2m_ml.server.credentials.own_certificate import own_certificate, own_cer
 from lwm2m_ml.server.credentials.vault import Vault
 from lwm2m_ml.server.device_history import DeviceHistories
 from lwm2m_ml.server.devices import DeviceOperations
+from lwm2m_ml.server.devices_elsewhere import DevicesElsewhere
 from lwm2m_ml.server.downloads import Downloads, Route
 from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
 from lwm2m_ml.server.exchange import Exchange
 from lwm2m_ml.server.formats import Formats
+from lwm2m_ml.server.gate import GatedHandlers
 from lwm2m_ml.server.keepers import Keeper, Keepers
-from lwm2m_ml.server.listening import Addresses, Listening, listen, uri
+from lwm2m_ml.server.listening import Addresses, Listening, listen, public_addresses, uri
 from lwm2m_ml.server.message_log import MessageLog
 from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.oscore_states import StoredOscoreStates
 from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.server.registration_interface import SEGMENT as RD
 from lwm2m_ml.server.registration_interface import RegistrationInterface
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.request_queue import RequestQueue
 from lwm2m_ml.server.sends import Sends
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.server.statistics import OperationStatistics
-from lwm2m_ml.store import Store, StoreError
+from lwm2m_ml.store import Store, StoreError, tables
 from lwm2m_ml.store.registrations import RegistrationRecord
 
 log = structlog.get_logger(__name__)
@@ -53,12 +58,19 @@ class Lwm2mServer:
         settings: Settings,
         *,
         limits: ServerLimits | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
+        """With an `ownership` that it shares with other nodes the server acts for a device after it claimed it."""
         limits = limits or ServerLimits()
+        self._limits = limits
+        self._bus = bus
+        self._ownership = ownership or SoleOwner()
+        self._elsewhere = None if ownership is None else DevicesElsewhere(self, store.registrations, ownership)
         self._store = store
         self._settings = settings
         self._coap: CoapEndpoint | None = None
         self._addresses: Addresses = {}
+        self._public = public_addresses(settings.public_uris)
         self._listening: Listening | None = None
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
         self.vault = vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
@@ -69,8 +81,8 @@ class Lwm2mServer:
         self._formats = Formats()
         self._presences = Presences(awake_seconds=limits.awake_time)
         self._keepers = Keepers()
-        self._exchange = Exchange(self.registry, self._presences, limits)
-        admission = Admission(self.registry, self.credentials, limits, insecure=settings.insecure)
+        self._exchange = Exchange(self.registry, self._presences, limits, self._ownership)
+        self._admission = admission = Admission(self.registry, self.credentials, limits, insecure=settings.insecure)
         self.pressed = admission.pressed
         self._observations = Observations(
             self.registry,
@@ -82,11 +94,24 @@ class Lwm2mServer:
             bus=bus,
             pressed=admission.pressed,
         )
-        self.devices = DeviceOperations(self._exchange, self._formats, self._catalogues, self._observations)
-        self.requests = RequestQueue(
-            self.registry, self._exchange, self.devices, store.device_requests, bus=bus, limits=limits
+        self.devices: DeviceOperations = DeviceOperations(
+            self._exchange, self._formats, self._catalogues, self._observations
         )
-        self.downloads = Downloads(self._route, store.download_offers, lifetime=limits.download_lifetime)
+        self.requests = RequestQueue(
+            self.registry,
+            self._exchange,
+            self.devices,
+            store.device_requests,
+            bus=bus,
+            limits=limits,
+            ownership=self._ownership,
+        )
+        self.downloads = Downloads(
+            self._route,
+            store.download_offers,
+            lifetime=limits.download_lifetime,
+            bus=None if ownership is None else bus,
+        )
         self.messages = MessageLog(self.registry)
         self.histories = DeviceHistories(self.registry, bus)
         self._mirror = RegistrationMirror(store.registrations, self.registry.find, lag=limits.presence_lag)
@@ -100,6 +125,7 @@ class Lwm2mServer:
             on_started_anew=self._started_anew,
             on_heard=self._heard,
             on_left=self._left,
+            on_overdue=None if self._elsewhere is None else self._elsewhere.overdue,
         )
         self.bootstrap = BootstrapServer(
             store.bootstrap_configurations,
@@ -154,7 +180,8 @@ class Lwm2mServer:
 
     def awake(self, endpoint: str) -> bool:
         """Whether an operation on the device would be sent at once; raises `UnknownDevice`."""
-        return self._exchange.awake(endpoint)
+        orphaned = self._elsewhere is not None and self._elsewhere.is_orphan(endpoint)
+        return self._exchange.awake(endpoint) and not orphaned
 
     async def start(self) -> None:
         """Open the ports and know every device that was registered when the server stopped.
@@ -169,8 +196,11 @@ class Lwm2mServer:
         await self.bootstrap.load()
         await self.downloads.load()
         handlers = FastHandlers()
-        for part in (self._registrations, self._sends, self.downloads, self.bootstrap):
-            part.add_to(handlers)
+        gate = self._gate(handlers)
+        self._registrations.add_to(gate)
+        self._sends.add_to(gate)
+        self.downloads.add_to(handlers)
+        self.bootstrap.add_to(handlers)
         self._listening = await listen(
             self._settings,
             handlers,
@@ -190,10 +220,15 @@ class Lwm2mServer:
         self._observations.restore_reachable()
         self.requests.resume()
         self.histories.start()
+        if self._elsewhere is not None:
+            self._elsewhere.start(self._bus)
+            self.downloads.listen()
         log.info("LwM2M server started", uris=list(self.uris.values()), known_devices=len(self.registry))
 
     async def stop(self) -> None:
         """Close the port when everything that was promised is on disk. May be called when never started."""
+        if self._elsewhere is not None:
+            await self._elsewhere.stop()
         self._registrations.close()
         self.messages.stop()
         await self.histories.stop()
@@ -210,6 +245,69 @@ class Lwm2mServer:
             self._coap = None
         await self._mirror.close()
         log.info("LwM2M server stopped")
+
+    # Devices that other nodes act for
+
+    @property
+    def ownership(self) -> Ownership:
+        """What this server acts for."""
+        return self._ownership
+
+    def learn(self, record: RegistrationRecord) -> None:
+        """Know a device as another node stored it."""
+        registration = self._registrations.learn(record, self._known_peer(record))
+        self._registrations.watch(registration)
+        self._exchange.heard(registration)
+
+    def renewed_elsewhere(self, endpoint: str) -> bool:
+        """Another node heard a device; False when the device is not known here."""
+        registration = self.registry.find(endpoint)
+        if registration is not None:
+            self._exchange.heard(self._registrations.renewed_elsewhere(registration))
+        return registration is not None
+
+    async def follow(self, changed: Container[str]) -> None:
+        """Take over what another node changed in these tables."""
+        if tables.credentials.name in changed:
+            await self.credentials.follow()
+        if tables.bootstrap_configurations.name in changed:
+            await self.bootstrap.load()
+
+    def note_orphan(self, endpoint: str) -> None:
+        """No node answered for a device."""
+        if self._elsewhere is not None:
+            self._elsewhere.note_orphan(endpoint)
+
+    def left_elsewhere(self, endpoint: str) -> None:
+        """Another node saw a device leave."""
+        self._registrations.left_elsewhere(endpoint)
+
+    def expire(self, endpoint: str) -> None:
+        """End a registration that was not renewed in time."""
+        self._registrations.expire(endpoint)
+
+    async def adopt(self, endpoint: str) -> None:
+        """Go on with what was asked of a device that this server acts for now."""
+        await self.requests.adopt(endpoint)
+        await self._observations.adopt(endpoint)
+
+    def _gate(self, handlers: FastHandlers) -> FastHandlers:
+        if self._elsewhere is None:
+            return handlers
+        return GatedHandlers(handlers, self._ownership, self._endpoint_of, retry_after=self._limits.overload_retry)
+
+    def _endpoint_of(self, request: FastRequest) -> str | None:
+        """The device that a request below /rd or /dp is about, if its sender may speak for it."""
+        identity = request.remote.identity
+        proven = None if identity is None else self.credentials.endpoint_of(identity)
+        if request.path == (RD,):
+            named = next((item[3:] for item in request.query if item.startswith("ep=")), None)
+            endpoint = proven or named
+            return endpoint if endpoint and self.credentials.may_speak_for(identity, endpoint) else None
+        found = self.registry.at(request.path[1]) if len(request.path) == 2 else self.registry.of(request.remote)
+        if found is None:
+            return proven
+        return found.endpoint if self._admission.may_continue(found, request.remote) else None
 
     def _known_peer(self, record: RegistrationRecord) -> Remote:
         """The peer that a device was in an earlier run; connections of that run are gone, and most sessions."""
@@ -231,7 +329,7 @@ class Lwm2mServer:
         scheme = "" if registration is None else registration.remote.scheme
         if scheme not in self._addresses:
             scheme = next(iter(self._addresses))
-        host, port = self._addresses[scheme]
+        host, port = self._public.get(scheme) or self._addresses[scheme]
         return Route(scheme, host, port, lambda: self.registry.get(endpoint).address[0])
 
     def _credential_added(self, credential: Credential) -> None:

@@ -47,7 +47,9 @@ class BaseImages:
 
     async def start(self) -> None:
         """Load what is stored."""
-        for record in await self._repository.all():
+        records = await self._repository.all()
+        self._images.clear()
+        for record in records:
             image = _image(record)
             self._images[image.vendor_id, image.class_id] = image
 

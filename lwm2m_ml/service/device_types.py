@@ -78,7 +78,9 @@ class DeviceTypes:
 
     async def start(self) -> None:
         """Load what is stored."""
-        for record in await self._repository.all():
+        records = await self._repository.all()
+        self._types.clear()
+        for record in records:
             self._types[record.name] = _ADAPTER.validate_python({"name": record.name, **record.facts})
 
     def all(self) -> tuple[DeviceType, ...]:

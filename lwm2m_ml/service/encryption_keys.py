@@ -27,7 +27,9 @@ class EncryptionKeys:
 
     async def start(self) -> None:
         """Load what is stored. Raises `SecretsUnreadable` when a shared key was sealed with another one."""
-        for record in await self._repository.all():
+        records = await self._repository.all()
+        self._keys.clear()
+        for record in records:
             if record.algorithm == A128KW:
                 key = self._vault.unseal(record.key, _context(record.endpoint))
                 self._keys[record.endpoint] = SharedKey(key)

@@ -113,7 +113,7 @@ class EventFeed:
     def start(self) -> None:
         """Listen to everything that operators are told."""
         for event_type in TELLERS:
-            self._bus.subscribe(event_type, self._hear)
+            self._bus.subscribe(event_type, self._hear, everywhere=True)
 
     def close(self) -> None:
         """Let all followers come to an end."""

@@ -6,6 +6,7 @@ import time
 
 import structlog
 
+from lwm2m_ml.bus import NotOwner, Ownership, SoleOwner
 from lwm2m_ml.errors import UnavailableError
 from lwm2m_ml.service.wall_clock import WallClock
 from lwm2m_ml.store import Store, StoreError
@@ -23,8 +24,9 @@ PROBE = "readiness"
 class Health:
     """Looks at clock and database every few seconds, from `start()` to `stop()`."""
 
-    def __init__(self, store: Store, clock: WallClock | None = None) -> None:
+    def __init__(self, store: Store, clock: WallClock | None = None, ownership: Ownership | None = None) -> None:
         self._store = store
+        self._ownership = ownership or SoleOwner()
         self._clock = clock or WallClock()
         self._jump = 0.0
         self._jumped_at = 0.0
@@ -44,6 +46,10 @@ class Health:
     def problems(self) -> tuple[str, ...]:
         """What does not work, in sentences that anybody may read; empty while all is well."""
         found = []
+        try:
+            self._ownership.check()
+        except NotOwner:
+            found.append("NATS does not answer: this node acts for no device until it does")
         if self._store.writer.durability.trouble is not None:
             found.append("The database takes no writes: nothing new is promised to anybody")
         if self._jump and time.monotonic() - self._jumped_at < TOLD_SECONDS:
@@ -52,7 +58,8 @@ class Health:
         return tuple(found)
 
     async def check_ready(self) -> None:
-        """Make sure that the database takes writes; raises `UnavailableError` when it does not, or not soon."""
+        """Make sure that devices can be served; raises `UnavailableError` when they cannot, or not soon."""
+        self._ownership.check()
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await self._store.sequence_numbers.next(PROBE)

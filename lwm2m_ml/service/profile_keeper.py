@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,7 @@ class ProfileKeeper:
         self._subscriptions = (
             self._bus.subscribe(DeviceRegistered, self._on_registered),
             self._bus.subscribe(Notified, self._on_notified),
+            self._bus.subscribe(DeviceProfiled, self._on_profiled_elsewhere, everywhere=True, here=False),
         )
 
     async def stop(self) -> None:
@@ -159,6 +161,12 @@ class ProfileKeeper:
         self._profiles[profile.endpoint] = profile.shared()
         await self._store.put(profile.endpoint, profile.to_json())
         self._bus.publish(DeviceProfiled(profile.endpoint))
+
+    async def _on_profiled_elsewhere(self, event: DeviceProfiled) -> None:
+        """Know what another node has read."""
+        document = await self._store.get(event.endpoint)
+        if document is not None:
+            self._profiles[event.endpoint] = CapabilityProfile.from_json(json.dumps(document)).shared()
 
     async def _on_registered(self, event: DeviceRegistered) -> None:
         """Read when it is the device's turn; a newer registration wins."""

@@ -1,6 +1,6 @@
 """TinyML as a service: the one object that the API calls. It puts this room together and speaks in plain facts."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
@@ -65,6 +65,7 @@ from lwm2m_ml.service.workers.facts import ReferenceAnswers
 from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.service.zoo.zoo import Zoo
+from lwm2m_ml.store.changes import StoreChanged
 from lwm2m_ml.store.feedback import FeedbackRecord
 from lwm2m_ml.store.store import Store
 
@@ -115,7 +116,7 @@ class TinyMLService:
         self._bus = bus
         self._counts = Counts()
         self.jobs = Jobs(store.jobs, bus)
-        self.health = Health(store)
+        self.health = Health(store, ownership=server.ownership)
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
         self._builder = Builder(store, self._zoo, self._workers)
@@ -141,6 +142,7 @@ class TinyMLService:
                 timing=timing or DeliveryTiming(),
             ),
             self.groups.matches,
+            server.ownership,
         )
         self.federation = Federation(
             access,
@@ -162,6 +164,7 @@ class TinyMLService:
         self._watches.start()
         await self.monitoring.start()
         self._server.add_keeper(self.monitoring.results.keep)
+        self._bus.subscribe(StoreChanged, self._follow, everywhere=True, here=False)
         self.events.start()
         self._counts.start(self._bus)
         self.health.start()
@@ -170,6 +173,21 @@ class TinyMLService:
         await self.campaigns.start()
         await self.federation.start()
         self._server.add_keeper(self.federation.keep)
+
+    async def _follow(self, event: StoreChanged) -> None:
+        """Another node changed what is kept in memory here."""
+        changed = set(event.tables)
+        followers: Sequence[tuple[set[str], Callable[[], Awaitable[None]]]] = (
+            ({"models", "model_aliases"}, self._zoo.load),
+            ({"device_types"}, self.device_types.start),
+            ({"device_groups", "device_tags"}, self.groups.start),
+            ({"base_images"}, self.base_images.start),
+            ({"encryption_keys"}, self.encryption_keys.start),
+        )
+        await self._server.follow(changed)
+        for tables, follow in followers:
+            if tables & changed:
+                await follow()
 
     def end_streams(self) -> None:
         """Let everybody who follows events or watches devices come to an end: the service is about to stop."""

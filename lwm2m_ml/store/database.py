@@ -16,6 +16,7 @@ from lwm2m_ml.errors import MissingExtraError, UsageError
 from lwm2m_ml.store import postgresql as postgresql_server
 from lwm2m_ml.store.database_file import DatabaseFile
 from lwm2m_ml.store.errors import DATABASE_ERRORS, translate
+from lwm2m_ml.store.server_rows import ServerRows
 from lwm2m_ml.store.sqlite_rows import SqliteRows
 from lwm2m_ml.store.writer import Writer
 
@@ -108,7 +109,7 @@ class Database:
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
         self._is_postgresql = engine.dialect.name == "postgresql"
-        self.writer = Writer(engine) if self._is_postgresql else self._file_writer(engine)
+        self.writer = Writer(engine, ServerRows(engine)) if self._is_postgresql else self._file_writer(engine)
 
     def _file_writer(self, engine: AsyncEngine) -> Writer:
         """A writer that writes to the file that is there now, and to no other."""

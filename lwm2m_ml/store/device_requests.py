@@ -70,6 +70,11 @@ class DeviceRequestRepository:
         """Every request without an end, in order."""
         return await self._find(tables.device_requests.c.ended_at.is_(None))
 
+    async def unfinished_of(self, endpoint: str) -> tuple[DeviceRequestRecord, ...]:
+        """The requests of a device without an end, in order."""
+        columns = tables.device_requests.c
+        return await self._find(columns.endpoint == endpoint, columns.ended_at.is_(None))
+
     def delete_ended(self, before: float) -> asyncio.Future[None]:
         """Forget requests that ended before a time."""
         return self._database.writer.submit(

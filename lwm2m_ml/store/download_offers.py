@@ -37,6 +37,14 @@ class DownloadOfferRepository:
         """Forget an offer."""
         return self._database.writer.submit(self._delete, {"of_token": token})
 
+    async def get(self, token: str) -> DownloadOfferRecord | None:
+        """One offer with its content, or None."""
+        offers, artefacts = tables.download_offers.c, tables.artefacts.c
+        joined = tables.download_offers.join(tables.artefacts, artefacts.digest == offers.digest)
+        columns = offers.token, offers.endpoint, offers.uri, artefacts.content, offers.expires_at
+        row = await self._database.row(select(*columns).select_from(joined).where(offers.token == token))
+        return None if row is None else DownloadOfferRecord(**row._mapping)
+
     async def all(self) -> tuple[DownloadOfferRecord, ...]:
         """Every offer whose content is there; the same content is in memory once, however many devices fetch it."""
         rows = await self._database.rows(select(tables.download_offers))

@@ -35,6 +35,13 @@ class StoreTooNew(StoreError):
     """The database was written by a newer release."""
 
 
+class WriteRefused(StoreError, UnavailableError):
+    """Another node of the cluster acts for what was to be written about."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Another node acts for {name} by now", hint="Ask that node, or try again")
+
+
 class RecordConflict(StoreError, ConflictError):
     """A record contradicts one that is there: a key used twice, or a reference to nothing."""
 

@@ -40,6 +40,13 @@ class ObservationRepository:
         """Forget an observation."""
         return self._database.writer.submit_rows(self._delete, (endpoint, paths, composite))
 
+    async def of_endpoint(self, endpoint: str) -> tuple[ObservationRecord, ...]:
+        """What is observed of a device, by age."""
+        columns = tables.observations.c
+        statement = select(tables.observations).where(columns.endpoint == endpoint)
+        rows = await self._database.rows(statement.order_by(columns.created_at, columns.paths))
+        return tuple(ObservationRecord(**row._mapping) for row in rows)
+
     async def all(self) -> tuple[ObservationRecord, ...]:
         """Every observation, by endpoint and age."""
         columns = tables.observations.c

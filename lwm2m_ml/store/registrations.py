@@ -1,6 +1,7 @@
 """Registrations as the LwM2M server mirrors them, so that devices are known after a restart."""
 
 import sys
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select
@@ -47,6 +48,11 @@ class RegistrationRepository:
     def delete(self, endpoint: str) -> Commit:
         """Forget an endpoint's registration."""
         return self._database.writer.submit_rows(self._delete, (endpoint,))
+
+    async def some(self, endpoints: Sequence[str]) -> tuple[RegistrationRecord, ...]:
+        """The registrations of these endpoints, as far as there are any."""
+        statement = select(tables.registrations).where(tables.registrations.c.endpoint.in_(endpoints))
+        return tuple(RegistrationRecord(**row._mapping) for row in await self._database.rows(statement))
 
     async def all(self) -> tuple[RegistrationRecord, ...]:
         """Every registration, by endpoint."""

@@ -30,6 +30,7 @@ from lwm2m_ml.store.models import ModelAliasRepository, ModelRepository
 from lwm2m_ml.store.modules import ModuleRepository
 from lwm2m_ml.store.observations import ObservationRepository
 from lwm2m_ml.store.oscore_contexts import OscoreContextRepository
+from lwm2m_ml.store.ownerships import OwnershipRepository
 from lwm2m_ml.store.registrations import RegistrationRepository
 from lwm2m_ml.store.result_hours import ResultHourRepository
 from lwm2m_ml.store.results import ResultRepository
@@ -77,6 +78,7 @@ class Store:
         self.jobs = JobRepository(database)
         self.idempotency_keys = IdempotencyRepository(database)
         self.audit_entries = AuditRepository(database)
+        self.ownerships = OwnershipRepository(database)
 
     @classmethod
     async def open(cls, url: str) -> Self:

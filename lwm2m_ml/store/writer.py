@@ -21,7 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from lwm2m_ml.store.commit import Commit
 from lwm2m_ml.store.durability import Durability
 from lwm2m_ml.store.errors import DATABASE_ERRORS, StoreClosed, StoreOverloaded, concerns_everybody, translate
+from lwm2m_ml.store.fence import Fence
 from lwm2m_ml.store.row_statement import Row, RowStatement, RowWrite
+from lwm2m_ml.store.server_rows import ServerRows
 from lwm2m_ml.store.sqlite_rows import Failures, Group, SqliteRows
 
 Result = TypeVar("Result")
@@ -46,8 +48,10 @@ class Work:
     """Whether its success says that the database takes writes."""
     result: Any = field(default=None)
 
-    async def run(self, connection: AsyncConnection) -> None:
+    async def run(self, connection: AsyncConnection, fence: Fence | None) -> None:
         """Execute in the connection's open transaction."""
+        if fence is not None:
+            await fence.check(connection, self.statements)
         for statement, parameters in self.statements:
             await connection.execute(statement, parameters)
         if self.function is not None:
@@ -60,7 +64,7 @@ class Writer:
     def __init__(
         self,
         engine: AsyncEngine,
-        rows: SqliteRows | None = None,
+        rows: SqliteRows | ServerRows | None = None,
         *,
         check: Callable[[], None] = lambda: None,
         maximum_waiting: int = MAXIMUM_WAITING,
@@ -73,6 +77,9 @@ class Writer:
         self._check = check
         self._engine = engine.execution_options(lwm2m_ml_writer=True)
         self._rows = rows
+        self._fence: Fence | None = None
+        self.on_written: Callable[[frozenset[str]], None] | None = None
+        """Is told the tables of statements that were written one by one; rows by the ten thousand are not told of."""
         self._maximum_waiting = maximum_waiting
         self._waiting: deque[Work | RowWrite] = deque()
         self._wakeup = asyncio.Event()
@@ -110,6 +117,12 @@ class Writer:
     def waiting(self) -> int:
         """How many pieces of work are queued."""
         return len(self._waiting)
+
+    def guard(self, fence: Fence) -> None:
+        """Have everything checked against what this process owns, from now on. Needs a database server."""
+        self._fence = fence
+        if isinstance(self._rows, ServerRows):
+            self._rows.fence = fence
 
     async def flush(self) -> None:
         """Wait until everything submitted so far is committed or has failed."""
@@ -199,7 +212,7 @@ class Writer:
             self._check()
             async with self._engine.begin() as connection:
                 for work in batch:
-                    await work.run(connection)
+                    await work.run(connection, self._fence)
             self._check()
         except Exception as error:
             if len(batch) == 1 or concerns_everybody(error):
@@ -216,7 +229,7 @@ class Writer:
                 for index, work in enumerate(batch):
                     try:
                         async with connection.begin_nested():
-                            await work.run(connection)
+                            await work.run(connection, self._fence)
                     except Exception as error:
                         errors[index] = error
         except Exception as error:  # the commit failed: nothing of the batch is written
@@ -228,6 +241,7 @@ class Writer:
         failures = {index: _as_store_error(error) for index, error in errors.items()}
         proven = any(work.proves for index, work in enumerate(batch) if index not in failures)
         self.durability.judge(proven, failures.values())
+        self._note_tables([work for index, work in enumerate(batch) if index not in failures])
         for index, work in enumerate(batch):
             if work.future.done():
                 continue
@@ -235,6 +249,13 @@ class Writer:
                 work.future.set_exception(failures[index])
             else:
                 work.future.set_result(work.result)
+
+    def _note_tables(self, written: Sequence[Work]) -> None:
+        if self.on_written is None:
+            return
+        statements = [statement for work in written for statement, _ in work.statements]
+        tables = (getattr(statement, "table", None) for statement in statements)
+        self.on_written(frozenset(table.name for table in tables if table is not None))
 
 
 def batch_size(waiting: int) -> int:

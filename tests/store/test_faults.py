@@ -19,6 +19,7 @@ from lwm2m_ml.store import Store, StoreError
 from lwm2m_ml.store.credentials import CredentialRecord
 from lwm2m_ml.store.errors import StoreFull, StoreUnavailable
 from lwm2m_ml.store.results import ResultRecord
+from lwm2m_ml.store.sqlite_rows import SqliteRows
 
 PATIENCE = 60.0
 PLENTY = 1 << 30
@@ -48,7 +49,7 @@ class Room:
     async def give(self, pages: int) -> None:
         self._pages = pages
         rows = self._store.writer._rows
-        assert rows is not None
+        assert isinstance(rows, SqliteRows)
         await asyncio.get_running_loop().run_in_executor(rows._thread, lambda: rows._driver().execute(self._limit))
 
     @property

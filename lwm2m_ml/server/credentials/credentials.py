@@ -82,6 +82,26 @@ class Credentials:
             self.index.put(credential)
             self._watch(credential)
 
+    async def follow(self) -> None:
+        """Know what another node has stored by now: let in whom it lets in, and nobody else."""
+        async with self._changing:
+            stored = {record.id: Credential.from_record(record) for record in await self._repository.all()}
+            known = {credential.id: credential for credential in self.index.all()}
+            for credential_id, credential in known.items():
+                if credential_id not in stored:
+                    self._drop(credential)
+                    self._on_gone(credential)
+            for credential_id, credential in stored.items():
+                before = known.get(credential_id)
+                if before == credential:
+                    continue
+                self.index.put(credential)
+                self._watch(credential)
+                if credential.revoked_at is not None:
+                    self._on_gone(credential)
+                elif before is None:
+                    self._on_added(credential)
+
     def close(self) -> None:
         """Let nothing expire any more."""
         for timer in self._timers.values():

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from lwm2m_ml.bus import Subscription
-from lwm2m_ml.errors import ConflictError, NotFoundError
+from lwm2m_ml.bus import Ownership, OwnershipGained, OwnershipLost, Subscription
+from lwm2m_ml.bus.bus import Document
+from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
 from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, DeviceUpdated
 from lwm2m_ml.service.campaigns.campaign import (
     Campaign,
@@ -24,8 +25,11 @@ from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.campaigns.work import Work
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
 from lwm2m_ml.service.zoo.model import Model
+from lwm2m_ml.store.fence import CAMPAIGNS
 
 RESTART_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+CREATE, COMMAND = "campaigns.create", "campaigns.command"
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +59,12 @@ class CampaignOverview:
 class Campaigns:
     """Runs campaigns side by side; a device takes part in one at a time."""
 
-    def __init__(self, work: Work, matches: Callable[[str, str], bool]) -> None:
-        """`matches(selection, endpoint)` tells whether a device belongs to a selection."""
+    def __init__(self, work: Work, matches: Callable[[str, str], bool], ownership: Ownership) -> None:
+        """`matches(selection, endpoint)` tells whether a device belongs to a selection.
+
+        Campaigns are driven by whoever owns them; they are created and commanded anywhere.
+        """
+        self._ownership = ownership
         self._work = work
         self._matches = matches
         self._running: dict[str, CampaignRunner] = {}
@@ -69,29 +77,60 @@ class Campaigns:
         self._work.signals.start()
         bus = self._work.bus
         self._subscriptions = (
-            bus.subscribe(DeviceRegistered, self._heard),
-            bus.subscribe(DeviceUpdated, self._heard),
-            bus.subscribe(DeviceProfiled, self._profiled),
+            bus.subscribe(DeviceRegistered, self._heard, everywhere=True),
+            bus.subscribe(DeviceUpdated, self._heard, everywhere=True),
+            bus.subscribe(DeviceProfiled, self._profiled, everywhere=True),
+            bus.subscribe(OwnershipGained, self._gained),
+            bus.subscribe(OwnershipLost, self._lost),
         )
-        for found in await self._work.records.unfinished():
-            log.info("campaign resumed", campaign=found.campaign.id, model=found.campaign.model)
-            self._start(found)
+        bus.serve(CREATE, self._create_for_another)
+        bus.serve(COMMAND, self._command_for_another)
+        if self._ownership.has(CAMPAIGNS):
+            await self._resume()
 
     async def stop(self) -> None:
         """Stop all work; what is not over goes on at the next start."""
         for subscription in self._subscriptions:
             subscription.cancel()
+        await self._halt()
+        self._work.signals.stop()
+
+    async def _resume(self) -> None:
+        for found in await self._work.records.unfinished():
+            if found.campaign.id not in self._running:
+                log.info("campaign resumed", campaign=found.campaign.id, model=found.campaign.model)
+                self._start(found)
+
+    async def _halt(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._work.signals.stop()
+        self._running.clear()
+        self._work.vacate_all()
+
+    async def _gained(self, event: OwnershipGained) -> None:
+        while event.name == CAMPAIGNS and self._ownership.has(CAMPAIGNS):
+            try:
+                await self._resume()
+            except Lwm2mMlError as error:
+                log.warning("campaigns are not resumed yet", reason=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    async def _lost(self, event: OwnershipLost) -> None:
+        if event.name == CAMPAIGNS:
+            log.warning("campaigns are driven elsewhere", campaigns=len(self._running))
+            await self._halt()
 
     async def create(
         self, model: Model, selection: Selection, plan: Plan | None = None, *, name: str = "", who: str = SERVICE
     ) -> CampaignSnapshot:
         """Store a new campaign and begin it."""
         plan = plan or Plan.at_once()
+        if not self._ownership.has(CAMPAIGNS):
+            return await self._create_elsewhere(model, selection, plan, name=name, who=who)
         now = time.time()
         campaign = Campaign(
             id=secrets.token_hex(6),
@@ -113,6 +152,31 @@ class Campaigns:
         snapshot = CampaignSnapshot(campaign, devices)
         self._start(snapshot)
         return snapshot
+
+    async def _create_elsewhere(
+        self, model: Model, selection: Selection, plan: Plan, *, name: str, who: str
+    ) -> CampaignSnapshot:
+        asked = {
+            "model": model.name,
+            "version": model.version,
+            "text": selection.text,
+            "endpoints": list(selection.endpoints),
+            "plan": plan.to_json(),
+            "name": name,
+            "who": who,
+        }
+        created = await self._work.bus.ask(CAMPAIGNS, CREATE, asked)
+        return await self.get(created["id"])
+
+    async def _create_for_another(self, asked: Document) -> Document:
+        model = self._work.model(asked["model"], asked["version"])
+        selection, plan = Selection(asked["text"], tuple(asked["endpoints"])), Plan.from_json(asked["plan"])
+        snapshot = await self.create(model, selection, plan, name=asked["name"], who=asked["who"])
+        return {"id": snapshot.campaign.id}
+
+    async def _command_for_another(self, asked: Document) -> Document:
+        await self.command(asked["id"], CampaignEvent(asked["event"]), asked["who"], asked["reason"])
+        return {}
 
     async def get(self, campaign_id: str) -> CampaignSnapshot:
         """Return a campaign as it stands; raises `NotFoundError`."""
@@ -144,6 +208,10 @@ class Campaigns:
 
     async def command(self, campaign_id: str, event: CampaignEvent, who: str, reason: str = "") -> CampaignOverview:
         """Do what an operator wants; raises `ConflictError` when the campaign's state does not allow it."""
+        if not self._ownership.has(CAMPAIGNS):
+            asked = {"id": campaign_id, "event": str(event), "who": who, "reason": reason}
+            await self._work.bus.ask(CAMPAIGNS, COMMAND, asked)
+            return await self.overview(campaign_id)
         runner = self._running.get(campaign_id)
         if runner is None:
             found = await self.get(campaign_id)
@@ -201,7 +269,7 @@ class Campaigns:
             except Exception:
                 log.exception("a campaign was interrupted", campaign=runner.campaign.id)
                 await asyncio.sleep(RESTART_SECONDS)
-        del self._running[runner.campaign.id]
+        self._running.pop(runner.campaign.id, None)
         self._work.forget(runner.campaign.id)
         log.info("campaign over", campaign=runner.campaign.id, state=str(runner.campaign.state))
 

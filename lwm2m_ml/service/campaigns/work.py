@@ -61,6 +61,14 @@ class Work:
             del self._occupants[endpoint]
             self.on_vacated()
 
+    def vacate_all(self) -> None:
+        """Give all devices back."""
+        self._occupants.clear()
+
+    def model(self, name: str, version: str) -> Model:
+        """Return a model; raises `NotFoundError`."""
+        return self._zoo.get(name, version)
+
     def occupant(self, endpoint: str, but: str) -> str:
         """Return the campaign that has a device now, other than `but`; empty when none has."""
         found = self._occupants.get(endpoint, "")

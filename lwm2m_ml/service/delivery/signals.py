@@ -40,10 +40,10 @@ class DeviceSignals:
     def start(self) -> None:
         """Follow events from now on."""
         self._subscriptions = (
-            self._bus.subscribe(DeviceRegistered, self._registered),
-            self._bus.subscribe(DeviceUpdated, self._changed),
-            self._bus.subscribe(DataSent, self._changed),
-            self._bus.subscribe(Notified, self._changed),
+            self._bus.subscribe(DeviceRegistered, self._registered, everywhere=True),
+            self._bus.subscribe(DeviceUpdated, self._changed, everywhere=True),
+            self._bus.subscribe(DataSent, self._changed, everywhere=True),
+            self._bus.subscribe(Notified, self._changed, everywhere=True),
         )
 
     def stop(self) -> None:

@@ -41,9 +41,12 @@ class Groups:
 
     async def start(self) -> None:
         """Load what is stored."""
-        for one in await self._store.device_groups.all():
+        groups, tags = await self._store.device_groups.all(), await self._store.device_tags.all()
+        self._groups.clear()
+        self._tags.clear()
+        for one in groups:
             self._groups[one.name] = Group(one.name, one.filter, one.created_at)
-        for endpoint, tag in await self._store.device_tags.all():
+        for endpoint, tag in tags:
             self._tags[endpoint].add(tag)
 
     def all(self) -> tuple[Group, ...]:

@@ -38,15 +38,18 @@ class Zoo:
 
     async def start(self) -> None:
         """Load what is stored, and store what ships with this release."""
-        for record in await self._store.models.all():
-            self._models[record.name, record.version] = Model.from_record(record)
-        for alias in await self._store.model_aliases.all():
-            self._aliases[alias.model, alias.alias] = alias.version
+        await self.load()
         ships = shipped_models()
         self._shipped = frozenset((one.model.name, one.model.version) for one in ships)
         for shipped in ships:
             if self._models.get((shipped.model.name, shipped.model.version)) != shipped.model:
                 await self._keep(shipped)
+
+    async def load(self) -> None:
+        """Know what is stored now."""
+        records, aliases = await self._store.models.all(), await self._store.model_aliases.all()
+        self._models = {(one.name, one.version): Model.from_record(one) for one in records}
+        self._aliases = {(one.model, one.alias): one.version for one in aliases}
 
     def models(self) -> tuple[Model, ...]:
         """Return the newest version of every model, by name."""

@@ -1,5 +1,6 @@
 """Every table of the service, by noun. Times are Unix seconds, digests lower-case hexadecimal SHA-256."""
 
+from lwm2m_ml.store.tables.cluster import ownerships
 from lwm2m_ml.store.tables.devices import (
     device_groups,
     device_profiles,
@@ -85,6 +86,7 @@ __all__ = [
     "modules",
     "observations",
     "oscore_contexts",
+    "ownerships",
     "registrations",
     "result_hours",
     "results",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, SoleOwner
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
@@ -97,7 +97,7 @@ class House:
             objects=ModelObjects(42770, 42771),
             timing=self.timing,
         )
-        campaigns = Campaigns(work, lambda selection, endpoint: selection == "all")
+        campaigns = Campaigns(work, lambda selection, endpoint: selection == "all", SoleOwner())
         await self.zoo.start()
         await campaigns.start()
         try:

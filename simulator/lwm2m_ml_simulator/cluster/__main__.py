@@ -1,0 +1,46 @@
+"""`make cluster-demo`: the demonstration of a cluster as a command; its exit code says whether all went as promised."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.logs import configure_logging
+from lwm2m_ml_simulator.cluster.demo import play
+
+DEVICES = 2_000
+PATIENCE = 1_500.0
+
+
+def main() -> int:
+    """Play and judge."""
+    parser = argparse.ArgumentParser(prog="cluster-demo", description="Kill a node in the middle of a campaign.")
+    parser.add_argument("--devices", type=int, default=DEVICES, help=f"how many to simulate [{DEVICES}]")
+    parser.add_argument("--logs", type=Path, help="keep what all programs say in this folder")
+    parser.add_argument("--patience", type=float, default=PATIENCE, help=f"seconds for everything [{PATIENCE:g}]")
+    arguments = parser.parse_args()
+    configure_logging(level="error")
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="lwm2m-ml-cluster-") as temporary:
+            folder = (arguments.logs or Path(temporary)).resolve()
+            folder.mkdir(parents=True, exist_ok=True)
+            outcome = asyncio.run(play(folder, arguments.devices, tell, patience=arguments.patience))
+    except Lwm2mMlError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+    ending = "as promised" if outcome.as_promised else "NOT as promised"
+    tell(f"{outcome.running} of {outcome.devices} devices run their model, {ending}, {time.monotonic() - began:.0f} s")
+    return 0 if outcome.as_promised else 1
+
+
+def tell(line: str) -> None:
+    """One line of the story."""
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
