@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift interop fuzz-dtls docs lint format types contracts check clean
+.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-federated interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ bench-compiler: $(VENV)/test.stamp ## Compare the compiler's modules with record
 
 demo-drift: $(VENV)/test.stamp ## Let inputs drift until a model is retrained with what was captured, and the drift is gone.
 	$(BIN)/python -m lwm2m_ml_simulator.demonstration.drift --retrain examples/zoo/retrain_gestures.py $(ARGS)
+
+demo-federated: $(VENV)/test.stamp ## Let 100 devices that know two digits each teach each other all ten; compare with TensorFlow.
+	$(BIN)/python -m lwm2m_ml_simulator.demonstration.federated --central examples/digits/train_head.py $(ARGS)
 
 bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
 	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)

@@ -51,12 +51,16 @@ SHIPPED = ROOT / "lwm2m_ml" / "service" / "zoo" / "shipped" / "digits"
 BOARD = ROOT / "lwm2m_ml" / "compiler" / "targets" / "mcus" / "nrf52840.toml"
 PATIENCE = 120.0
 ELSEWHERE = {"serve": "the server of this test is started with it", "demo": "`make demo` runs it, in CI"}
-CHANGES_ONLY_FILES = {"compile", "shrink", "module sign", "captures export", "backups create"}
+CHANGES_ONLY_FILES = {
+    *("compile", "shrink", "module sign", "captures export", "backups create"),
+    *("federated prepare", "federated weights"),
+}
 """They write the file that they are told to write, and nothing else."""
 UNTRIED = {"serve"}
 """It runs until it is stopped; there is nothing to try."""
 READING = {
     *("list", "show", "read", "read-composite", "discover", "observe", "follow", "status", "wait", "story", "devices"),
+    "rounds",
     *("validate", "check", "inspect", "verify", "diff", "server-certificate"),
 }
 READING_VERBS = {"explain", "fit", "run", "inspect", "quantize", "doctor", "results"}
@@ -237,6 +241,7 @@ class Values(dict[str, str]):
             "JOB": lambda: self._client.jobs()[0].id,
             "DEPLOYMENT": lambda: self._client.deployments()[-1].id,
             "CAMPAIGN": lambda: self._client.campaigns()[-1].id,
+            "RUN": lambda: self._client.federated_runs()[-1].id,
             "MODULE": lambda: _until(self._client.modules)[-1].digest,
             "CREDENTIAL": lambda: self._client.credentials("sensor-1")[-1].id,
             "TOKEN": lambda: max(self._client.tokens(), key=lambda one: one.created_at).id,
