@@ -6,6 +6,7 @@ from typing import Protocol
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
+from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.server import Lwm2mServer
 
 
@@ -41,6 +42,17 @@ class DeliveryAccess(DeviceAccess, Protocol):
         self, endpoint: str, path: ObjectPath, content: bytes, *, within: float, block_bytes: int | None
     ) -> None:
         """Write one opaque resource of any size, in blocks of at most `block_bytes`, within so many seconds."""
+
+
+def instances_of(access: DeviceAccess, endpoint: str, object_id: int) -> tuple[int, ...] | None:
+    """Return the instances of an object, None where the device does not offer it.
+
+    Raises `UnknownDevice` for a device that is not registered now: nothing is known then of what it offers.
+    """
+    instances = access.instances(endpoint, object_id)
+    if instances is None and access.last_seen(endpoint) is None:
+        raise UnknownDevice(endpoint)
+    return instances
 
 
 class ServerDeviceAccess:

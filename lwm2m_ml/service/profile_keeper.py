@@ -15,7 +15,7 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.errors import DeviceError, RequestInterrupted
 from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, Notified
 from lwm2m_ml.server.visits import Visits
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeviceAccess, instances_of
 from lwm2m_ml.service.device_types import DeviceTypes
 from lwm2m_ml.service.profiles import CapabilityProfile, profile_from_records
 from lwm2m_ml.service.resources import DEVICE_OBJECT, CapabilityResource
@@ -152,8 +152,8 @@ class ProfileKeeper:
             return ()
 
     async def _read(self, endpoint: str, object_id: int) -> Sequence[Record]:
-        """Read an object of a device that offers it; an object that was not registered reads as nothing."""
-        if self._access.instances(endpoint, object_id) is None:
+        """Read an object of a registered device that offers it; one that it does not offer reads as nothing."""
+        if instances_of(self._access, endpoint, object_id) is None:
             return ()
         return await self._access.read(endpoint, ObjectPath(object_id))
 

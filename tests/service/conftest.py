@@ -130,6 +130,7 @@ class FakeDevice:
     off_for: int = 0
     interrupts: int = 0
     asleep: bool = False
+    absent: bool = False
     model_of: Callable[[bytes], tuple[str, str]] = lambda package: ("", "")
     agreement: float | None = None
     latency: float | None = None
@@ -146,10 +147,10 @@ class FakeDevice:
         if self.ml:
             slots = tuple(slot.instance for slot in self.slots)
             known |= {CAPABILITIES: (0,), MODEL: slots, RESULT: slots}
-        return known.get(object_id) or None
+        return None if self.absent else known.get(object_id) or None
 
     def last_seen(self, endpoint: str) -> float | None:
-        return 0.0
+        return None if self.absent else 0.0
 
     def awake(self, endpoint: str) -> bool:
         return not self.asleep
@@ -311,7 +312,7 @@ class FakeDevice:
 
     async def _reachable(self, endpoint: str) -> None:
         await asyncio.sleep(0)
-        if endpoint != self.endpoint:
+        if self.absent or endpoint != self.endpoint:
             raise UnknownDevice(endpoint)
         if self.interrupts:
             self.interrupts -= 1

@@ -10,6 +10,7 @@ from lwm2m_ml.bus import Bus
 from lwm2m_ml.errors import NotFoundError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.events import DeviceRegistered, Notified
 from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
@@ -54,6 +55,16 @@ async def test_a_profile_is_known_after_a_restart(keeper: ProfileKeeper, device:
 async def test_a_device_without_ml_is_known_as_such(keeper: ProfileKeeper, device: Any) -> None:
     device.ml = False
     assert (await keeper.refresh("device")).why_no_runtime == "no ML runtime reported"
+
+
+async def test_a_device_that_is_not_registered_is_not_taken_for_one_without_ml(
+    keeper: ProfileKeeper, device: Any
+) -> None:
+    known_before = await keeper.refresh("device")
+    device.absent = True
+    with pytest.raises(UnknownDevice):
+        await keeper.refresh("device")
+    assert await keeper.profile("device") == known_before
 
 
 async def test_a_device_of_a_type_is_not_asked_for_what_it_does_not_have(

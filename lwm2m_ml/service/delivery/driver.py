@@ -190,9 +190,19 @@ class Delivery:
                 self._memory.install_requested = action is Action.INSTALL
                 await perform[action](self._access, self._endpoint)
         except DeviceError as error:
+            if await self._has_moved_on(reading, slot):
+                self._log.info("refused, as the device has moved on", action=str(action), reason=error.message)
+                return
             self._fail(f"the device refused to {action} the module: {error.message}", transfer_failed=transferring)
         except (OperationError, UnknownDevice) as error:
             self._log.info("outcome unknown", action=str(action), reason=error.message)
+
+    async def _has_moved_on(self, reading: Reading, slot: SlotStatus) -> bool:
+        """Whether the device is not any more where it was when it was decided what to do: then that is decided anew."""
+        try:
+            return await self._look() != (reading, slot)
+        except (OperationError, UnknownDevice, UnexpectedReading):
+            return True
 
     async def _send(self, reading: Reading, slot: SlotStatus) -> None:
         """Tell the device where to fetch the package, or push it."""

@@ -8,7 +8,7 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.value import ObjectLink
 from lwm2m_ml.module.results import ModuleResult, ModuleState
 from lwm2m_ml.server.errors import DeviceError
-from lwm2m_ml.service.device_access import DeviceAccess
+from lwm2m_ml.service.device_access import DeviceAccess, instances_of
 from lwm2m_ml.service.resources import (
     FIRMWARE_UPDATE_OBJECT,
     MODEL_CONFIGURATION_OBJECT,
@@ -95,8 +95,11 @@ def choose_slot(slots: Sequence[Slot], digest: bytes | None = None) -> Slot:
 
 
 async def read_slots(access: DeviceAccess, endpoint: str, model_object: int) -> tuple[Slot, ...]:
-    """Read every module slot of a device; without ML Model objects, its delivery objects are the slots."""
-    instances = access.instances(endpoint, model_object)
+    """Read every module slot of a device; without ML Model objects, its delivery objects are the slots.
+
+    Raises `UnknownDevice` for a device that is not registered.
+    """
+    instances = instances_of(access, endpoint, model_object)
     if not instances:
         return _bare_slots(access, endpoint)
     slots = [await _read_slot(access, endpoint, ObjectPath(model_object, i)) for i in instances[:MAXIMUM_SLOTS]]
@@ -149,7 +152,7 @@ def _bare_slots(access: DeviceAccess, endpoint: str) -> tuple[Slot, ...]:
     return tuple(
         Slot(object_id, instance)
         for object_id in (SOFTWARE_MANAGEMENT_OBJECT, FIRMWARE_UPDATE_OBJECT)
-        for instance in (access.instances(endpoint, object_id) or ())[:MAXIMUM_SLOTS]
+        for instance in (instances_of(access, endpoint, object_id) or ())[:MAXIMUM_SLOTS]
     )
 
 

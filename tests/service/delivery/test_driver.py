@@ -6,11 +6,15 @@ from typing import Any
 
 import pytest
 
+from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.lwm2m.value import Value
+from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.service.delivery.driver import Delivery
 from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.slots import choose_slot, read_slots
 from lwm2m_ml.service.delivery.ways import ROADS
 
+METHOD_NOT_ALLOWED = 0x85
 PACKAGE = bytes(range(256)) * 4
 DIGEST = hashlib.sha256(PACKAGE).digest()
 Deliver = Callable[..., Awaitable[Outcome]]
@@ -124,6 +128,25 @@ async def test_a_device_without_ml_model_is_trusted_by_its_delivery_object(
 ) -> None:
     device = new_device(slots=[slot_of(0, road=road)], ml=False)
     assert await deliver(device) == Outcome(True)
+
+
+@pytest.mark.parametrize("moved", [True, False])
+async def test_a_refusal_counts_only_where_the_device_has_not_moved_on_meanwhile(
+    deliver: Deliver, new_device: Any, moved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repeated offer finds the device downloading already; another one refuses and does nothing."""
+    device = new_device()
+    write = device.write
+
+    async def refusing(endpoint: str, path: ObjectPath, value: Value) -> None:
+        if moved:
+            await write(endpoint, path, value)
+        raise DeviceError(endpoint, "Write", METHOD_NOT_ALLOWED)
+
+    monkeypatch.setattr(device, "write", refusing)
+    outcome = await deliver(device)
+    assert outcome.delivered is moved
+    assert ("refused to offer the module" in outcome.reason) is not moved
 
 
 async def test_an_occupied_slot_is_cleared_first(deliver: Deliver, new_device: Any, slot_of: Any) -> None:

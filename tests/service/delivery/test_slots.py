@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.module.results import ModuleState
+from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.service.delivery.slots import (
     NoSlotError,
     Slot,
@@ -35,6 +36,14 @@ async def test_slots_are_read_with_the_object_that_delivers_into_each(
 async def test_without_ml_model_every_delivery_object_is_a_slot(new_device: Callable[..., Any]) -> None:
     slots = await read_slots(new_device(ml=False), "device", 42770)
     assert [(s.delivery_object, s.delivery_instance, s.instance) for s in slots] == [(9, 0, None), (9, 1, None)]
+
+
+@pytest.mark.parametrize("ml", [True, False])
+async def test_what_a_device_offers_is_not_known_while_it_is_not_registered(
+    new_device: Callable[..., Any], ml: bool
+) -> None:
+    with pytest.raises(UnknownDevice):
+        await read_slots(new_device(ml=ml, absent=True), "device", 42770)
 
 
 def test_the_slot_that_holds_the_module_already_is_chosen() -> None:
