@@ -1,6 +1,10 @@
-"""Every test finds logging as it was never configured, whatever a command that ran in this process before has done."""
+"""What all tests share.
 
-from collections.abc import Iterator
+Each finds logging as it was never configured, whatever a command that ran in this process before has done.
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -18,3 +22,14 @@ def logging_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(structlog, "configure", configure_for_a_test)
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Set the wall clock so many seconds forward from what it really is."""
+    real = time.time
+
+    def put(seconds: float) -> None:
+        monkeypatch.setattr(time, "time", lambda: real() + seconds)
+
+    return put

@@ -1,7 +1,6 @@
 """The wall clock is set by hours: nobody's lifetime ends or begins anew for that, before a restart or after it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,17 +10,6 @@ from aiocoap.numbers.codes import Code
 from lwm2m_ml.server.settings import ServerLimits
 
 HOURS = 6 * 3_600.0
-
-
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the wall clock so many seconds forward from what it really is."""
-    real = time.time
-
-    def put(seconds: float) -> None:
-        monkeypatch.setattr(time, "time", lambda: real() + seconds)
-
-    return put
 
 
 @pytest.mark.parametrize("jump", [HOURS, -HOURS])

@@ -23,17 +23,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await store.close()
 
 
-@pytest.fixture
-def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Set the wall clock so many seconds forward from what it really is."""
-    real = time.time
-
-    def put(seconds: float) -> None:
-        monkeypatch.setattr(time, "time", lambda: real() + seconds)
-
-    return put
-
-
 async def test_a_token_ends_by_the_wall_clock_and_holds_again_when_that_is_set_right(
     store: Store, set_clock: Callable[[float], None]
 ) -> None:
