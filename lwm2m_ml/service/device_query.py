@@ -1,10 +1,9 @@
 """Finding devices among many: conditions, an order, and a place in it to go on from."""
 
 import asyncio
-import heapq
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import translate
@@ -100,17 +99,34 @@ async def select(
     after: Place | None,
     limit: int,
 ) -> list[Registration]:
-    """The first `limit` of the devices that a query means, from after a place on; others get their turn in between."""
-    conditions, place = query.conditions(), query.place_of
-    is_left = operator.lt if query.descending else operator.gt
+    """The first `limit` of the devices that a query means, from after a place on; others get their turn in between.
+
+    Once a page is full, whoever stands behind its last device is passed over by a look at one attribute.
+    """
+    conditions, place, attribute = query.conditions(), query.place_of, operator.attrgetter(ATTRIBUTES[query.order])
+    is_left, may_be_left = (operator.lt, operator.le) if query.descending else (operator.gt, operator.ge)
+    fits = operator.ge if query.descending else operator.le
     found: list[tuple[Place, Registration]] = []
-    for start in range(0, len(registrations), DEVICES_PER_TURN):
-        part = [(place(one), one) for one in registrations[start : start + DEVICES_PER_TURN]]
+    for part in _parts(registrations, backwards=query.descending):
+        left = part
         if after is not None:
-            part = [one for one in part if is_left(one[0], after)]
+            left = [one for one in left if may_be_left(attribute(one), after[0])]
+        if len(found) == limit:
+            last = found[-1][0][0]
+            left = [one for one in left if fits(attribute(one), last)]
         for condition in conditions:
-            part = [one for one in part if condition(one[1], profile(one[1].endpoint))]
-        found.extend(part)
+            left = [one for one in left if condition(one, profile(one.endpoint))]
+        placed = [(place(one), one) for one in left]
+        if after is not None:
+            placed = [one for one in placed if is_left(one[0], after)]
+        if placed:
+            found = sorted([*found, *placed], key=operator.itemgetter(0), reverse=query.descending)[:limit]
         await asyncio.sleep(0)
-    choose = heapq.nlargest if query.descending else heapq.nsmallest
-    return [registration for _, registration in choose(limit, found, key=operator.itemgetter(0))]
+    return [registration for _, registration in found]
+
+
+def _parts(registrations: tuple[Registration, ...], *, backwards: bool) -> Iterator[Sequence[Registration]]:
+    """Some devices at a time; those that registered last come first where the greatest are wanted."""
+    whole = registrations[::-1] if backwards else registrations
+    for start in range(0, len(whole), DEVICES_PER_TURN):
+        yield whole[start : start + DEVICES_PER_TURN]
