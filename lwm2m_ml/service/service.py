@@ -149,7 +149,8 @@ class TinyMLService:
             LearningObjects(objects.model, objects.learning),
             FederatedRecords(store),
             self._builder,
-            bus,
+            bus=bus,
+            ownership=server.ownership,
         )
 
     async def start(self) -> None:

@@ -9,10 +9,11 @@ from typing import Protocol
 
 import structlog
 
-from lwm2m_ml.bus import Bus
-from lwm2m_ml.errors import ConflictError, NotFoundError
+from lwm2m_ml.bus import Bus, Ownership, OwnershipGained, OwnershipLost, Subscription
+from lwm2m_ml.bus.bus import Document
+from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
 from lwm2m_ml.server.events import DataSent, Notified
-from lwm2m_ml.service.campaigns.campaigns import RESTART_SECONDS, Selection
+from lwm2m_ml.service.campaigns.campaigns import AGAIN_SECONDS, RESTART_SECONDS, Selection
 from lwm2m_ml.service.campaigns.runner import SERVICE
 from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.federated.device import LearningAccess, LearningObjects
@@ -22,7 +23,9 @@ from lwm2m_ml.service.federated.run import Answer, FederatedNote, FederatedRound
 from lwm2m_ml.service.federated.runner import FederatedRunner, initial_state
 from lwm2m_ml.service.resources import LearningResource
 from lwm2m_ml.service.zoo.model import Model, Variant
+from lwm2m_ml.store.fence import CAMPAIGNS
 
+BEGIN, COMMAND = "federated.begin", "federated.command"
 NOT_ASKED = "it was not asked for an update"
 MAXIMUM_NAMED = 1_000
 """Unasked updates that are named for each run; more of them are dropped with a word in the log."""
@@ -51,8 +54,18 @@ class Federation:
     """Runs side by side."""
 
     def __init__(
-        self, access: LearningAccess, objects: LearningObjects, records: FederatedRecords, builder: Heads, bus: Bus
+        self,
+        access: LearningAccess,
+        objects: LearningObjects,
+        records: FederatedRecords,
+        builder: Heads,
+        *,
+        bus: Bus,
+        ownership: Ownership,
     ) -> None:
+        """Runs are driven by whoever owns campaigns; they are created and commanded anywhere."""
+        self._ownership = ownership
+        self._subscriptions: tuple[Subscription, ...] = ()
         self._access = access
         self._objects = objects
         self._records = records
@@ -64,17 +77,58 @@ class Federation:
 
     async def start(self) -> None:
         """Go on with every run that is not over."""
-        for run in await self._records.all():
-            if not run.finished:
-                log.info("federated run resumed", run=run.id, model=run.model, round=run.round)
-                self._start(run)
+        self._subscriptions = (
+            self._bus.subscribe(OwnershipGained, self._gained),
+            self._bus.subscribe(OwnershipLost, self._lost),
+        )
+        self._bus.serve(BEGIN, self._begin_for_another)
+        self._bus.serve(COMMAND, self._command_for_another)
+        if self._ownership.has(CAMPAIGNS):
+            await self._resume()
 
     async def stop(self) -> None:
         """Stop all work; what is not over goes on at the next start."""
+        for subscription in self._subscriptions:
+            subscription.cancel()
+        await self._halt()
+
+    async def _resume(self) -> None:
+        for run in await self._records.all():
+            if not run.finished and run.id not in self._running:
+                log.info("federated run resumed", run=run.id, model=run.model, round=run.round)
+                self._start(run)
+
+    async def _halt(self) -> None:
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        self._running.clear()
+
+    async def _gained(self, event: OwnershipGained) -> None:
+        while event.name == CAMPAIGNS and self._ownership.has(CAMPAIGNS):
+            try:
+                await self._resume()
+            except Lwm2mMlError as error:
+                log.warning("federated runs are not resumed yet", reason=str(error))
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
+    async def _lost(self, event: OwnershipLost) -> None:
+        if event.name == CAMPAIGNS:
+            log.warning("federated runs are driven elsewhere", runs=len(self._running))
+            await self._halt()
+
+    async def _begin_for_another(self, asked: Document) -> Document:
+        run = await self._records.get(asked["id"])
+        if run is not None and run.id not in self._running and not run.finished:
+            self._start(run)
+        return {}
+
+    async def _command_for_another(self, asked: Document) -> Document:
+        await self.command(asked["id"], CampaignEvent(asked["event"]), asked["who"], asked["reason"])
+        return {}
 
     async def create(
         self, model: Model, selection: Selection, plan: FederatedPlan, *, name: str = "", who: str = SERVICE
@@ -102,7 +156,10 @@ class Federation:
         await self._records.put(run)
         text = f"started: {model.name} {model.version}, {plan.rounds} rounds for {len(run.endpoints)} devices"
         await self._records.note(run.id, FederatedNote(now, who, text))
-        self._start(run)
+        if self._ownership.has(CAMPAIGNS):
+            self._start(run)
+        else:
+            await self._bus.ask(CAMPAIGNS, BEGIN, {"id": run.id})
         return await self.overview(run.id)
 
     async def overview(self, run_id: str) -> FederatedOverview:
@@ -148,6 +205,10 @@ class Federation:
 
     async def command(self, run_id: str, event: CampaignEvent, who: str, reason: str = "") -> FederatedOverview:
         """Do what an operator wants; raises `ConflictError` when the run's state does not allow it."""
+        if not self._ownership.has(CAMPAIGNS):
+            asked = {"id": run_id, "event": str(event), "who": who, "reason": reason}
+            await self._bus.ask(CAMPAIGNS, COMMAND, asked)
+            return await self.overview(run_id)
         runner = self._running.get(run_id)
         if runner is None:
             found = await self.overview(run_id)

@@ -12,6 +12,7 @@ import numpy
 import pytest
 
 from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus.ownership import SoleOwner
 from lwm2m_ml.learning.terms import LearningResult, LearningState, VectorEncoding
 from lwm2m_ml.learning.update import Update
 from lwm2m_ml.lwm2m.path import ObjectPath
@@ -160,6 +161,7 @@ class Bench:
     path: Path
     fleet: FakeFleet
     federation: Federation
+    bus: Bus
 
     async def start(self, **plan: Any) -> FederatedOverview:
         chosen = {"start": "zeros", "adopt": False, "sampling": {"share": 1.0, "seconds": 20.0}} | plan
@@ -218,11 +220,16 @@ async def federating(path: Path, fleet: FakeFleet) -> AsyncIterator[Bench]:
     store = await Store.open(f"sqlite+aiosqlite:///{path / 'store.db'}")
     bus = Bus()
     federation = Federation(
-        fleet, LearningObjects(MODEL, LEARNING, poll=0.01), FederatedRecords(store), FakeHeads(), bus
+        fleet,
+        LearningObjects(MODEL, LEARNING, poll=0.01),
+        FederatedRecords(store),
+        FakeHeads(),
+        bus=bus,
+        ownership=SoleOwner(),
     )
     await federation.start()
     try:
-        yield Bench(path, fleet, federation)
+        yield Bench(path, fleet, federation, bus)
     finally:
         await federation.stop()
         await bus.close()

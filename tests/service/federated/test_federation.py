@@ -8,6 +8,7 @@ import cbor2
 import numpy
 import pytest
 
+from lwm2m_ml.bus import OwnershipGained, OwnershipLost
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError
 from lwm2m_ml.learning.accountant import epsilon
 from lwm2m_ml.learning.terms import Method, VectorEncoding
@@ -17,6 +18,7 @@ from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.federated.plan import FederatedPlan
 from lwm2m_ml.service.resources import LearningResource
 from lwm2m_ml.service.zoo.model import Variant
+from lwm2m_ml.store.fence import CAMPAIGNS
 from tests.service.federated.conftest import HEAD, PARAMETERS, ZOO, Bench, FakeFleet, FakeLearner, federating
 
 
@@ -237,6 +239,24 @@ async def test_a_run_goes_on_after_a_restart_from_its_last_round(tmp_path: Path,
         with pytest.raises(NotFoundError):
             await bench.federation.weights(made.run.id, 99)
         assert len(await bench.federation.weights(made.run.id, 1)) == 4 * PARAMETERS
+
+
+async def test_who_does_not_own_campaigns_any_more_drives_no_run_until_it_does_again(
+    bench: Bench, fleet: FakeFleet
+) -> None:
+    gate = asyncio.Event()
+    for learner in fleet.learners.values():
+        learner.gate = gate
+    made = await bench.start(rounds=2)
+    await bench.learning("device-0")
+    bench.bus.publish(OwnershipLost(CAMPAIGNS))
+    await bench.until(made.run.id, lambda _: not bench.federation.users("reader", "1.0"))
+    gate.set()
+    assert (await bench.federation.overview(made.run.id)).run.round == 0
+    bench.bus.publish(OwnershipGained(CAMPAIGNS))
+    done = await bench.over(made.run.id)
+    assert (str(done.run.state), done.run.round) == ("finished", 2)
+    assert await bench.weights(made.run.id) == pytest.approx([0.2] * PARAMETERS, rel=1e-5)
 
 
 async def test_with_noise_epsilon_is_told_and_devices_keep_their_statistics(bench: Bench, fleet: FakeFleet) -> None:
