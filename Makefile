@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-federated interop fuzz-dtls docs lint format types contracts check clean
+.PHONY: browser-test help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-federated interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -102,6 +102,9 @@ cluster-demo: $(VENV)/test.stamp ## Kill a node of a cluster in the middle of a 
 bench-cluster: $(VENV)/test.stamp ## Measure what NATS and PostgreSQL take of a cluster, and simulate 10 million devices with it.
 	$(BIN)/python benchmarks/cluster/measure.py
 	$(BIN)/python benchmarks/cluster/simulate.py
+
+browser-test: $(VENV)/test.stamp ## Use the dashboard in a real browser, as a new user does (needs chromium).
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
 
 lint: $(VENV)/test.stamp ## Check style and formatting.
 	$(BIN)/ruff check .

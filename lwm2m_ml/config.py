@@ -24,6 +24,7 @@ class ObjectIds(BaseModel):
     model: int = 42770
     result: int = 42771
     learning: int = 42772
+    probe: int = 42773
 
     @property
     def chosen(self) -> dict[int, int]:

@@ -50,7 +50,7 @@ def test_the_database_is_sqlite_in_the_data_directory_unless_said_otherwise(tmp_
 def test_object_numbers_come_from_this_programs_variables_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODEL", "somebody else's")
     monkeypatch.setenv("LWM2M_ML_OBJECTS__RESULT", "33001")
-    assert Settings().objects.chosen == {42769: 42769, 42770: 42770, 42771: 33001}
+    assert Settings().objects.chosen == {42769: 42769, 42770: 42770, 42771: 33001, 42772: 42772, 42773: 42773}
 
 
 @pytest.mark.parametrize(

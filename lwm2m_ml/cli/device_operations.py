@@ -2,13 +2,22 @@
 
 import itertools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.devices import EndpointArgument
-from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_json_line, print_models, print_table
+from lwm2m_ml.cli.output import (
+    JsonOption,
+    print_done,
+    print_facts,
+    print_json,
+    print_json_line,
+    print_models,
+    print_table,
+)
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -100,6 +109,26 @@ def execute(
             return
         client.execute(endpoint, path, arguments, behind=behind)
     print_done(as_json)
+
+
+@app.command("infer")
+def infer(
+    endpoint: EndpointArgument,
+    numbers: Annotated[Path, typer.Argument(metavar="FILE", help="One input: .npy, or a text of numbers.")],
+    dry_run: DryRunOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Have the device infer an input with the model that it runs, beside its sensors."""
+    given = _numbers(numbers)
+    with connect(server, token, dry_run=dry_run) as client:
+        answer = client.infer(endpoint, given)
+    if as_json:
+        print_json(answer.model_dump())
+        return
+    print_facts(answer.model_dump(exclude={"scores", "outputs"}))
+    print_table(("CLASS", "SCORE"), list(enumerate(answer.scores)))
 
 
 @app.command("discover")
@@ -270,3 +299,18 @@ def _number(name: str, text: str) -> float:
         return int(text) if text.lstrip("+-").isdecimal() else float(text)
     except ValueError as error:
         raise UsageError(f"{name}={text} is not a number") from error
+
+
+def _numbers(file: Path) -> list[float]:
+    """The numbers in a file, flattened."""
+    import numpy
+
+    try:
+        if file.suffix == ".npy":
+            values = numpy.load(file, allow_pickle=False)
+        else:
+            values = numpy.array(file.read_text().replace(",", " ").split(), dtype=numpy.float64)
+        found: list[float] = values.astype(numpy.float64).ravel().tolist()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} holds no input ({error})", hint="Name a file of numbers") from None
+    return found

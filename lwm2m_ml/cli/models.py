@@ -8,6 +8,7 @@ import typer
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, print_done, print_json, print_models, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
+from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
     from lwm2m_ml.client.schemas import Model
@@ -92,6 +93,26 @@ def add(
         print_json(added.model_dump(mode="json"))
         return
     typer.echo(f"Added {added.name} {added.version}: {', '.join(one.name for one in added.variants)}")
+
+
+@app.command("download")
+def download(
+    name: Annotated[str, typer.Argument(metavar="MODEL[:VERSION]", help="The model; without a version its champion.")],
+    variant: Annotated[str, typer.Argument(help="The variant.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Write the file of a variant as it was added."""
+    model, _, version = name.partition(":")
+    with connect(server, token) as client:
+        content = client.variant_file(model, variant, version or None)
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"Cannot write {output}: {error.strerror or error}") from None
+    print_done(as_json, file=str(output), bytes=len(content))
 
 
 @app.command("alias")

@@ -30,3 +30,14 @@ def status(
         print_json(facts)
     else:
         print_facts(facts)
+
+
+@app.command("trust-anchor")
+def trust_anchor(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
+    """Print the public key that devices check modules with, as PEM."""
+    with connect(server, token) as client:
+        anchor = client.trust_anchor()
+    if as_json:
+        print_json(anchor.model_dump())
+    else:
+        typer.echo(anchor.pem.strip())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client import schemas
-from lwm2m_ml.client.call import LARGEST_PAGE, Call, query_of, segment
+from lwm2m_ml.client.call import CONTENT, LARGEST_PAGE, Call, query_of, segment
 
 
 def health() -> Call[schemas.Health]:
@@ -67,6 +67,22 @@ def compile_variant(model: str, variant: str, target: str) -> Call[schemas.Job]:
     """Compile a variant of a model for a target, ahead of a deployment; the job's result holds what was measured."""
     body = schemas.CompilationRequest(model=model, variant=variant, target=target).model_dump()
     return Call("POST", "/compilations", TypeAdapter(schemas.Job), json=body)
+
+
+def explain_variant(model: str, variant: str, target: str, *, version: str | None = None) -> Call[schemas.Job]:
+    """Measure a variant layer by layer on a target; the job's result is an `Explanation`."""
+    body = schemas.ExplanationRequest(model=model, version=version, variant=variant, target=target).model_dump()
+    return Call("POST", "/explanations", TypeAdapter(schemas.Job), json=body)
+
+
+def explained_module(digest: str) -> Call[bytes]:
+    """The files of an explained module as a ZIP archive."""
+    return Call("GET", f"/explanations/{segment(digest)}/module", CONTENT, timeout=300.0)
+
+
+def targets() -> Call[list[schemas.Target]]:
+    """What the server can compile for, cores first."""
+    return Call("GET", "/targets", TypeAdapter(list[schemas.Target]))
 
 
 def objects() -> Call[schemas.Page[schemas.ObjectSummary]]:

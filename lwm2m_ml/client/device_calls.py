@@ -105,6 +105,12 @@ def updates(endpoint: str) -> Call[list[DeviceUpdate]]:
     return Call("GET", _device(endpoint, "/updates"), TypeAdapter(list[DeviceUpdate]))
 
 
+def infer(endpoint: str, values: Sequence[float]) -> Call[schemas.Inference]:
+    """Have a device infer an input, flattened, with the model that it runs; its sensors and counts are left alone."""
+    body = schemas.InferenceRequest(input=list(values)).model_dump()
+    return Call("POST", _device(endpoint, "/inferences"), TypeAdapter(schemas.Inference), json=body, timeout=180.0)
+
+
 def read(endpoint: str, path: str, *, behind: str = "") -> Call[list[schemas.ResourceValue]]:
     """LwM2M Read of an object, object instance, resource or resource instance."""
     return _operation("GET", endpoint, path, TypeAdapter(list[schemas.ResourceValue]), behind=behind)

@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client import schemas, zoo_schemas
-from lwm2m_ml.client.call import NOTHING, Call, query_of, segment
+from lwm2m_ml.client.call import CONTENT, NOTHING, Call, query_of, segment
 
 MODELS: TypeAdapter[list[schemas.Model]] = TypeAdapter(list[schemas.Model])
 MODEL: TypeAdapter[schemas.Model] = TypeAdapter(schemas.Model)
@@ -44,3 +44,9 @@ def set_alias(name: str, alias: str, version: str) -> Call[schemas.Model]:
 def remove_alias(name: str, alias: str) -> Call[None]:
     """Forget an alias; the version that it named stays."""
     return Call("DELETE", f"/models/{segment(name)}/aliases/{segment(alias)}", NOTHING)
+
+
+def variant_file(name: str, variant: str, version: str | None = None) -> Call[bytes]:
+    """The file of a variant as it was added."""
+    path = f"/models/{segment(name)}/variants/{segment(variant)}/file"
+    return Call("GET", path, CONTENT, query=query_of(version=version), timeout=300.0)

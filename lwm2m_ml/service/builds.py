@@ -15,11 +15,12 @@ import structlog
 from lwm2m_ml import __version__
 from lwm2m_ml.compiler.targets import Target, load_target
 from lwm2m_ml.service.profiles import MlRuntime
-from lwm2m_ml.service.workers.facts import BackendFacts, BuildAnswer, BuildFacts, ReferenceAnswers
+from lwm2m_ml.service.workers.facts import BackendFacts, BuildAnswer, BuildFacts, ExplanationAnswer, ReferenceAnswers
 from lwm2m_ml.service.workers.tasks import (
     Samples,
     build_module,
     evaluate_reference,
+    explain_module,
     head_parameters,
     measure_baseline,
     rank_backends,
@@ -165,6 +166,13 @@ class Builder:
         """Return what the trainable layers of a variant begin with, float32; raises for a model without any."""
         content, samples = await self._zoo.content(variant.digest), await self._samples(model)
         return await self._workers.run(head_parameters, content, samples, what=f"Reading the head of {variant.name}")
+
+    async def explain(self, model: Model, variant: Variant, target: Target) -> ExplanationAnswer:
+        """Compile a variant with this service's own compiler and measure it layer by layer."""
+        content = await self._zoo.content(variant.digest)
+        samples = await self._samples(model)
+        what = f"Explaining {variant.name} for {target.name}"
+        return await self._workers.run(explain_module, content, samples, target.name, DEFAULT_PLAN, what=what)
 
     async def stop(self) -> None:
         """Give up builds under way."""

@@ -165,3 +165,25 @@ class LearningResource(IntEnum):
     UPDATE = 18
     INSTRUCTIONS = 19
     ENERGY = 20
+
+
+class ProbeResource(IntEnum):
+    """ML Probe."""
+
+    INPUT = 0
+    RUN = 1
+    STATE = 2
+    OUTPUT = 3
+    LATENCY = 4
+    INSTRUCTIONS = 5
+    MODEL = 6
+    MODULE_DIGEST = 7
+
+
+class ProbeState(IntEnum):
+    """ML Probe, State."""
+
+    IDLE = 0
+    RUNNING = 1
+    DONE = 2
+    FAILED = 3

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.compiler.targets import load_target
+from lwm2m_ml.compiler.targets import Target, load_target, shipped_targets
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import ConflictError, UsageError
+from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.device_history import DeviceHistory
@@ -35,6 +35,7 @@ from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.event_feed import EventFeed
+from lwm2m_ml.service.explanations import Explaining, archive_of
 from lwm2m_ml.service.federated.device import LearningObjects
 from lwm2m_ml.service.federated.federation import Federation
 from lwm2m_ml.service.federated.records import FederatedRecords
@@ -52,6 +53,7 @@ from lwm2m_ml.service.modules import Modules
 from lwm2m_ml.service.monitoring.monitoring import Monitoring
 from lwm2m_ml.service.monitoring.results import InferenceResult
 from lwm2m_ml.service.packages import Packages
+from lwm2m_ml.service.probe import Probes
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.profiles import CapabilityProfile
 from lwm2m_ml.service.repeats import Repeats
@@ -130,6 +132,13 @@ class TinyMLService:
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)
         self.monitoring = Monitoring(access, store, bus, settings, self._workers)
+        self.probes = Probes(
+            self._devices,
+            store.modules.by_module_digest,
+            self._labels,
+            model=objects.model,
+            probe=objects.probe,
+        )
         self.groups = Groups(store, self._endpoints, self._facts)
         self.campaigns = Campaigns(
             Work(
@@ -326,6 +335,13 @@ class TinyMLService:
         """Count all registered devices by what they are and what they run."""
         return await summarise(tuple(self._server.registry), self._keeper.get, self.monitoring.alarms.by_endpoint())
 
+    def _labels(self, model: str, version: str) -> tuple[str, ...]:
+        """The labels of a model; none when it is not in the zoo any more."""
+        try:
+            return tuple(self._zoo.get(model, version).labels)
+        except NotFoundError:
+            return ()
+
     @property
     def operations(self) -> Devices:
         """Single LwM2M operations on devices."""
@@ -422,6 +438,22 @@ class TinyMLService:
     def compilation(self, model: str, variant: str, target: str) -> Compilation:
         """Return the work of compiling a variant for a target, for a job; raises `NotFoundError`."""
         return Compilation(self._zoo, self._builder, model, variant, target)
+
+    def explanation(self, model: str, version: str | None, variant: str, target: str) -> Explaining:
+        """Return the work of explaining a variant on a target, for a job; raises `NotFoundError`."""
+        return Explaining(self._zoo, self._builder, self._store.artefacts, (model, version, variant), target)
+
+    async def explained_module(self, digest: str) -> bytes:
+        """Return the files of an explained module as a ZIP archive; raises `NotFoundError`."""
+        return await archive_of(self._store.artefacts, digest)
+
+    def targets(self) -> tuple[Target, ...]:
+        """Return what can be compiled for, cores first."""
+        return tuple(target for target in shipped_targets().values() if target.can_compile)
+
+    async def variant_file(self, model: str, version: str | None, variant: str) -> bytes:
+        """Return the file of a variant as it was added; raises `NotFoundError`."""
+        return await self._zoo.content(self._zoo.get(model, version).variant(variant).digest)
 
     async def fit(self, model: str, endpoint: str) -> Fit:
         """Look at every variant of a model for a device: which fits, which is chosen, what the others lack."""

@@ -10,7 +10,7 @@ from nicegui import ui
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from lwm2m_ml.web import pages
+from lwm2m_ml.web import netron_files, pages
 from lwm2m_ml.web.address import ROOT
 from lwm2m_ml.web.gate import Gate
 from lwm2m_ml.web.login import Login
@@ -25,7 +25,7 @@ async def open_dashboard(api: ASGIApp, *, secure: bool) -> tuple[ASGIApp, Callab
         importlib.import_module(f"{pages.__name__}.{found.name}")
     sessions = Sessions()
     shell = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    shell.router.routes.extend(Login(api, sessions, secure=secure).routes)
+    shell.router.routes.extend([*Login(api, sessions, secure=secure).routes, *netron_files.routes()])
     shell.mount(f"{ROOT}/assets", StaticFiles(directory=ASSETS))
     ui.run_with(
         shell,

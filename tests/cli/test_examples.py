@@ -61,7 +61,8 @@ UNTRIED = {"serve"}
 READING = {
     *("list", "show", "read", "read-composite", "discover", "observe", "follow", "status", "wait", "story", "devices"),
     "rounds",
-    *("validate", "check", "inspect", "verify", "diff", "server-certificate"),
+    *("validate", "check", "inspect", "verify", "diff", "server-certificate", "summary", "history", "messages"),
+    *("trust-anchor", "download"),
 }
 READING_VERBS = {"explain", "fit", "run", "inspect", "quantize", "doctor", "results"}
 

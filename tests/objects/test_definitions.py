@@ -10,7 +10,7 @@ from lwm2m_ml.lwm2m.definitions import Catalogue, ObjectDefinition, Operations, 
 from lwm2m_ml.lwm2m.shipped import objects_directory, shipped_files, shipped_reusable_resources
 
 OMA_OBJECTS = {0, 1, 2, 3, 4, 5, 6, 7, 9, 16, 19, 21, 25, 513}
-ML_OBJECTS = {42769, 42770, 42771, 42772}
+ML_OBJECTS = {42769, 42770, 42771, 42772, 42773}
 FILES = dict(shipped_files())
 
 # Marked mandatory in the description of the ML objects.
@@ -19,20 +19,23 @@ MANDATORY = {
     42770: {0, 1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14, 15, 25, 26},
     42771: {0, 1, 5},
     42772: set(range(18)),
+    42773: {0, 1, 2},
 }
-EXECUTABLE = {42769: {29}, 42770: {13, 14, 18, 24, 35}, 42771: {10, 11, 13}, 42772: {15, 16, 17}}
-WRITABLE = {42769: {36}, 42770: {15, 22, 23, 32, 33, 34}, 42771: {5750}, 42772: set(range(5, 15))}
+EXECUTABLE = {42769: {29}, 42770: {13, 14, 18, 24, 35}, 42771: {10, 11, 13}, 42772: {15, 16, 17}, 42773: {1}}
+WRITABLE = {42769: {36}, 42770: {15, 22, 23, 32, 33, 34}, 42771: {5750}, 42772: set(range(5, 15)), 42773: {0}}
 MULTIPLE = {
     42769: {11, 14, 15, 21, 22, 23, 24, 27, 28, 32},
     42770: {21},
     42771: {4, 6, 8, 9, 15},
     42772: set(),
+    42773: {0, 3},
 }
 RESOURCES = {
     42769: set(range(38)),
     42770: set(range(37)),
     42771: set(range(17)) | {5518, 5700, 5701, 5750, 6050},
     42772: set(range(22)),
+    42773: set(range(8)),
 }
 
 

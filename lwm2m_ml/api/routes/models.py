@@ -1,9 +1,9 @@
 """`/models`: the zoo, and the integer reference of each variant."""
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from lwm2m_ml.api import views, zoo_views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER
@@ -15,6 +15,9 @@ from lwm2m_ml.service.zoo.zoo import MAXIMUM_CALIBRATION_BYTES
 
 router = APIRouter(tags=["models"])
 
+FILE_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+}
 MAXIMUM_REFERENCE_VALUES = 4_000_000
 
 Name = Annotated[str, Path(min_length=1, max_length=128)]
@@ -83,3 +86,11 @@ async def reference(
     if sum(map(len, body.inputs)) > MAXIMUM_REFERENCE_VALUES:
         raise InvalidInputError(f"More than {MAXIMUM_REFERENCE_VALUES:,} input values", hint="Send them in parts")
     return views.as_schema(schemas.ReferenceAnswers, await service.reference(model, variant, body.inputs))
+
+
+@router.get(
+    "/models/{model}/variants/{variant}/file", dependencies=[VIEWER], response_class=Response, responses=FILE_ANSWER
+)
+async def variant_file(service: Service, model: Name, variant: Name, version: Version = None) -> Response:
+    """The file of a variant as it was added."""
+    return Response(await service.variant_file(model, version, variant), media_type="application/octet-stream")

@@ -26,11 +26,16 @@ class DriftLimits:
 
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
-    """How far one feature is from its reference: an input channel, or the mix of classes."""
+    """How far one feature is from its reference: an input channel, or the mix of classes.
+
+    `expected` and `seen` are the shares of its bins or classes, in the reference and in what was judged.
+    """
 
     feature: str
     distance: Distance
     drifted: bool
+    expected: tuple[float, ...] = ()
+    seen: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,13 @@ def judge(
         return None
     alpha = limits.false_alarms / (2 * len(compared))
     features = [
-        FeatureDrift(name, found, drifted=found.beyond(limits.stability_index, limits.kolmogorov_smirnov))
+        FeatureDrift(
+            name,
+            found,
+            drifted=found.beyond(limits.stability_index, limits.kolmogorov_smirnov),
+            expected=tuple(shares),
+            seen=tuple(count / sum(counts) for count in counts),
+        )
         for name, counts, shares, samples in compared
         for found in (distance(counts, shares, samples, alpha),)
     ]

@@ -170,7 +170,8 @@ class DriftWatch:
             phase, action = step(known, drifted=feature.drifted)
             after[feature.feature] = phase
             if action is Action.RAISE:
-                figures = {"samples": judgement.samples, **dataclasses.asdict(feature.distance)}
+                shares = {"expected": list(feature.expected), "seen": list(feature.seen)}
+                figures = {"samples": judgement.samples, **dataclasses.asdict(feature.distance), **shares}
                 await self._alarms.raise_alarm(subject, sentence(subject, feature, judgement.samples), figures)
             elif action is Action.CLEAR:
                 await self._alarms.clear(subject)

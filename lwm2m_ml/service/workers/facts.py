@@ -116,3 +116,11 @@ class ReferenceAnswers:
     outputs: tuple[tuple[int, ...], ...]
     scale: float
     zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExplanationAnswer:
+    """A module layer by layer, as plain data, and its files in a ZIP archive."""
+
+    facts: dict[str, Any]
+    archive: bytes

@@ -1,8 +1,11 @@
 """What workers do. Every heavy import is inside a function, so that the server can name these without loading them."""
 
 import io
+import tempfile
+import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lwm2m_ml.errors import InvalidInputError
@@ -11,6 +14,7 @@ from lwm2m_ml.service.workers.facts import (
     BackendFacts,
     BuildAnswer,
     BuildFacts,
+    ExplanationAnswer,
     LearningFacts,
     ModelFacts,
     ReferenceAnswers,
@@ -112,6 +116,38 @@ def _learning(module: "CompiledModule") -> LearningFacts | None:
     if fact is None:
         return None
     return LearningFacts(fact.layers, fact.parameters, fact.offset, fact.state_bytes, fact.step_instructions or 0)
+
+
+def explain_module(model: bytes, samples: Samples | None, target: str, plan: str) -> ExplanationAnswer:
+    """Compile a model for a target with this project's compiler and measure each layer."""
+    from lwm2m_ml.compiler.explanation import explain  # noqa: PLC0415
+    from lwm2m_ml.compiler.saved_module import facts_of  # noqa: PLC0415
+    from lwm2m_ml.compiler.targets import load_target  # noqa: PLC0415
+
+    explanation = explain(model, load_target(target), calibration=_load(samples), optimize=plan)
+    facts = {
+        **facts_of(explanation.module),
+        "layers": [
+            {**asdict(layer.fact), "instructions": layer.instructions, "ram_bytes": layer.live_bytes}
+            for layer in explanation.layers
+        ],
+        "peak_layer": explanation.peak,
+        "buffers": [asdict(buffer) for buffer in explanation.module.buffers],
+    }
+    return ExplanationAnswer(facts, _archive(explanation.module))
+
+
+def _archive(module: "CompiledModule") -> bytes:
+    """What `save_module` writes, in a ZIP archive."""
+    from lwm2m_ml.compiler.saved_module import save_module  # noqa: PLC0415
+
+    content = io.BytesIO()
+    with tempfile.TemporaryDirectory() as directory, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        root = Path(directory)
+        save_module(module, root)
+        for file in sorted(path for path in root.rglob("*") if path.is_file()):
+            archive.write(file, file.relative_to(root))
+    return content.getvalue()
 
 
 def _format_number(module: "CompiledModule") -> int:

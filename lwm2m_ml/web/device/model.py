@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from nicegui import html, ui
 
 from lwm2m_ml.client.schemas import Device, ResourceValue, Result
+from lwm2m_ml.web.parts.buttons import act_button
 from lwm2m_ml.web.parts.charts import chart
 from lwm2m_ml.web.parts.listing import Column, Listing, Row
 from lwm2m_ml.web.parts.objects import MODEL, number_of
-from lwm2m_ml.web.parts.telling import told
+from lwm2m_ml.web.parts.telling import tell, told
 from lwm2m_ml.web.parts.words import NOTHING, facts, number, size, tag
 from lwm2m_ml.web.visit import Visit
 
@@ -19,6 +20,8 @@ SLOTS_SECONDS = 10.0
 KEPT = 120
 LISTED = 12
 STATES = ("empty", "staged", "trial", "active", "standby", "failed")
+STATE, TRIAL, IN_USE = 11, 2, frozenset({2, 3})
+CONFIRM, ROLL_BACK = 13, 14
 UNDECIDED = "no decision"
 COLUMNS = (
     Column("at", "When"),
@@ -52,6 +55,8 @@ async def model_part(visit: Visit, device: Device) -> None:
             with slots:
                 for slot, facts_of_slot in _by_slot(values).items():
                     _slot(slot, facts_of_slot)
+                    if visit.may("operator") and facts_of_slot.get(STATE) in IN_USE:
+                        _buttons(visit, device.endpoint, f"/{model_object}/{slot}", facts_of_slot)
 
         await told(refresh_slots)()
         ui.timer(SLOTS_SECONDS, told(refresh_slots), immediate=False)
@@ -97,7 +102,7 @@ def _by_slot(values: list[ResourceValue]) -> Mapping[int, Slot]:
 
 
 def _slot(slot: int, values: Slot) -> None:
-    state = values.get(11)
+    state = values.get(STATE)
     word = STATES[state] if isinstance(state, int) and 0 <= state < len(STATES) else str(state)
     with html.div().classes("row-of"):
         html.h3(f"Slot {slot} {values.get(0) or ''} {values.get(1) or ''}".strip())
@@ -114,6 +119,26 @@ def _slot(slot: int, values: Slot) -> None:
         ("Drift score", number(_real(values.get(31)), 3)),
         ("Self-test", NOTHING if values.get(19) is None else f"{number(_real(values.get(19)))} %"),
     )
+
+
+def _buttons(visit: Visit, endpoint: str, path: str, values: Slot) -> None:
+    """What can be done with a module in use."""
+
+    async def execute(resource: int, what: str) -> None:
+        await visit.client.execute(endpoint, f"{path}/{resource}")
+        tell(what)
+
+    async def confirm() -> None:
+        await execute(CONFIRM, "The module stays")
+
+    async def roll_back() -> None:
+        await execute(ROLL_BACK, "The module was rolled back")
+
+    question = "The device goes back to the module that it ran before, or to none."
+    with html.div().classes("row-of"):
+        if values.get(STATE) == TRIAL:
+            act_button("Confirm", confirm, icon="check", kind="tight")
+        act_button("Roll back", roll_back, icon="undo", kind="tight", question=question)
 
 
 def _whole(value: object) -> int | None:

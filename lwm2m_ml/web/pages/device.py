@@ -10,6 +10,7 @@ from lwm2m_ml.web.device.resources import resources_part
 from lwm2m_ml.web.device.traffic import traffic_part
 from lwm2m_ml.web.device.updates import updates_part
 from lwm2m_ml.web.pages.fleet import state_of
+from lwm2m_ml.web.parts.links import link
 from lwm2m_ml.web.parts.tabs import tabs
 from lwm2m_ml.web.parts.telling import told
 from lwm2m_ml.web.parts.words import NOTHING, ago, facts, moment, number, size, tag
@@ -29,11 +30,11 @@ async def device_page(visit: Visit) -> None:
         state = tag(*state_of(device))
         if device.alarms:
             word = "alarm" if device.alarms == 1 else "alarms"
-            with ui.link(target=address("/alarms", endpoint=endpoint)):
+            with link("", address("/alarms", endpoint=endpoint)):
                 tag(f"{device.alarms} {word}", "bad")
         html.span().classes("grow")
         if device.profile:
-            ui.link("Draw a digit for it", address("/draw", endpoint=endpoint))
+            link("Draw a digit for it", address("/draw", endpoint=endpoint))
     with html.section().classes("panel"):
         seen = _facts(device)
 

@@ -2,7 +2,7 @@
 
 from lwm2m_ml.client.client import AsyncClient
 
-MODEL, RESULT = "ML Model", "ML Inference Result"
+MODEL, PROBE = "ML Model", "ML Probe"
 
 
 async def number_of(client: AsyncClient, name: str) -> int | None:

@@ -22,7 +22,7 @@ def tabs(parts: Sequence[Part], chosen: str = "") -> None:
             places[name] = ui.tab_panel(name)
 
     async def build() -> None:
-        name = str(bar.value)
+        name = bar.value if isinstance(bar.value, str) else start
         if name in built:
             return
         built.add(name)

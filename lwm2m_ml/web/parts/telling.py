@@ -9,6 +9,7 @@ from nicegui import ui
 from lwm2m_ml.client.errors import ApiError
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.web.address import ROOT
+from lwm2m_ml.web.parts.links import go
 
 UNAUTHORIZED = 401
 
@@ -24,7 +25,7 @@ def show_failure(error: Lwm2mMlError) -> None:
 def tell_failure(error: Lwm2mMlError) -> None:
     """Tell of a failure of what somebody has just done; who is logged out by now is shown the way in."""
     if isinstance(error, ApiError) and error.status == UNAUTHORIZED:
-        ui.navigate.to(f"{ROOT}/login")
+        go(f"{ROOT}/login")
         return
     text = f"{error.message}." + (f"\n{error.hint}." if error.hint else "")
     ui.notify(text, type="negative", position="top", timeout=0, close_button="Close", multi_line=True, classes="break")

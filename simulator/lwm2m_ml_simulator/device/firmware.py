@@ -58,6 +58,7 @@ from lwm2m_ml_simulator.objects.firmware_update import FirmwareUpdate
 from lwm2m_ml_simulator.objects.ml_capabilities import MlCapabilities
 from lwm2m_ml_simulator.objects.ml_learning import MlLearning
 from lwm2m_ml_simulator.objects.ml_model import MlModel
+from lwm2m_ml_simulator.objects.ml_probe import MlProbe
 from lwm2m_ml_simulator.objects.ml_result import MlResult
 from lwm2m_ml_simulator.objects.model_configuration import ModelConfiguration
 from lwm2m_ml_simulator.objects.software_management import SoftwareManagement
@@ -150,6 +151,7 @@ class Firmware:
                 ),
                 *self.results,
                 *(MlLearning(learner) for learner in self.learners),
+                MlProbe(self.modules, machine),
                 *board.data,
             ],
             version=profile.version,
