@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 FLEET = ROOT / "simulator" / "lwm2m_ml_simulator" / "fleets" / "desk.toml"
 ENDPOINTS = ("desk-esp32-c3", "desk-nrf52840", "desk-stm32l053")
 PATIENCE = 90.0
-STEP_SECONDS = 30.0
+STEP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,5 +88,5 @@ def _facts(device: Device) -> ui.label:
         ("Lifetime", f"{device.lifetime:,} s"),
     )
     with html.div().classes("row-of muted small"):
-        ui.label("Heard of")
+        ui.label("Registration renewed")
         return ui.label(ago(device.last_seen))

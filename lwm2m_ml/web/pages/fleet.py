@@ -23,9 +23,9 @@ COLUMNS = (
     Column("alarms", "Alarms", numeric=True),
     Column("storage", "Storage free", numeric=True),
     Column("version", "LwM2M"),
-    Column("seen", "Last seen", numeric=True),
+    Column("seen", "Renewed", numeric=True),
 )
-SORTS = {"endpoint": "Name", "-last_seen": "Seen last", "last_seen": "Silent longest", "-registered_at": "Newest"}
+SORTS = {"endpoint": "Name", "-last_seen": "Renewed last", "last_seen": "Silent longest", "-registered_at": "Newest"}
 ANY = ""
 
 

@@ -10,6 +10,7 @@ KINDS = {
     "running": "good",
     "active": "good",
     "done": "good",
+    "finished": "good",
     "succeeded": "good",
     "complete": "good",
     "completed": "good",
