@@ -52,16 +52,20 @@ class TakeBack:
         self._digest = module_digest
         self._give_up = give_up
         self._deliver_again = deliver_again
+        self.running: tuple[str, ...] | None = None
+        """The models that the device told it runs afterwards; None where it was not asked after the last change."""
 
     async def run(self) -> str:
         """Return what the device runs now, in words; raises `NotTakenBack` when it cannot be helped."""
         await self._end_delivery()
         await self._stop_ours()
         running = [str(module) for module in await self._answered() if module.in_use]
+        self.running = tuple(running)
         before = self._row.before
         replaced = running and not self._is_bare  # by its predecessor, or by what came after ours
         if before is None or before in running or replaced:
             return f"runs {', '.join(running)} again" if running else "runs no model"
+        self.running = None
         why_not = await self._deliver_again(before)
         if why_not:
             raise NotTakenBack(f"{before} could not be delivered again: {why_not}")

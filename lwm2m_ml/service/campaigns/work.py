@@ -113,6 +113,8 @@ class Work:
                     session, device, package.module_digest, give_up=give_up, deliver_again=deliver_again
                 )
                 now_runs = await taking_back.run()
+                if taking_back.running is not None:
+                    await self._workshop.keeper.note_running(device.endpoint, taking_back.running)
         except Lwm2mMlError as error:
             return with_state(device, DeviceState.FAILED, time.time(), f"not rolled back: {error.message}")
         return with_state(device, DeviceState.ROLLED_BACK, time.time(), f"{now_runs}; {cause}" if cause else now_runs)
