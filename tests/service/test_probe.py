@@ -41,9 +41,9 @@ class Device:
 
     async def read(self, endpoint: str, path: str) -> Any:
         if path == "/42770":
-            values = {(0, 3): b"", (0, 11): 0, (1, 3): DIGEST, (1, 11): self._state}
+            values: dict[tuple[int, int], Any] = {(0, 3): b"", (0, 11): 0, (1, 3): DIGEST, (1, 11): self._state}
             return [Record(ObjectPath(42770, slot, number), value) for (slot, number), value in values.items()]
-        probe = {2: self._probe_state, 4: 1.5, 5: 77, 7: self._digest}
+        probe: dict[int, Any] = {2: self._probe_state, 4: 1.5, 5: 77, 7: self._digest}
         records = [Record(ObjectPath(42773, 0, number), value) for number, value in probe.items()]
         return [*records, Record(ObjectPath(42773, 0, 3, 0), bytes([0x80, 0x00]))]
 
