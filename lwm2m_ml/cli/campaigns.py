@@ -1,17 +1,16 @@
 """`lwm2m-ml campaigns`: bring a model to many devices in phases, watch and steer it."""
 
 import time
-import tomllib
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_json, print_json_line, print_models, print_table
+from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.plan_file import read_plan
+from lwm2m_ml.cli.story_lines import print_story
 from lwm2m_ml.client.address import DEFAULT_SERVER
-from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
     from lwm2m_ml.client.campaign_schemas import Campaign, CampaignPreview
@@ -22,7 +21,6 @@ app = typer.Typer(
 )
 
 POLL_SECONDS = 0.5
-MAXIMUM_PLAN_BYTES = 1 << 20
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What `campaigns start` printed, see `campaigns list`.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the campaign's story.")]
 
@@ -222,7 +220,7 @@ def _command(client: "Client", campaign_id: str, as_json: bool, **members: Any) 
 
 def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) -> dict[str, Any]:
     """The plan in a file, with what the options say in its place."""
-    plan = {} if file is None else _read_plan(file)
+    plan = read_plan(file)
     if phases:
         plan["phases"] = [{"size": size.strip()} for size in phases.split(",")]
     if soak is not None or approve:
@@ -231,17 +229,6 @@ def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) 
             phase.update({} if soak is None else {"soak": soak})
             phase.update({"approval": True} if approve and number else {})
     return plan
-
-
-def _read_plan(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAXIMUM_PLAN_BYTES:
-            raise UsageError(f"{file} is larger than a plan may be ({MAXIMUM_PLAN_BYTES:,} B)")
-        return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read", hint=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
 
 
 def _follow(client: "Client", campaign_id: str, *, as_json: bool) -> "Campaign":
@@ -257,14 +244,7 @@ def _follow(client: "Client", campaign_id: str, *, as_json: bool) -> "Campaign":
 
 def _tell(client: "Client", campaign_id: str, after: int, *, as_json: bool) -> int:
     """Print the lines after a number; returns the last one's number."""
-    for note in client.campaign_story(campaign_id, after):
-        after = note.number
-        if as_json:
-            print_json_line(note.model_dump(mode="json"))
-        else:
-            moment = datetime.fromtimestamp(note.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            typer.echo(f"{moment}  {note.who}: {note.text}")
-    return after
+    return print_story(client.campaign_story(campaign_id, after), after, as_json=as_json)
 
 
 def _print(campaign: "Campaign", as_json: bool) -> None:

@@ -2,15 +2,15 @@
 
 import base64
 import time
-import tomllib
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
-from lwm2m_ml.cli.output import JsonOption, print_json, print_json_line, print_models, print_table
+from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
+from lwm2m_ml.cli.plan_file import read_plan
+from lwm2m_ml.cli.story_lines import print_story
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -24,7 +24,6 @@ app = typer.Typer(
 )
 
 POLL_SECONDS = 0.5
-MAXIMUM_PLAN_BYTES = 1 << 20
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What `federated start` printed, see `federated list`.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the run's story.")]
 
@@ -282,24 +281,13 @@ def _plan(
     file: Path | None, rounds: int | None, share: float | None, noise: float | None, clip: float | None
 ) -> dict[str, Any]:
     """The plan in a file, with what the options say in its place."""
-    plan = {} if file is None else _read_plan(file)
+    plan = read_plan(file)
     if rounds is not None:
         plan["rounds"] = rounds
     for table, member, value in (("sampling", "share", share), ("privacy", "noise", noise), ("privacy", "clip", clip)):
         if value is not None:
             plan.setdefault(table, {})[member] = value
     return plan
-
-
-def _read_plan(file: Path) -> dict[str, Any]:
-    try:
-        if file.stat().st_size > MAXIMUM_PLAN_BYTES:
-            raise UsageError(f"{file} is larger than a plan may be ({MAXIMUM_PLAN_BYTES:,} B)")
-        return tomllib.loads(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read", hint=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not TOML: {error}") from error
 
 
 def _follow(client: "Client", run_id: str, *, as_json: bool) -> "FederatedRun":
@@ -315,14 +303,7 @@ def _follow(client: "Client", run_id: str, *, as_json: bool) -> "FederatedRun":
 
 def _tell(client: "Client", run_id: str, after: int, *, as_json: bool) -> int:
     """Print the lines after a number; returns the last one's number."""
-    for note in client.federated_story(run_id, after):
-        after = note.number
-        if as_json:
-            print_json_line(note.model_dump(mode="json"))
-        else:
-            moment = datetime.fromtimestamp(note.at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            typer.echo(f"{moment}  {note.who}: {note.text}")
-    return after
+    return print_story(client.federated_story(run_id, after), after, as_json=as_json)
 
 
 def _print(run: "FederatedRun", as_json: bool) -> None:

@@ -28,12 +28,11 @@ from lwm2m_ml_simulator.learning.examples import Example
 
 CLASSES, INPUTS = 3, 6
 TARGETS = ("cortex-m4f", "rv32imc", "cortex-m4f")
-_RANDOM = numpy.random.default_rng(8)
-CENTRES = _RANDOM.normal(0, 1, (CLASSES, INPUTS)).astype(numpy.float32)
+CENTRES = numpy.random.default_rng(8).normal(0, 1, (CLASSES, INPUTS)).astype(numpy.float32)
 
 
-def _sample(true_class: int) -> Example:
-    values = CENTRES[true_class] + _RANDOM.normal(0, 0.2, INPUTS)
+def _sample(true_class: int, seed: int) -> Example:
+    values = CENTRES[true_class] + numpy.random.default_rng(seed).normal(0, 0.2, INPUTS)
     return Example(values.astype(numpy.float32)[None], true_class)
 
 
@@ -60,7 +59,7 @@ def _model() -> tuple[bytes, bytes]:
         [numpy_helper.from_array(values.astype(numpy.float32), name) for name, values in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    inputs = numpy.concatenate([_sample(number % CLASSES).values for number in range(60)])
+    inputs = numpy.concatenate([_sample(number % CLASSES, number).values for number in range(60)])
     file = io.BytesIO()
     numpy.savez(file, x=inputs)
     return marked_trainable(model.SerializeToString(), 1, inputs)[0], file.getvalue()
@@ -103,7 +102,7 @@ async def fleet(where: Running, client: AsyncClient, blobs: str) -> AsyncIterato
     async with AsyncExitStack() as stack:
         devices = []
         for number in range(len(TARGETS)):
-            seen = [_sample((number + place % 2) % CLASSES) for place in range(12)]
+            seen = [_sample((number + place % 2) % CLASSES, 100 * number + place) for place in range(12)]
             stream = [example.values for example in seen] * 10
             device = SimulatedDevice(_profile(number), where.uris["coap"], stream, [anchor], examples=seen)
             devices.append(await stack.enter_async_context(device))
@@ -169,8 +168,8 @@ async def test_devices_learn_together_and_a_liar_is_named(client: AsyncClient, f
         assert module is not None
         machine, payload = firmware.modules.machine, firmware.modules.payload(module)
         for true_class in range(CLASSES):
-            for _ in range(5):
-                values = _sample(true_class).values
+            for seed in range(1000, 1005):
+                values = _sample(true_class, seed).values
                 tensor = module.descriptor.inputs[0]
                 codes = numpy.clip(numpy.rint(values / tensor.scale) + tensor.zero_point, -128, 127).astype(numpy.int8)
                 answer = await machine.infer(payload, module.descriptor, [codes.tobytes()])

@@ -164,7 +164,7 @@ class Bench:
     bus: Bus
 
     async def start(self, **plan: Any) -> FederatedOverview:
-        chosen = {"start": "zeros", "adopt": False, "sampling": {"share": 1.0, "seconds": 20.0}} | plan
+        chosen = {"start": "zeros", "adopt": False, "sampling": {"share": 1.0, "seconds": 60.0}} | plan
         selection = Selection("all", tuple(self.fleet.learners))
         return await self.federation.create(ZOO, selection, FederatedPlan.from_json(chosen))
 
@@ -177,7 +177,7 @@ class Bench:
 
     async def wait(self, look: Callable[[], Awaitable[Found | None]]) -> Found:
         """Look again and again until there is something."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(80):
             while True:
                 found = await look()
                 if found:
