@@ -62,7 +62,7 @@ class DeviceFitting:
             return DeviceChoice(fit, None, None)
         slots = await read_slots(self._access, endpoint, self._model_object)
         number = await self._packages.next_number()
-        fitting = self._fitting(endpoint, model, runtime, self._room(slots), build=build, number=number)
+        fitting = self._fitting(endpoint, model, runtime, self._room(slots, model.name), build=build, number=number)
         chosen = await fitting.run(exhaustive=exhaustive)
         running = next((slot.status.digest for slot in slots if slot.in_use), b"")
         return DeviceChoice(chosen.fit, chosen.build, runtime, running)
@@ -80,7 +80,8 @@ class DeviceFitting:
         runtime = profile.runtime
         if runtime is None:
             return Fit(endpoint, model.name, model.version, "", (), None, profile.why_no_runtime)
-        room = self._room(tuple(Slot(SOFTWARE_MANAGEMENT_OBJECT, number) for number in range(max(1, runtime.slots))))
+        slots = tuple(Slot(SOFTWARE_MANAGEMENT_OBJECT, number) for number in range(max(1, runtime.slots)))
+        room = self._room(slots, model.name)
         number = await self._packages.next_number()
         fitting = self._fitting(endpoint, model, runtime, room, build=build, number=number)
         return (await fitting.run(exhaustive=exhaustive)).fit
@@ -109,7 +110,7 @@ class DeviceFitting:
                 return self._signer.package_bytes(made, runtime, number)
 
             seen = self._packages.as_module_sees(runtime)
-            found.append(await surveyor.survey(alike, seen, self._room(slots), measure))
+            found.append(await surveyor.survey(alike, seen, self._room(slots, ""), measure))
         return tuple(found)
 
     def _fitting(
@@ -125,7 +126,7 @@ class DeviceFitting:
             rank=self._rank,
         )
 
-    def _room(self, slots: tuple[Slot, ...]) -> Room:
+    def _room(self, slots: tuple[Slot, ...], model: str) -> Room:
         why_no_slot = ""
         storage = 0
         try:
@@ -136,7 +137,7 @@ class DeviceFitting:
             has_slot=not why_no_slot,
             why_no_slot=why_no_slot,
             reclaimable_storage=storage,
-            reclaimable_memory=sum(slot.memory_used for slot in slots if slot.in_use),
+            reclaimable_memory=sum(slot.memory_used for slot in slots if slot.makes_way_for(model)),
             signature_algorithm=int(self._signer.key.algorithm),
             key_id=self._signer.key.key_id,
         )

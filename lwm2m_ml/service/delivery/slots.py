@@ -53,6 +53,12 @@ class Slot:
     status: SlotStatus = SlotStatus()
     storage_used: int = 0
     memory_used: int = 0
+    model: str = ""
+    """The model in it, read where modules of different models run beside each other."""
+
+    def makes_way_for(self, model: str) -> bool:
+        """Whether what runs here stops when a module of a model begins: on object 513, only that of the same model."""
+        return self.in_use and (self.delivery_object != MODEL_CONFIGURATION_OBJECT or self.model == model)
 
     @property
     def in_use(self) -> bool:
@@ -138,6 +144,8 @@ async def _read_slot(access: DeviceAccess, endpoint: str, path: ObjectPath) -> S
     status = await read_slot_status(access, endpoint, path.object_id, path.instance_id)
     storage = await _optional(access, endpoint, path.child(ModelResource.STORAGE_USED))
     memory = await _optional(access, endpoint, path.child(ModelResource.WORKING_MEMORY_USED))
+    several = link.object_id == MODEL_CONFIGURATION_OBJECT
+    model = await _optional(access, endpoint, path.child(ModelResource.NAME)) if several else ""
     return Slot(
         delivery_object=link.object_id,
         delivery_instance=link.instance_id,
@@ -145,6 +153,7 @@ async def _read_slot(access: DeviceAccess, endpoint: str, path: ObjectPath) -> S
         status=status,
         storage_used=storage if isinstance(storage, int) else 0,
         memory_used=memory if isinstance(memory, int) else 0,
+        model=model if isinstance(model, str) else "",
     )
 
 

@@ -18,6 +18,8 @@ MINIMUM_INPUTS = 20
 """With fewer, nothing is known of how inputs differ from each other, and each counts as one sample."""
 MAXIMUM_FEATURE_CHANNELS = 16
 """An axis of an image or a signal that is longer holds positions, not channels."""
+POSITIONS_PER_CHANNEL = 4
+"""Of an image with one channel, an axis is taken for channels where the others are at least so many times as long."""
 
 
 def measure(inputs: "Floats", decided: Sequence[int] = (), classes: int = 0) -> DriftBaseline:
@@ -53,7 +55,19 @@ def _channel_axis(shape: tuple[int, ...]) -> int | None:
     if len(shape) == 2:
         return 1 if shape[1] <= MAXIMUM_CHANNELS else None
     candidates = [axis for axis in (1, len(shape) - 1) if len(shape) > 2 and shape[axis] <= MAXIMUM_FEATURE_CHANNELS]
-    return min(candidates, key=lambda axis: shape[axis], default=None)
+    axis = min(candidates, key=lambda axis: shape[axis], default=None)
+    return axis if axis is None or shape[axis] > 1 else _axis_of_signals(shape)
+
+
+def _axis_of_signals(shape: tuple[int, ...]) -> int | None:
+    """The axis that signals were stacked along, such as the three of N × 1 × 3 × 64, where there is one."""
+    axes = [axis for axis in range(1, len(shape)) if shape[axis] > 1]
+    if len(axes) < 2:
+        return None
+    axis = min((axes[0], axes[-1]), key=lambda axis: shape[axis])
+    others = [shape[other] for other in axes if other != axis]
+    few = shape[axis] <= MAXIMUM_FEATURE_CHANNELS and min(others) >= POSITIONS_PER_CHANNEL * shape[axis]
+    return axis if few else None
 
 
 def _edges(values: "Floats") -> "Floats":

@@ -6,6 +6,7 @@ import numpy
 import numpy.typing
 
 from lwm2m_ml.module.drift import DriftReference
+from lwm2m_ml_simulator.inference.channels import split
 
 MINIMUM_INPUTS = 20
 """Fewer inputs say nothing about a distribution."""
@@ -27,8 +28,9 @@ class DriftMonitor:
 
     def add(self, values: FloatArray) -> None:
         """Count one input, in real values."""
-        for channel, edges in enumerate(self._reference.edges):
-            bins = numpy.searchsorted(numpy.asarray(edges), self._channel(values, channel), "right")
+        edges_of = self._reference.edges
+        for channel, (edges, of_channel) in enumerate(zip(edges_of, split(values, len(edges_of)), strict=True)):
+            bins = numpy.searchsorted(numpy.asarray(edges), of_channel, "right")
             self._counts[channel] += numpy.bincount(bins, minlength=len(edges) + 1)
         self._inputs += 1
 
@@ -50,14 +52,6 @@ class DriftMonitor:
             _stability_index(counts / counts.sum(), numpy.asarray(shares))
             for counts, shares in zip(self._counts, self._reference.shares, strict=True)
         )
-
-    def _channel(self, values: FloatArray, number: int) -> FloatArray:
-        """Channels are the second axis (N, C, …) where that has their number, else the last one."""
-        channels = len(self._reference.edges)
-        if channels == 1:
-            return values.reshape(-1)
-        axis = 1 if values.ndim > 1 and values.shape[1] == channels else values.ndim - 1
-        return values.take(number, axis=axis).reshape(-1)
 
 
 def _stability_index(now: numpy.typing.NDArray[numpy.float64], then: numpy.typing.NDArray[numpy.float64]) -> float:

@@ -14,6 +14,7 @@ import structlog
 from lwm2m_ml.lwm2m.model_wiring import Wiring
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.errors import MachineFailure
+from lwm2m_ml_simulator.inference.channels import split
 from lwm2m_ml_simulator.inference.figures import Result, SlotFigures, decide
 from lwm2m_ml_simulator.inference.links import Links
 from lwm2m_ml_simulator.inference.log import InferenceRecord
@@ -212,7 +213,8 @@ class InferenceEngine:
         series = self._series_of(figures)
         result = decide(scores, module.descriptor.labels, threshold, number=figures.next_number, series=series)
         figures.next_number += 1
-        figures.results.add(result.decided, values)
+        reference = module.descriptor.drift
+        figures.results.add(result.decided, split(values, len(reference.means) if reference else 1))
         figures.last = result
         self.on_result(module.slot, result)
 

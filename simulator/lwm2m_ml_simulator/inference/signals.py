@@ -33,4 +33,4 @@ def as_tensor(signal: Signal, tensor: TensorDescriptor) -> FloatArray:
         raise MachineFailure(f"input {tensor.name!r} takes {wanted} values, there are {values.size}")
     if numpy.isnan(values).any():
         raise MachineFailure(f"input {tensor.name!r} is not a number")
-    return values
+    return values.reshape(tensor.shape)

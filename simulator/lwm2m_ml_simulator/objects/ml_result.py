@@ -78,13 +78,13 @@ class MlResult(ObjectInstance):
 
     @readable(8)
     def input_mean(self) -> dict[int, float] | None:
-        """Input Mean: one channel."""
-        return {0: self._figures.results.mean} if self._figures.results.values else None
+        """Input Mean by channel."""
+        return {number: moments.mean for number, moments in enumerate(self._figures.results.inputs)} or None
 
     @readable(9)
     def input_deviation(self) -> dict[int, float] | None:
-        """Input Deviation: one channel."""
-        return {0: self._figures.results.deviation} if self._figures.results.values else None
+        """Input Deviation by channel."""
+        return {number: moments.deviation for number, moments in enumerate(self._figures.results.inputs)} or None
 
     @executable(10)
     def feedback(self, arguments: Arguments) -> None:

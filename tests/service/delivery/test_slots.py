@@ -30,6 +30,7 @@ async def test_slots_are_read_with_the_object_that_delivers_into_each(
     slots = await read_slots(device, "device", 42770)
     assert [(s.delivery_object, s.delivery_instance, s.instance) for s in slots] == [(9, 3, 0), (5, 0, 1)]
     assert slots[0].in_use
+    assert slots[0].makes_way_for("anything")
     assert slots[0].storage_used == 700
 
 
@@ -76,3 +77,10 @@ def test_a_device_without_any_object_to_deliver_with_is_told_so() -> None:
 def test_results_are_named_and_unknown_ones_numbered() -> None:
     assert result_sentence(4) == "wrong vendor or class (result 4)"
     assert result_sentence(99) == "the device reported result 99"
+
+
+def test_beside_other_models_only_the_same_one_makes_way() -> None:
+    running = Slot(513, 0, 0, SlotStatus(ModuleState.ACTIVE), memory_used=4_000, model="day")
+    assert running.makes_way_for("day")
+    assert not running.makes_way_for("night")
+    assert not Slot(513, 0, 0, SlotStatus(ModuleState.STANDBY), model="day").makes_way_for("day")

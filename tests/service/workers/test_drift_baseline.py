@@ -35,7 +35,19 @@ def test_a_constant_input_has_a_reference() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "channels"),
-    [((20, 5), 5), ((20, 640), 1), ((20, 3, 32, 32), 3), ((20, 32, 32, 3), 3), ((20, 1, 28, 28), 1), ((20, 49, 40), 1)],
+    [
+        ((20, 5), 5),
+        ((20, 640), 1),
+        ((20, 3, 32, 32), 3),
+        ((20, 32, 32, 3), 3),
+        ((20, 1, 28, 28), 1),
+        ((20, 49, 40), 1),
+        ((20, 1, 3, 64), 3),
+        ((20, 1, 64, 3), 3),
+        ((20, 1, 8, 8), 1),
+        ((20, 1, 128), 1),
+        ((20, 1, 1, 128), 1),
+    ],
 )
 def test_channels_are_features_or_the_axis_that_is_one_of_few(shape: tuple[int, ...], channels: int) -> None:
     assert len(measure(RANDOM.normal(size=shape).astype(numpy.float32)).reference.means) == channels
@@ -47,7 +59,7 @@ def test_the_mix_of_answers() -> None:
     assert measure(inputs, [0, 1, 1, 0]).reference.class_shares == ()
 
 
-@pytest.mark.parametrize("shape", [(64, 6), (64, 3, 8, 8), (64, 8, 8, 3)])
+@pytest.mark.parametrize("shape", [(64, 6), (64, 3, 8, 8), (64, 8, 8, 3), (64, 1, 3, 64), (64, 1, 64, 3)])
 def test_a_device_that_sees_the_same_inputs_counts_the_same_shares(shape: tuple[int, ...]) -> None:
     inputs = RANDOM.normal(size=shape).astype(numpy.float32)
     baseline = measure(inputs)
