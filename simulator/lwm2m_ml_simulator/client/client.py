@@ -6,7 +6,7 @@ manager, and call `notify` when a value changed.
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -45,7 +45,7 @@ from lwm2m_ml_simulator.client.oscore import AccountContexts, uses_oscore
 from lwm2m_ml_simulator.client.payloads import value_formats
 from lwm2m_ml_simulator.client.registration import Registration
 from lwm2m_ml_simulator.client.server_uri import ServerUri
-from lwm2m_ml_simulator.client.site import DeviceSite
+from lwm2m_ml_simulator.client.site import Behind, DeviceSite
 from lwm2m_ml_simulator.client.tree import HIDDEN_OBJECTS, ObjectTree
 from lwm2m_ml_simulator.network.radio import Radio, RadioSettings
 from lwm2m_ml_simulator.objects.base import ObjectInstance
@@ -115,6 +115,10 @@ class Lwm2mClient:
             confirmable=lambda: all(server.notifies_confirmably for server in servers_of(self.tree)),
             on_instances_changed=self.update,
         )
+
+    def let_through(self, behind: Mapping[str, Behind]) -> None:
+        """Answer requests whose path begins with a prefix as the device behind this one does."""
+        self._site.behind = behind
 
     @property
     def coap(self) -> DeviceEndpoint:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import structlog
 from aiocoap import Code, Message, Unreliable
@@ -41,6 +42,13 @@ _COMPOSITE_SINCE = Version(1, 1)
 _ATTRIBUTES_OF_OBSERVATIONS_SINCE = Version(1, 2)
 
 
+class Behind(Protocol):
+    """A device behind a gateway."""
+
+    async def answer(self, request: Message) -> Message:
+        """Carry out a request whose path begins with the device's prefix."""
+
+
 class DeviceSite:
     """Answers what an LwM2M server asks of a client (Core TS §6.3 and §6.4)."""
 
@@ -56,6 +64,8 @@ class DeviceSite:
         on_instances_changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.tree = tree
+        self.behind: Mapping[str, Behind] = {}
+        """Devices behind this one, a gateway, by prefix."""
         self._spoken = version
         self._confirmable = confirmable
         self._bootstrap: tuple[Remote, BootstrapInterface] | None = None
@@ -77,7 +87,7 @@ class DeviceSite:
         try:
             if self._bootstrap is not None and pipe.request.remote is self._bootstrap[0]:
                 pipe.add_response(await self._bootstrap[1].answer(pipe.request), is_last=True)
-            elif pipe.request.opt.observe == 0 and pipe.request.code in {Code.GET, Code.FETCH}:
+            elif self._observes(pipe.request):
                 await self._observe(pipe)
             else:
                 pipe.add_response(await self.answer(pipe.request), is_last=True)
@@ -96,6 +106,8 @@ class DeviceSite:
 
     async def answer(self, request: Message) -> Message:
         """Carry out one request and return its answer."""
+        if request.opt.uri_path and request.opt.uri_path[0] in self.behind:
+            return await self.behind[request.opt.uri_path[0]].answer(request)
         operation = self._operations.get(request.code)
         try:
             if operation is None:
@@ -110,6 +122,11 @@ class DeviceSite:
         except Lwm2mMlError as error:
             self._log.warning("operation_failed", path=request.opt.uri_path, reason=str(error))
             return Message(code=Code.INTERNAL_SERVER_ERROR, payload=str(error).encode()[:200])
+
+    def _observes(self, request: Message) -> bool:
+        """Whether a request begins an observation; nobody observes what is behind a gateway."""
+        behind = bool(request.opt.uri_path) and request.opt.uri_path[0] in self.behind
+        return request.opt.observe == 0 and request.code in {Code.GET, Code.FETCH} and not behind
 
     async def _observe(self, pipe: Pipe) -> None:
         request = pipe.request

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +20,7 @@ from lwm2m_ml_simulator.device.data_feed import data_instances
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.firmware import Board, Firmware
 from lwm2m_ml_simulator.device.profile import DeviceProfile
+from lwm2m_ml_simulator.gateway.end_device import EndDevice
 from lwm2m_ml_simulator.inference.log import InferenceLog
 from lwm2m_ml_simulator.inference.sensor import Sensor
 from lwm2m_ml_simulator.learning.examples import Example, ExampleStore
@@ -51,7 +52,9 @@ class SimulatedDevice:
         pool: EmulationPool | None = None,
         kept_inferences: int | None = None,
         examples: Iterable[Example] = (),
+        behind: Mapping[str, EndDevice] | None = None,
     ) -> None:
+        """`behind`: what registers with it, where the device is a gateway (`gateway.gateway`)."""
         self.profile = profile
         self.flash = flash if flash is not None else _new_flash(profile)
         self.inferences = InferenceLog(kept_inferences)
@@ -75,6 +78,7 @@ class SimulatedDevice:
             data_instances(profile.objects, profile.seed),
             dict(profile.claims),
             examples=ExampleStore(examples),
+            behind=behind if behind is not None else {},
         )
         self._server_uri = server_uri
         self._catalogue = catalogue if catalogue is not None else Catalogue.shipped()

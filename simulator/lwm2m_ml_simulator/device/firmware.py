@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -14,13 +14,13 @@ from lwm2m_ml.lwm2m.value import ObjectLink, Value
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.client.oscore import JournalStates
-from lwm2m_ml_simulator.client.tree import ObjectTree
 from lwm2m_ml_simulator.device.clock import DeviceClock
 from lwm2m_ml_simulator.device.data_feed import keep_moving
 from lwm2m_ml_simulator.device.device_security import JournalAccounts
 from lwm2m_ml_simulator.device.faults import FaultInjector
 from lwm2m_ml_simulator.device.object_ids import (
     FIRMWARE_UPDATE,
+    GATEWAY,
     ML_CAPABILITIES,
     ML_LEARNING,
     ML_MODEL,
@@ -29,6 +29,7 @@ from lwm2m_ml_simulator.device.object_ids import (
     SOFTWARE_MANAGEMENT,
 )
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
+from lwm2m_ml_simulator.gateway.end_device import EndDevice
 from lwm2m_ml_simulator.inference.figures import Result
 from lwm2m_ml_simulator.inference.inference import InferenceEngine
 from lwm2m_ml_simulator.inference.links import Links
@@ -85,6 +86,7 @@ class Board:
     pool: EmulationPool | None = None
     data: tuple[DataInstance, ...] = ()
     claims: dict[ObjectPath, Value] = field(default_factory=dict)
+    behind: Mapping[str, EndDevice] = field(default_factory=dict)
     on_acknowledged: Callable[[Sequence[Record]], None] = lambda records: None
     examples: ExampleStore = field(default_factory=ExampleStore)
 
@@ -117,8 +119,6 @@ class Firmware:
             faults=board.faults,
             series=SeriesCounter(journal),
         )
-        self.behind: dict[str, ObjectTree] = {}
-        """What is known of devices behind this one, a gateway, by prefix."""
         area = None
         if profile.staging_bytes:
             area = StagingArea(FlashRegion(flash, profile.staging_start, profile.staging_bytes))
@@ -165,13 +165,23 @@ class Firmware:
         )
         self.client.tree.claims = board.claims
         self.links = self.engine.links = Links(
-            profile.slots, self.engine.outputs, self.client.tree, self.behind, self._passed_on, self.client.notify
+            profile.slots, self.engine.outputs, self.client.tree, board.behind, self._passed_on, self.client.notify
         )
+        self.client.let_through(board.behind)
+        self.follow_end_devices()
         self._outbox = Outbox(self._send)
         self._tasks: list[asyncio.Task[None]] = []
         self.modules.on_change = self._slot_changed
         self.engine.on_result = self._result_made
         self.engine.on_capture = self._captured
+
+    def follow_end_devices(self) -> None:
+        """Tell servers of all devices behind this one, a gateway."""
+        for device in self._board.behind.values():
+            self.client.tree.add(device.entry())
+            self.client.notify(ObjectPath(GATEWAY, device.number))
+        if self._board.behind:
+            self.client.update()
 
     async def start(self) -> None:
         """Bring the modules into order, register, go on with what was under way, infer."""

@@ -9,6 +9,7 @@ from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.value import Value
 from lwm2m_ml_simulator.client.tree import ObjectTree
 from lwm2m_ml_simulator.device.object_ids import ML_RESULT
+from lwm2m_ml_simulator.gateway.end_device import EndDevice
 from lwm2m_ml_simulator.inference.order import result_of
 from lwm2m_ml_simulator.inference.signals import Signal
 from lwm2m_ml_simulator.objects.base import OperationRefused, ResourceValue
@@ -28,7 +29,7 @@ class Links:
     slots: int
     outputs: Callable[[int], Signal | None]
     tree: ObjectTree
-    behind: Mapping[str, ObjectTree]
+    behind: Mapping[str, EndDevice]
     on_data: Callable[[int, Samples], None]
     on_change: Callable[[ObjectPath], None]
 
@@ -99,7 +100,7 @@ class Links:
         if not link.prefix:
             return self.tree
         try:
-            return self.behind[link.prefix]
+            return self.behind[link.prefix].tree
         except KeyError:
             raise WiringError(f"{link}: there is no device {link.prefix!r} behind this one") from None
 

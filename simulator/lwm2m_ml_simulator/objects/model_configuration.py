@@ -180,8 +180,9 @@ class ModelConfiguration(ObjectInstance):
     @writable(OUTPUT_TRANSFORMS)
     def write_output_transforms(self, value: ResourceValue) -> None:
         """Keep expressions that can be read, of what is known."""
-        outputs = self._labels(OUTPUT_LABELS)
-        self._wire(OUTPUT_TRANSFORMS, self._expressions(value, VALUE, BEFORE, *outputs))
+        outputs = self._module.descriptor.outputs if self._module else ()
+        names = [name_of(tensor.name) for tensor in outputs]
+        self._wire(OUTPUT_TRANSFORMS, self._expressions(value, VALUE, BEFORE, *names))
 
     @readable(OUTPUT_LABELS)
     def output_labels(self) -> ResourceValue:
