@@ -25,9 +25,9 @@ from lwm2m_ml_simulator.inputs.keywords import COMMANDS, FIRST_COMMAND, LABELS, 
 SEED = 21
 TRAIN, TEST, CALIBRATION = 5_000, 1_500, 300
 EPOCHS, BATCH = 12, 64
-KERNEL, STRIDE, LATER_KERNEL, LATER_STRIDE = 32, 8, 7, 3
-NETWORKS = {"wake": (6, 8), "commands": (12, 24)}
-"""Filters of the two convolutions along time."""
+KERNEL, LATER_KERNEL, LATER_STRIDE = 32, 7, 3
+NETWORKS = {"wake": (4, 8, 16), "commands": (12, 24, 8)}
+"""Filters of the first convolution along time and of those after it, and the stride of the first."""
 CLASSES = {"wake": ("other", "wake"), "commands": ("none", *COMMANDS)}
 
 
@@ -48,11 +48,11 @@ def classes_of(name: str, labels: np.ndarray) -> np.ndarray:
 def train(name: str, windows: np.ndarray, answers: np.ndarray) -> keras.Model:
     """Train two convolutions along time with strides, their mean, and one layer."""
     keras.utils.set_random_seed(SEED)
-    first, second = NETWORKS[name]
+    first, second, stride = NETWORKS[name]
     model = keras.Sequential(
         [
             keras.Input((1, WINDOW, 1)),
-            keras.layers.Conv2D(first, (1, KERNEL), (1, STRIDE), activation="relu", name="first"),
+            keras.layers.Conv2D(first, (1, KERNEL), (1, stride), activation="relu", name="first"),
             keras.layers.Conv2D(second, (1, LATER_KERNEL), (1, LATER_STRIDE), activation="relu", name="second"),
             keras.layers.Conv2D(second, (1, LATER_KERNEL), (1, LATER_STRIDE), activation="relu", name="third"),
             keras.layers.Flatten(),
@@ -67,7 +67,7 @@ def train(name: str, windows: np.ndarray, answers: np.ndarray) -> keras.Model:
 def export(name: str, model: keras.Model) -> bytes:
     """Write the network, channels first."""
     graph = GraphWriter("audio", (1, 1, 1, WINDOW))
-    for layer, stride in (("first", STRIDE), ("second", LATER_STRIDE), ("third", LATER_STRIDE)):
+    for layer, stride in (("first", NETWORKS[name][2]), ("second", LATER_STRIDE), ("third", LATER_STRIDE)):
         kernel, bias = model.get_layer(layer).get_weights()
         weight = graph.constant(f"{layer}.weight", kernel.transpose(3, 2, 0, 1))  # HWIO to OIHW
         shape = list(kernel.shape[:2])
@@ -94,9 +94,9 @@ def accuracy_percent(content: bytes, windows: np.ndarray, answers: np.ndarray) -
 
 def macs_of(name: str) -> int:
     """Count multiply-accumulates of one window."""
-    first, second = NETWORKS[name]
+    first, second, first_stride = NETWORKS[name]
     positions, total, inputs = WINDOW, 0, 1
-    for kernel, stride, filters in ((KERNEL, STRIDE, first), *((LATER_KERNEL, LATER_STRIDE, second),) * 2):
+    for kernel, stride, filters in ((KERNEL, first_stride, first), *((LATER_KERNEL, LATER_STRIDE, second),) * 2):
         positions = (positions - kernel) // stride + 1
         total += positions * kernel * inputs * filters
         inputs = filters

@@ -72,8 +72,9 @@ async def test_object_25_tells_of_the_device(pair: Pair) -> None:
 
 
 async def test_what_is_asked_behind_the_prefix_reaches_the_device(pair: Pair) -> None:
-    assert (await pair.ask(Code.GET, "/d01/3/0/2")).payload == b"sensor"
-    assert (await pair.ask(Code.GET, "/3/0/2")).payload == b"gateway"
+    assert (await pair.ask(Code.PUT, "/d01/513/0/3", b"about", ContentFormat.TEXT)).code is Code.CHANGED
+    assert (await pair.ask(Code.GET, "/d01/513/0/3")).payload == b"about"
+    assert (await pair.ask(Code.GET, "/513/0/3")).code is Code.NOT_FOUND
     assert (await pair.ask(Code.GET, "/d01/3303/0/5700")).code is Code.NOT_FOUND
     refused = await pair.ask(Code.PUT, "/d01/513/0/14", b"1 +", ContentFormat.TEXT)
     assert refused.code is Code.BAD_REQUEST

@@ -55,14 +55,14 @@ async def run(
 ) -> GatewayFigures:
     """Install, mount, wire, and let the machine run for so many windows."""
     behind: dict[str, EndDevice] = {}
-    streams = {name: SensorStream(Vibration(), seed=11) for name in SENSORS}
     async with AsyncExitStack() as stack:
         own = SensorStream(Vibration(), seed=3)
         profile_of = profile(GATEWAY, GATEWAY_TARGET, slot_bytes=GATEWAY_SLOT)
         gateway = SimulatedDevice(profile_of, coap, own, [anchor], behind=behind)
         await stack.enter_async_context(gateway)
         opened = await stack.enter_async_context(Gateway(gateway, behind, Catalogue.shipped()))
-        flashes = await _at_the_bench(client, coap, anchor, streams)
+        flashes = await _at_the_bench(client, coap, anchor)
+        streams = {name: SensorStream(Vibration(), seed=12) for name in SENSORS}  # what they see once they are mounted
         sensors = {
             name: SimulatedDevice(_sensor(name), opened.uri, streams[name], [anchor], flash=flashes[name])
             for name in SENSORS
@@ -86,12 +86,12 @@ async def run(
         return await _measured(gateway, sensors, streams, radio, windows)
 
 
-async def _at_the_bench(
-    client: AsyncClient, coap: str, anchor: VerificationKey, streams: dict[str, SensorStream]
-) -> dict[str, Flash]:
+async def _at_the_bench(client: AsyncClient, coap: str, anchor: VerificationKey) -> dict[str, Flash]:
     """Give all devices the model while they are registered with the server itself; returns the sensors' flash."""
     async with AsyncExitStack() as bench:
-        devices = {name: SimulatedDevice(_sensor(name), coap, streams[name], [anchor]) for name in SENSORS}
+        devices = {
+            name: SimulatedDevice(_sensor(name), coap, SensorStream(Vibration(), seed=11), [anchor]) for name in SENSORS
+        }
         for device in devices.values():
             await bench.enter_async_context(device)
         await deploy(client, MODEL, [*SENSORS, GATEWAY])
