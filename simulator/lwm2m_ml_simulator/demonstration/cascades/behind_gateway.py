@@ -111,7 +111,6 @@ async def _measured(
         await asyncio.sleep(0.1)
     made, sent, all_sent = of_detector.inferences, of_detector.sent, of_raw.sent
     scale = len(made) / len(of_raw.inferences)
-    await asyncio.sleep(1.0)  # what is under way to the gateway arrives
     truths = [streams[SENSORS[0]].shown[record.index] for record in made]
     flagged = [decided(record) == ANOMALY for record in made]
     return GatewayFigures(
