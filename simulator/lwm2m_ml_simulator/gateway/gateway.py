@@ -28,7 +28,7 @@ from lwm2m_ml_simulator.gateway.end_device import EndDevice
 from lwm2m_ml_simulator.objects.binary_app_data import BinaryAppData
 
 _log = structlog.get_logger(__name__)
-DEFAULT_PATIENCE = 20.0
+PATIENCE = 20.0
 _HOST = "127.0.0.1"
 MAXIMUM_DEVICES = 64
 
@@ -41,14 +41,12 @@ class Gateway:
         device: SimulatedDevice,
         behind: dict[str, EndDevice],
         catalogue: Catalogue,
-        *,
-        patience: float = DEFAULT_PATIENCE,
     ) -> None:
-        """`patience`: for how many seconds an end device is waited for."""
+        self.patience = PATIENCE
+        """For how many seconds an end device is waited for."""
         self._device = device
         self._behind = behind
         self._catalogue = catalogue
-        self._patience = patience
         self._coap: CoapEndpoint | None = None
         self._remotes: dict[str, Remote] = {}
         self._observed: set[tuple[str, int]] = set()
@@ -155,4 +153,4 @@ class Gateway:
 
     async def _ask(self, prefix: str, message: Message) -> Message:
         message.remote = self._remotes[prefix]
-        return await self._endpoint.request(message, timeout=self._patience)
+        return await self._endpoint.request(message, timeout=self.patience)

@@ -29,6 +29,7 @@ class Pair:
     gateway: SimulatedDevice
     sensor: SimulatedDevice
     behind: dict[str, EndDevice]
+    opened: Gateway
     catalogue: Catalogue
 
     async def ask(self, code: Any, path: str, payload: bytes = b"", content_format: int | None = None) -> Any:
@@ -56,12 +57,12 @@ async def pair(
     gateway = make_device(with_profile(endpoint="gateway", **changes), behind=behind)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(gateway)
-        opened = await stack.enter_async_context(Gateway(gateway, behind, catalogue, patience=1.0))
+        opened = await stack.enter_async_context(Gateway(gateway, behind, catalogue))
         await server.until_registered()
         sensor = make_device(with_profile(endpoint="sensor", **changes), server_uri=opened.uri)
         await stack.enter_async_context(sensor)
         await server.until(lambda: server.updates and behind)
-        yield Pair(server, gateway, sensor, behind, catalogue)
+        yield Pair(server, gateway, sensor, behind, opened, catalogue)
 
 
 async def test_object_25_tells_of_the_device(pair: Pair) -> None:
@@ -105,5 +106,6 @@ async def test_a_model_on_the_gateway_sees_only_what_the_one_on_the_device_passe
 
 async def test_a_device_that_is_gone_is_told(pair: Pair) -> None:
     await pair.sensor.stop(deregister=False)
+    pair.opened.patience = 0.2
     answer = await pair.ask(Code.GET, "/d01/3/0/2")
     assert answer.code is Code.GATEWAY_TIMEOUT

@@ -1,5 +1,6 @@
 """The shipped sources of inputs: what they draw, how they repeat, and what drift does to them."""
 
+import itertools
 from itertools import islice
 
 import numpy
@@ -8,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from lwm2m_ml_simulator.inputs.digits import Digits
 from lwm2m_ml_simulator.inputs.gestures import Gestures
+from lwm2m_ml_simulator.inputs.keywords import FIRST_COMMAND, WAKE, Keywords
 from lwm2m_ml_simulator.inputs.stream import SensorStream, Source, dataset
 from lwm2m_ml_simulator.inputs.vibration import ANOMALY, Vibration
 
@@ -68,3 +70,10 @@ def test_the_share_of_anomalies_is_the_one_asked_for() -> None:
     _, labels = dataset(Vibration(anomalies=0.2), 1000, 3)
     assert (labels == ANOMALY).mean() == pytest.approx(0.2, abs=0.05)
     assert not dataset(Vibration(anomalies=0.0), 100, 3)[1].any()
+
+
+def test_a_wake_word_is_always_followed_by_a_command_and_a_command_by_nothing_else() -> None:
+    _, labels = dataset(Keywords(), 2_000, 3)
+    for now, after in itertools.pairwise(labels.tolist()):
+        assert (now == WAKE) == (after >= FIRST_COMMAND)
+    assert set(labels) == set(range(len(Keywords.labels)))

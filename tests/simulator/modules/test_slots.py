@@ -1,7 +1,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.module.results import ModuleResult, ModuleState
@@ -85,6 +85,7 @@ def test_an_empty_slot_cannot_be_booted_into(flash: Flash) -> None:
         mounted(flash).schedule_boot(1)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(sorted(ACTIONS)), st.integers(0, 1)), max_size=25))
 def test_any_sequence_of_events_keeps_at_most_one_module_in_use_and_survives_a_reboot(
     events: list[tuple[str, int]],
