@@ -6,9 +6,10 @@ itself, and its answer is told.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from lwm2m_ml.errors import NotFoundError
+from lwm2m_ml.errors import Lwm2mMlError, NotFoundError
 from lwm2m_ml.lwm2m.model_wiring import CONDITION, Wire, Wiring, WiringError, read_link
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
@@ -17,6 +18,9 @@ from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.service.devices import Devices
 from lwm2m_ml.service.plain_values import Plain
 from lwm2m_ml.service.resources import MODEL_CONFIGURATION_OBJECT, ConfigurationResource, ModelResource
+
+NEVER = "false"
+"""The condition of a model that is being wired anew: half of a wiring means something else than the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ class ModelConfigurations:
     ) -> ModelConfiguration:
         """Change the configuration of a slot, and return what the device makes of it.
 
-        Each resource is written by itself, in an order in which each only needs what came before: a device that refuses
-        one of them (`DeviceError`, with its reason) keeps those that it took.
+        Each resource is written by itself, in an order in which each only needs what came before; the model pauses
+        meanwhile. A device that refuses one of them (`DeviceError`, with its reason) keeps those that it took.
         """
         before = await self._slot(endpoint, slot, behind)
         wanted, had = change.applied(before.wiring).resources(), before.wiring.resources()
@@ -98,12 +102,18 @@ class ModelConfigurations:
             plain = {str(target.child(i)): text for i, text in value.items()} if isinstance(value, Mapping) else value
             await self._devices.write(endpoint, str(target), plain, behind=behind)
 
-        if had[CONDITION] and wanted[CONDITION] != had[CONDITION]:
-            await write(CONDITION, "")  # it may need what goes
-            had[CONDITION] = ""
-        for resource, value in wanted.items():
-            if value != had[resource]:
-                await write(resource, value)
+        wires = {number: value for number, value in wanted.items() if number != CONDITION and value != had[number]}
+        if wires:
+            await write(CONDITION, NEVER)
+            try:
+                for number, value in wires.items():
+                    await write(number, value)
+            except Lwm2mMlError:
+                with suppress(Lwm2mMlError):
+                    await write(CONDITION, had[CONDITION])
+                raise
+        if wires or wanted[CONDITION] != had[CONDITION]:
+            await write(CONDITION, wanted[CONDITION])
         if change.enabled is not None and change.enabled != before.enabled:
             await write(ConfigurationResource.ENABLED, change.enabled)
         return await self._slot(endpoint, slot, behind)

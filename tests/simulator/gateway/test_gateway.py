@@ -89,9 +89,9 @@ async def test_a_model_on_the_gateway_sees_only_what_the_one_on_the_device_passe
     profile = with_profile()
     await pair.install("/d01", modules.package(profile, 1, filler=0))
     await pair.install("", modules.package(profile, 2, bias=2, filler=0))
-    await pair.wire("/d01/513/0/10", "</19/7/0>")
     await pair.wire("/d01/513/0/12", "in")
     await pair.wire("/d01/513/0/11", "if(in - in == 0 and largest(in) > 45, value, 0 / 0)")
+    await pair.wire("/d01/513/0/10", "</19/7/0>")  # last: until then nothing is passed on
     await pair.server.until(lambda: "</19/7>" in pair.behind["d01"].objects)
     before = len(pair.gateway.inferences)
     await pair.wire("/513/0/7", "</d01/19/7/0>")
