@@ -66,6 +66,9 @@ demo-drift: $(VENV)/test.stamp ## Let inputs drift until a model is retrained wi
 demo-federated: $(VENV)/test.stamp ## Let 100 devices that know two digits each teach each other all ten; compare with TensorFlow.
 	$(BIN)/python -m lwm2m_ml_simulator.demonstration.federated --central examples/digits/train_head.py $(ARGS)
 
+demo-cascades: $(VENV)/test.stamp ## Let small models decide when larger ones run, on a device and behind a gateway; print what it saves.
+	$(BIN)/python -m lwm2m_ml_simulator.demonstration.cascades --train examples/zoo/keywords.py $(ARGS)
+
 bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
 	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)
 

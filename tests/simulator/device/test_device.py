@@ -55,7 +55,7 @@ async def test_tells_its_capabilities(server: Server, make_device: MakeDevice, p
     assert told["/42769/0/25"] == profile.vendor_id
     assert told["/42769/0/32/0"] == profile.target.isa[0]
     assert set(server.registrations[0].objects) == {
-        *((1, 0), (3, 0), (9, 0), (9, 1), (42769, 0), (42770, 0), (42770, 1), (42771, 0), (42771, 1))
+        *((1, 0), (3, 0), (9, 0), (9, 1), (42769, 0), (42770, 0), (42770, 1), (42771, 0), (42771, 1), (42773, 0))
     }
 
 
