@@ -48,9 +48,11 @@ def stored_results(data: Path) -> dict[str, Counter[Sent]]:
 
 def compared(acknowledged: Mapping[str, Acknowledged], stored: Mapping[str, Counter[Sent]]) -> tuple[list[str], int]:
     """Return the results that were acknowledged and are not there, and how many are there more than once."""
-    lost = [
-        f"{endpoint}: result {number} of series {series} in slot {slot}"
-        for endpoint, told in acknowledged.items()
-        for slot, series, number, _ in told.results - stored.get(endpoint, Counter())
-    ]
+    lost = []
+    for endpoint, told in acknowledged.items():
+        there = stored.get(endpoint, Counter())
+        for slot, series, number, decided in told.results - there:
+            other = [one[3] for one in there if one[:3] == (slot, series, number)]
+            instead = f", class {other[0]} is there in place of {decided}" if other else ""
+            lost.append(f"{endpoint}: result {number} of series {series} in slot {slot}{instead}")
     return lost, sum(count - 1 for results in stored.values() for count in results.values())

@@ -169,6 +169,15 @@ class Lwm2mServer:
         """Answer Sends and confirmable notifications only after `keeper` has written what it keeps of them."""
         self._keepers.add(keeper)
 
+    @property
+    def keepers_are_away(self) -> bool:
+        """Whether nothing that devices report is acknowledged."""
+        return self._keepers.away
+
+    def keepers_away(self, away: bool) -> None:
+        """While they are, acknowledge no Send and no confirmable notification: nobody would keep it."""
+        self._keepers.away = away
+
     def remove_keeper(self, keeper: Keeper) -> None:
         """Ask this keeper no more."""
         self._keepers.remove(keeper)

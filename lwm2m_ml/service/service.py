@@ -92,6 +92,7 @@ class TinyMLService:
         """`workers` do the heavy work; without any, processes of this machine."""
         self.catalogue = catalogue or Catalogue.shipped()
         self._server = server
+        server.keepers_away(True)  # until all of them have started: what is acknowledged must have been kept
         self._store = store
         objects = settings.objects
         access = ServerDeviceAccess(server)
@@ -183,6 +184,7 @@ class TinyMLService:
         await self.campaigns.start()
         await self.federation.start()
         self._server.add_keeper(self.federation.keep)
+        self._server.keepers_away(False)
 
     async def _follow(self, event: StoreChanged) -> None:
         """Another node changed what is kept in memory here."""
@@ -234,6 +236,7 @@ class TinyMLService:
 
     async def stop(self) -> None:
         """Stop all work; campaigns under way go on at the next start. May be called when never started."""
+        self._server.keepers_away(True)
         await self.health.stop()
         await self.jobs.stop()
         await self.federation.stop()

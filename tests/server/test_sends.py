@@ -33,6 +33,18 @@ async def test_what_a_registered_device_sends_is_an_event(
     assert set(event.records) == {Record(ObjectPath(3, 0, 9), 80), Record(ObjectPath(3, 0, 0), "ACME")}
 
 
+async def test_nothing_is_acknowledged_while_those_who_keep_it_are_away(running: Any, device: Any) -> None:
+    await device.register()
+    running.server.keepers_away(True)
+    put_off = await device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110)
+    assert put_off.code is Code.SERVICE_UNAVAILABLE
+    assert put_off.opt.max_age
+    assert running.events.of(DataSent) == []
+    running.server.keepers_away(False)
+    assert (await device.ask(Code.POST, ["dp"], (), b'[{"n":"/3/0/9","v":80}]', 110)).code is Code.CHANGED
+    await running.events.wait(DataSent)
+
+
 async def test_a_peer_that_is_not_registered_gets_4_04(running: Any, device: Any) -> None:
     assert (await device.ask(Code.POST, ["dp"], (), b"[]", 110)).code is Code.NOT_FOUND
     assert running.events.of(DataSent) == []

@@ -255,6 +255,23 @@ async def test_devices_that_take_whole_images_get_firmware_with_the_module_in_it
     assert (again.state, (again.module_bytes or 0) < (row.module_bytes or 0) / 4) == (DeviceState.ACTIVE, True)
 
 
+async def test_the_server_acknowledges_reports_only_while_there_is_who_keeps_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    async def started(server: Lwm2mServer) -> None:
+        await start(server)
+        seen.append(server.keepers_are_away)
+
+    start = Lwm2mServer.start
+    monkeypatch.setattr(Lwm2mServer, "start", started)
+    async with running(tmp_path) as service:
+        server = service._server
+        seen.append(server.keepers_are_away)
+    assert [*seen, server.keepers_are_away] == [True, False, True]
+
+
 async def test_a_device_with_a_key_gets_its_module_encrypted_and_nobody_else_can_read_it(
     service: TinyMLService, join: Join
 ) -> None:
