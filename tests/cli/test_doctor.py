@@ -4,6 +4,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -81,3 +82,12 @@ def test_a_clock_of_long_ago_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> No
     assert states(machine.clock())["clock"] in {"ok", "warning"}
     monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
     assert states(machine.clock()) == {"clock": "failure"}
+
+
+@pytest.mark.parametrize(("megabytes", "state"), [(2_000, "ok"), (500, "warning"), (10, "failure")])
+def test_a_disk_without_room_is_told_the_worse_the_less_there_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, megabytes: int, state: str
+) -> None:
+    room = SimpleNamespace(f_bavail=megabytes << 8, f_frsize=4_096)
+    monkeypatch.setattr("lwm2m_ml.cli.checks.serving.os.statvfs", lambda _path: room)
+    assert states(serving.database(Settings(data_directory=tmp_path)))["disk"] == state

@@ -10,7 +10,8 @@ from lwm2m_ml.cli.checks.finding import Finding
 from lwm2m_ml.config import Settings
 
 KEY_FILES = ("secrets.key", "signing-key.secret", "lwm2m-ml.sqlite3")
-FULL_BYTES = 1 << 30
+SHORT_BYTES = 1 << 30
+FULL_BYTES = 64 << 20
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
@@ -50,9 +51,17 @@ def database(settings: Settings) -> Iterator[Finding]:
         return
     else:
         yield _embedded(directory / "lwm2m-ml.sqlite3")
+    yield _disk(directory)
+
+
+def _disk(directory: Path) -> Finding:
     free = os.statvfs(directory).f_bavail * os.statvfs(directory).f_frsize
     text = f"{free / (1 << 30):.1f} GiB free in {directory}"
-    yield Finding("disk", "ok", text) if free > FULL_BYTES else Finding("disk", "warning", text, "Make room there")
+    if free > SHORT_BYTES:
+        return Finding("disk", "ok", text)
+    if free > FULL_BYTES:
+        return Finding("disk", "warning", text, "Make room there")
+    return Finding("disk", "failure", text, "Make room there: a server without it refuses whatever it would promise")
 
 
 def _embedded(file: Path) -> Finding:
