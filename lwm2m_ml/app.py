@@ -17,7 +17,7 @@ from fastapi import FastAPI
 
 from lwm2m_ml.api.app import create_api
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.coap.tuning import prepare_for_load
+from lwm2m_ml.coap.tuning import collector_at_rest, prepare_for_load
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import Lwm2mMlError, MissingExtraError, UsageError
 from lwm2m_ml.exposure import is_loopback
@@ -86,8 +86,9 @@ async def running(settings: Settings) -> AsyncIterator[tuple[Running, ApiServer,
     http = httpx.AsyncClient()
     access_tokens = AccessTokens(store.tokens, oidc_providers(settings, http))
     try:
-        await server.start()
-        await service.start()
+        with collector_at_rest():
+            await server.start()
+            await service.start()
         if cluster is not None:
             cluster.drive_campaigns()
         token = await access_tokens.issue_first_admin()

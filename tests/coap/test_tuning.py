@@ -2,8 +2,9 @@
 
 import gc
 import sys
+from contextlib import suppress
 
-from lwm2m_ml.coap.tuning import SWITCH_INTERVAL, YOUNG_GENERATION, prepare_for_load
+from lwm2m_ml.coap.tuning import SWITCH_INTERVAL, YOUNG_GENERATION, collector_at_rest, prepare_for_load
 
 
 def test_the_collector_leaves_start_up_alone_and_threads_take_turns_sooner() -> None:
@@ -17,3 +18,10 @@ def test_the_collector_leaves_start_up_alone_and_threads_take_turns_sooner() -> 
         gc.unfreeze()
         gc.set_threshold(*before)
         sys.setswitchinterval(interval)
+
+
+def test_the_collector_rests_while_much_is_loaded_and_works_again_though_that_fails() -> None:
+    with suppress(ValueError), collector_at_rest():
+        assert not gc.isenabled()
+        raise ValueError
+    assert gc.isenabled()
