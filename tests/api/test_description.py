@@ -52,6 +52,7 @@ async def test_the_description_is_openapi_3_1_and_says_all_there_is_to_say(http:
 
 
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the server, in this process, may
+@pytest.mark.timeout(400)  # every route, many times: far longer beside other work
 async def test_requests_made_from_the_description_are_answered_as_described(
     where: Running, device: Lwm2mClient
 ) -> None:
