@@ -10,11 +10,13 @@ import pytest
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.lwm2m.path import ObjectPath
+from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.errors import DeviceElsewhere, DeviceError, UnknownDevice
 from lwm2m_ml.server.events import DeviceDeregistered, DeviceRegistered, Notified, RequestEnded
 from lwm2m_ml.server.operations import Operation, OperationName
 from lwm2m_ml.server.request_queue import RequestState
 from lwm2m_ml.store import Store
+from lwm2m_ml.store.changes import StoreChanged
 from lwm2m_ml.store.device_requests import DeviceRequestRecord
 from lwm2m_ml_simulator.cluster.nats import Nats, nats
 from lwm2m_ml_simulator.cluster.process import free_port
@@ -184,3 +186,45 @@ async def without_nats(stores: tuple[Store, Store], tmp_path: Path, device_at: S
                 assert await node.server.devices.read(name, MANUFACTURER)
                 _, later = await registered_at(node, device_at)
                 await known_at(other, later)
+
+
+async def test_who_is_let_in_at_one_node_is_at_the_other_and_who_is_not_is_not(pair: Pair) -> None:
+    one, other = pair
+    name = f"urn:dev:{secrets.token_hex(4)}"
+    news: asyncio.Queue[StoreChanged] = asyncio.Queue()
+    other.bus.subscribe(StoreChanged, news.put, everywhere=True, here=False)
+    issued = await one.server.credentials.add(name, CredentialKind.PSK)
+    identity = issued.credential.name
+    async with asyncio.timeout(PATIENCE):
+        changed = await news.get()
+    assert changed.tables == ("credentials",)
+    assert other.server.credentials.endpoint_of(identity) is None
+    await other.server.follow(changed.tables)
+    assert other.server.credentials.endpoint_of(identity) == name
+    assert not other.server.credentials.may_speak_for(None, name)
+    await one.server.credentials.revoke(issued.credential.id)
+    async with asyncio.timeout(PATIENCE):
+        await other.server.follow((await news.get()).tables)
+    assert other.server.credentials.endpoint_of(identity) is None
+    await one.server.credentials.forget(issued.credential.id)
+    async with asyncio.timeout(PATIENCE):
+        await other.server.follow((await news.get()).tables)
+    assert other.server.credentials.list(name) == ()
+
+
+async def test_a_package_laid_out_at_one_node_is_fetched_from_the_other(pair: Pair, device_at: StartDevice) -> None:
+    one, other = pair
+    device, name = await registered_at(one, device_at)
+    content = secrets.token_bytes(3000)
+    await one.store.artefacts.put(content)
+    offer = await one.server.downloads.offer(content, endpoint=name)
+    device.server = other.server
+    fetched = await device.ask(Code.GET, ["packages", offer.token])
+    assert (fetched.code, fetched.payload) == (Code.CONTENT, content)
+    for _ in range(int(PATIENCE / 0.05)):
+        if offer.bytes_served:
+            break
+        await asyncio.sleep(0.05)
+    assert offer.bytes_served >= len(content)  # who laid it out knows that it was fetched
+    missing = await device.ask(Code.GET, ["packages", "nothing-here"])
+    assert missing.code is Code.NOT_FOUND
