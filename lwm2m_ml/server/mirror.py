@@ -15,7 +15,7 @@ from lwm2m_ml.lwm2m.object_list import ObjectKey
 from lwm2m_ml.lwm2m.registration import RegistrationParameters
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.store.commit import Commit
-from lwm2m_ml.store.errors import StoreError
+from lwm2m_ml.store.errors import StoreError, WriteRefused
 from lwm2m_ml.store.registrations import RegistrationRecord, RegistrationRepository
 
 RETRY_SECONDS = 2.0
@@ -89,6 +89,8 @@ class RegistrationMirror:
         """Write a sign of life later that could not be written now, unless the device was heard of since, or left."""
         if error is None or self._closed or self._current(registration.endpoint) is not registration:
             return
+        if isinstance(error, WriteRefused):
+            return  # whoever acts for the device by now writes its signs of life
         if self._timer is None:
             log.warning("signs of life not written yet", reason=str(error))
             self._timer = asyncio.get_running_loop().call_later(RETRY_SECONDS, self._write)

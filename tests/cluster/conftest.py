@@ -57,7 +57,8 @@ async def stores(database_url: str) -> AsyncIterator[tuple[Store, Store]]:
         await store.close()
 
 
-LEASE_SECONDS = 5.0
+LEASE_SECONDS = 10.0
+"""Long enough for a machine that does other things for a few seconds."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ DEVICES = 12
 PATIENCE = 540.0
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_every_device_is_updated_though_a_node_is_killed(tmp_path: Path) -> None:
     story: list[str] = []

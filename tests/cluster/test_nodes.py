@@ -25,7 +25,7 @@ from tests.server.conftest import ScriptedDevice, message
 
 MANUFACTURER = ObjectPath(3, 0, 0)
 TEXT = 0
-PATIENCE = 30.0
+PATIENCE = 60.0
 Pair = tuple[Node, Node]
 
 
@@ -162,8 +162,8 @@ async def without_nats(stores: tuple[Store, Store], tmp_path: Path, device_at: S
     port = free_port()
     with nats(tmp_path / "nats", port=port) as engine:
         async with (
-            node_at(engine.url, stores[0], tmp_path / "data", "one", lease=2.0) as node,
-            node_at(engine.url, stores[1], tmp_path / "data", "other", lease=2.0) as other,
+            node_at(engine.url, stores[0], tmp_path / "data", "one", lease=6.0) as node,
+            node_at(engine.url, stores[1], tmp_path / "data", "other", lease=6.0) as other,
         ):
             device, name = await registered_at(node, device_at)
             engine.program.kill()

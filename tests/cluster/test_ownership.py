@@ -20,8 +20,8 @@ from lwm2m_ml.store.observations import ObservationRecord
 from lwm2m_ml.store.registrations import RegistrationRecord
 from lwm2m_ml_simulator.cluster.nats import Nats
 
-LEASE = 5.0
-PATIENCE = 30.0
+LEASE = 10.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ async def main(url, tokens, name):
     connection.is_loopback = lambda host: True  # these addresses are in namespaces of this machine
     store = Store()
     store.ownerships = Tokens(tokens)
-    cluster = await Cluster.join(ClusterSettings(url, node=sys.argv[4], lease_seconds=5.0), store, Bus())
+    cluster = await Cluster.join(ClusterSettings(url, node=sys.argv[4], lease_seconds=10.0), store, Bus())
     loop = asyncio.get_running_loop()
     while True:
         command = (await loop.run_in_executor(None, sys.stdin.readline)).strip()

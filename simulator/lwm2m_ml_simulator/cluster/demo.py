@@ -133,8 +133,7 @@ class Story:
         patience: float,
     ) -> None:
         self._cluster = cluster
-        self._at_one = at_one
-        self._at_other = at_other
+        self._clients = (at_one, at_other)
         self._fleet = fleet
         self._tell = tell
         self._deadline = time.monotonic() + patience
@@ -143,22 +142,24 @@ class Story:
         """From the first registration to the last update."""
         devices = len(self._fleet.devices)
         await self._until(lambda: self._fleet.registered == devices, "all devices registered")
-        at_each = [len(await _endpoints(client)) for client in (self._at_one, self._at_other)]
+        at_each = [len(await _endpoints(client)) for client in self._clients]
         self._tell(f"{devices} devices are registered; the nodes know {at_each[0]} and {at_each[1]}")
         plan = {"phases": [{"size": "100%"}], "rate": {"at_once": AT_ONCE}, "retry": {"attempts": 10, "delay": 2.0}}
         request = CampaignRequest(model=MODEL, endpoints=list(self._fleet.devices), plan=plan)
-        campaign = await self._at_other.start_campaign(request)
+        campaign = await self._clients[1].start_campaign(request)
         self._tell(f"Campaign {campaign.id} brings them {MODEL}")
         await self._until(lambda: self._running() >= KILLED_AT * devices, "enough devices updated")
         had = self._running()
-        self._cluster.nodes[0].program.kill()
+        driver = await self._driver(campaign.id)
+        heir = 1 - driver
+        before = self._resumptions(heir)
+        self._cluster.nodes[driver].program.kill()
         killed_at = time.monotonic()
         self._tell(f"{had} devices run it: the node that drives the campaign is killed (kill -9)")
-        heir = self._cluster.nodes[1].program.log
-        await self._until(lambda: RESUMED in heir.read_text(errors="replace"), "the other node went on")
+        await self._until(lambda: self._resumptions(heir) > before, "the other node went on")
         taken_over_after = time.monotonic() - killed_at
         self._tell(f"The other node drives it after {taken_over_after:.1f} s")
-        campaign = await self._finished(campaign.id)
+        campaign = await self._finished(self._clients[heir], campaign.id)
         active = campaign.tally.get("active", 0)
         self._tell(f"The campaign is {campaign.state}: {dict(campaign.tally)}")
         return ClusterOutcome(devices, self._running(), active, taken_over_after)
@@ -167,10 +168,22 @@ class Story:
         firmwares = [device.firmware for device in self._fleet.devices.values()]
         return sum(each is not None and each.modules.in_use is not None for each in firmwares)
 
-    async def _finished(self, campaign_id: str) -> Campaign:
+    async def _driver(self, campaign_id: str) -> int:
+        """The node that drives a campaign: no other one can say what it waits for."""
+        while True:
+            for number, client in enumerate(self._clients):
+                with contextlib.suppress(ServerUnreachableError):
+                    if (await client.campaign(campaign_id)).diagnosis:
+                        return number
+            await self._wait("a node drove the campaign")
+
+    def _resumptions(self, node: int) -> int:
+        return self._cluster.nodes[node].program.log.read_text(errors="replace").count(RESUMED)
+
+    async def _finished(self, client: AsyncClient, campaign_id: str) -> Campaign:
         while True:
             with contextlib.suppress(ServerUnreachableError):
-                campaign = await self._at_other.campaign(campaign_id)
+                campaign = await client.campaign(campaign_id)
                 if campaign.finished:
                     return campaign
             await self._wait(f"campaign {campaign_id} ended")
