@@ -23,17 +23,18 @@ HOURS_OF_A_DAY = 24
 def results(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A device, by its endpoint client name, or a model.")],
     hours: Annotated[int, typer.Option(min=1, max=2_000, help="So many hours back.")] = HOURS_OF_A_DAY,
+    since: Annotated[datetime.datetime | None, typer.Option(help="Those since then, in place of --hours.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Also draw them, as .png or .svg.")] = None,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Show what a device or a model answered, hour by hour, and how often it was right as far as feedback tells."""
-    since = (datetime.datetime.now() - datetime.timedelta(hours=hours)).timestamp()
+    begin = since or datetime.datetime.now() - datetime.timedelta(hours=hours)
     with connect(server, token) as client:
-        found, accuracy = _find(client, name, since)
+        found, accuracy = _find(client, name, begin.timestamp())
     if not found:
-        raise NotFoundError(f"{name} has no results of the last {hours} hours")
+        raise NotFoundError(f"{name} has no results since {begin:%Y-%m-%d %H:%M}")
     if plot is not None:
         from lwm2m_ml.cli.result_plot import draw_results
 

@@ -38,3 +38,9 @@ def test_an_export_of_nothing_writes_nothing(server: dict[str, str], tmp_path: P
 def test_wrong_usage_ends_with_2(server: dict[str, str]) -> None:
     assert run("captures", "allow", "dev", "--per-day", "0", **server).returncode == 2
     assert run("captures", "export", "digits", **server).returncode == 2
+
+
+def test_results_are_asked_for_by_hours_or_since_a_day(server: dict[str, str]) -> None:
+    done = run("results", "nobody", "--since", "2026-11-01", **server)
+    assert done.returncode == 1
+    assert "nobody has no results since 2026-11-01 00:00" in done.stderr

@@ -1,7 +1,5 @@
 """Inference results: what devices send of ML Inference Result, checked, typed, stored and queried."""
 
-import math
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +17,8 @@ MAXIMUM_LABEL = 128
 MAXIMUM_LATENCY = 3.6e6
 MAXIMUM_ENERGY = 1e6
 MAXIMUM_RESULTS_PER_MESSAGE = 256
+FARTHEST = 366 * 86_400.0
+"""How far from their arrival results may have been made, in seconds."""
 NO_DECISION = -1
 
 
@@ -78,10 +78,10 @@ class ResultReader:
         """Return the results in one message, in order; several inferences in one message differ by their timestamps."""
         figures = self._figures(records)
         results: list[InferenceResult] = []
-        for group, values in self._grouped(records, received_at).items():
-            if len(results) == MAXIMUM_RESULTS_PER_MESSAGE:
-                self.dropped["too many in one message"] += 1
-                break
+        groups = list(self._grouped(records, received_at).items())
+        if len(groups) > MAXIMUM_RESULTS_PER_MESSAGE:
+            self.dropped["too many in one message"] += len(groups) - MAXIMUM_RESULTS_PER_MESSAGE
+        for group, values in groups[:MAXIMUM_RESULTS_PER_MESSAGE]:
             try:
                 result = _result(endpoint, values, group, figures)
             except AbsurdValue as error:
@@ -94,14 +94,23 @@ class ResultReader:
     def _grouped(
         self, records: Sequence[Record], received_at: float
     ) -> dict[tuple[int, float], dict[ObjectPath, Value | None]]:
-        """Put together what belongs to one inference: same instance, same moment."""
+        """Put together what belongs to one inference: same instance, same moment.
+
+        A clock that is absurd counts as the moment of arrival.
+        """
         groups: dict[tuple[int, float], dict[ObjectPath, Value | None]] = {}
+        absurd: set[int] = set()
         for record in records:
             path = record.path
             if path.object_id != self._result_object or path.instance_id is None or path.resource_id is None:
                 continue
-            key = (path.instance_id, _moment(record, received_at))
-            groups.setdefault(key, {})[path] = record.value
+            moment = record.absolute_time(received_at)
+            if not abs(moment - received_at) <= FARTHEST:  # so written, it holds for what is not a number, too
+                absurd.add(path.instance_id)
+                moment = received_at
+            groups.setdefault((path.instance_id, moment), {})[path] = record.value
+        if absurd:
+            self.dropped["time"] += len(absurd)
         return groups
 
     def _figures(self, records: Sequence[Record]) -> dict[int, ModuleFigures]:
@@ -118,12 +127,6 @@ class ResultReader:
             except AbsurdValue as error:
                 self.dropped[str(error)] += 1
         return {slot: ModuleFigures(**values) for slot, values in told.items()}
-
-
-def _moment(record: Record, received_at: float) -> float:
-    """Return when a record was measured. A clock that is absurd counts as the moment of arrival."""
-    moment = record.absolute_time(received_at)
-    return moment if math.isfinite(moment) and 0 <= moment <= time.time() + 366 * 86400 else received_at
 
 
 def _result(

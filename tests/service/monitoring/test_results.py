@@ -75,6 +75,14 @@ def test_a_gap_in_the_scores_makes_them_useless(reader: ResultReader) -> None:
 def test_a_message_cannot_hold_more_results_than_fit_a_message(reader: ResultReader) -> None:
     records = [record for number in range(400) for record in sent(number, timestamp=NOW - number)]
     assert len(reader.read("device", records, NOW)) == 256
+    assert reader.dropped == {"too many in one message": 144}
+
+
+@pytest.mark.parametrize("moment", [math.nan, math.inf, -math.inf, -1e12, 1e9, NOW + 10 * 366 * 86_400, 1e300])
+def test_a_result_of_an_absurd_moment_counts_from_its_arrival(reader: ResultReader, moment: float) -> None:
+    (result,) = reader.read("device", sent(timestamp=moment), NOW)
+    assert result.received_at == NOW
+    assert reader.dropped == {"time": 1}
 
 
 def test_what_is_no_result_is_left_alone(reader: ResultReader) -> None:
