@@ -1,0 +1,108 @@
+"""What is done about each command of the documents: who runs it, as what it is run, or why it is only checked.
+
+A command that none of these tables names is run as it is written.
+"""
+
+RUN_BY = {
+    "docs/cli.md": "tests/cli/test_examples.py",
+    "docs/quick-start.md": "tests/docs/test_quick_start.py",
+    "docs/dashboard.md": "tests/browser/test_quick_start.py",
+    "docs/write-a-backend.md": "tests/examples/test_backend.py",
+    "examples/backend/README.md": "tests/examples/test_backend.py",
+}
+"""Whole documents whose commands another test runs."""
+
+MEANT = {
+    "README.md": {"ENDPOINT": "mcu", "MODEL.tflite": "digits-small.onnx --calibration calibration.npz"},
+    "docs/campaigns.md": {"ID": "$CAMPAIGN", "FOLDER": "vibration"},
+    "docs/cascades.md": {"ENDPOINT": "wired"},
+    "docs/compiler.md": {
+        "MODEL": "digits-small.onnx --calibration calibration.npz",
+        "TARGET": "cortex-m4f",
+        "NAME": "c",
+    },
+    "docs/connect-a-device.md": {"my-board": "mcu"},
+    "docs/delivery.md": {"UUID": "6b3f6d7c-3a1c-4c57-9a2b-0f6d1f0f8d11"},
+    "docs/models.md": {"MODEL": "digits-small.onnx", "DATA": "labelled.npz", "T": "cortex-m4f"},
+    "docs/monitoring.md": {"ENDPOINT": "mcu", "MODEL": "digits", "NUMBER": "$RESULT", "CLASS": "3", "ID": "$ALARM"},
+    "docs/operations.md": {"/backups/lwm2m-ml-2026-01-31.tar.gz": "backup.tar.gz", "/var/lib/lwm2m-ml": "restored"},
+    "docs/security.md": {"ID": "$CREDENTIAL", "08a86b": "$KEY"},
+}
+"""What the words in capitals, and places elsewhere, stand for when a document's commands are run."""
+
+RUN_AS = {
+    ".venv/bin/lwm2m-ml credentials add ENDPOINT": ("credentials add reader",),
+    "lwm2m-ml credentials add my-board": ("credentials add board",),
+    "lwm2m-ml compile MODEL --target cortex-m4f [--optimize size|speed|balanced] [--reference litert|tflm]": (
+        "compile digits-small.onnx --target cortex-m4f --optimize size --reference tflm --calibration calibration.npz",
+    ),
+    "lwm2m-ml run MODULE --input FILE": ("run module --input digit.npy",),
+    "lwm2m-ml inspect MODEL": ("inspect digits-small.onnx",),
+    "lwm2m-ml captures take ENDPOINT": ("captures take mcu", "jobs wait $JOB"),
+    "lwm2m-ml inspect MODEL [--json]": ("inspect digits-small.onnx --json",),
+    "lwm2m-ml backends list | check NAME": ("backends list",),
+    "lwm2m-ml targets list | show NAME | check FILE": (
+        "targets list",
+        "targets show nrf52840",
+        "targets check board.toml",
+    ),
+    "lwm2m-ml shrink MODEL --data DATA --targets T": (
+        "shrink digits-small.onnx --data labelled.npz --targets cortex-m4f --levels 50 --precisions int8 --no-train",
+    ),
+    "lwm2m-ml campaigns story ID --follow": ("campaigns story $CAMPAIGN",),
+    "lwm2m-ml campaigns approve|pause|resume|cancel|roll-back ID --reason 'why'": (
+        *(f"campaigns {verb} $CAMPAIGN --reason 'why' --dry-run" for verb in ("approve", "resume", "roll-back")),
+        "campaigns pause $CAMPAIGN --reason 'why'",
+        "campaigns cancel $CAMPAIGN --reason 'why'",
+    ),
+    "lwm2m-ml configurations set ENDPOINT 1 --input 'image=sensor' --input 'light=</3301/0/5700>' "
+    "--condition 'light < 50'": (
+        "configurations set wired 1 --input 'image=sensor' --input 'light=</3301/0/5700>' "
+        "--condition 'light < 50' --dry-run",
+    ),
+    "lwm2m-ml configurations set ENDPOINT 0 --disable": ("configurations set wired 0 --disable --dry-run",),
+    "lwm2m-ml credentials server-certificate | openssl x509 -pubkey -noout": ("credentials server-certificate",),
+    "sudo -u lwm2m-ml /opt/lwm2m-ml/bin/lwm2m-ml tokens recover --data-directory /var/lib/lwm2m-ml": (
+        "tokens recover --data-directory $DATA --dry-run",
+    ),
+    "lwm2m-ml backups create /backups/lwm2m-ml-$(date +%F).tar.gz": ("backups create backup.tar.gz",),
+    ".venv/bin/lwm2m-sim run scenario.toml --server coap://127.0.0.1:5683": ("lwm2m-sim check scenario.toml",),
+}
+"""Commands that have a form of their own here: synopses of several, those that would wait for ever, pipes."""
+
+ONLY_CHECKED = {
+    ".venv/bin/lwm2m-ml serve": "runs until it is stopped; the server of this test is one",
+    "lwm2m-ml serve --dtls-engine cid": "runs until it is stopped; tests/coap/dtls_cid run the engine",
+    "export LWM2M_ML_TOKEN=…": "is done by the test for all commands",
+    "lwm2m-ml shrink lwm2m_ml/service/zoo/shipped/digits/digits-large.onnx --data digits-train.npz "
+    "--test digits-test.npz --targets cortex-m4f --shift 1 --noise 0.1 -o shrunk": "trains for minutes",
+    "python examples/digits/write_data.py .": "tests/examples/test_digits_training.py runs what it is made of",
+    ".venv/bin/python examples/digits/train.py": "trains for minutes",
+    ".venv/bin/python examples/zoo/vibration.py": "trains for minutes",
+    ".venv/bin/python examples/zoo/gestures.py": "trains for minutes",
+    "sudo useradd --system --home-dir /var/lib/lwm2m-ml --shell /usr/sbin/nologin lwm2m-ml": "changes the machine",
+    "sudo python3 -m venv /opt/lwm2m-ml": "changes the machine",
+    "sudo /opt/lwm2m-ml/bin/pip install 'lwm2m-ml[fast]'": "changes the machine",
+    "sudo /opt/lwm2m-ml/bin/pip install --upgrade 'lwm2m-ml[fast]'": "changes the machine",
+    "sudo install -d -m 755 /etc/lwm2m-ml": "changes the machine",
+    "sudo install -m 644 docs/operations/lwm2m-ml.service /etc/systemd/system/": "changes the machine",
+    "sudo systemctl enable --now lwm2m-ml": "changes the machine; tests/test_operations_documents.py reads the unit",
+    "sudo systemctl restart lwm2m-ml": "changes the machine",
+    "journalctl -u lwm2m-ml | grep 'Admin token'": "needs the service that the lines before install",
+}
+"""Commands that are not run, and why. Those of lwm2m-ml are read by the real command line."""
+
+TARGETS_OF_MINUTES = {
+    "setup": "whoever runs this has done it",
+    "demo-fleet": "minutes",
+    "demo-drift": "trains for minutes",
+    "chaos": "minutes",
+    "interop": "needs a JDK and Maven",
+    "sweep": "minutes",
+    "fuzz": "minutes",
+    "fuzz-dtls": "minutes",
+    "help": "prints the Makefile",
+    "test-slow": "minutes",
+    "test-compiler": "minutes",
+}
+"""Targets of make that CI does not run; benchmarks, `bench-…`, are the others."""
