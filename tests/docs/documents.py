@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 DOCUMENTS = (ROOT / "README.md", *sorted(DOCS.rglob("*.md")), *sorted((ROOT / "examples").glob("*/README.md")))
 SHELLS = ("sh", "bash", "shell", "console")
-PROGRAMS = re.compile(r"(?:\S*/bin/)?(?:lwm2m-ml|lwm2m-sim|make|pip|python3?)(?:\s|$)")
+PROGRAMS = re.compile(r"(?:\S*/bin/)?(?:lwm2m-ml|lwm2m-sim|make|pip|python3?|sudo|apt|apt-get|dask|ipvsadm)(?:\s|$)")
 """How a line begins that is a command, even where nothing says so: in blocks without a language."""
 
 

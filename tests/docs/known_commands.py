@@ -37,6 +37,10 @@ RUN_AS = {
         "compile digits-small.onnx --target cortex-m4f --optimize size --reference tflm --calibration calibration.npz",
     ),
     "lwm2m-ml run MODULE --input FILE": ("run module --input digit.npy",),
+    "lwm2m-ml campaigns start reader --group meters": ("campaigns start reader --to mcu --dry-run",),
+    "lwm2m-ml federated start reader --group meters --plan plan.toml": (
+        "federated start reader --to mcu --plan federated.toml --dry-run",
+    ),
     "lwm2m-ml inspect MODEL": ("inspect digits-small.onnx",),
     "lwm2m-ml captures take ENDPOINT": ("captures take mcu", "jobs wait $JOB"),
     "lwm2m-ml inspect MODEL [--json]": ("inspect digits-small.onnx --json",),
@@ -80,6 +84,23 @@ ONLY_CHECKED = {
     ".venv/bin/python examples/digits/train.py": "trains for minutes",
     ".venv/bin/python examples/zoo/vibration.py": "trains for minutes",
     ".venv/bin/python examples/zoo/gestures.py": "trains for minutes",
+    "lwm2m-ml federated show|rounds|devices|story|weights ID": "tests/cli/test_examples.py runs each of them",
+    "lwm2m-ml federated pause|resume|cancel ID --reason 'why'": "tests/cli/test_examples.py runs each of them",
+    "lwm2m-ml serve --data-directory /var/lib/lwm2m-ml --node one --database "
+    "'postgresql://lwm2m@db.example/lwm2m?sslmode=verify-full&sslrootcert=/etc/lwm2m-ml/ca.pem' "
+    "--cluster tls://nats.example:4222 --compile-farm tls://farm.example:8786 --cluster-ca /etc/lwm2m-ml/ca.pem "
+    "--cluster-certificate /etc/lwm2m-ml/node.pem --cluster-private-key /etc/lwm2m-ml/node.key "
+    "--public-uris 'coaps://devices.example:5684'": "needs a cluster; tests/cluster make one",
+    "apt-get install nats-server postgresql": "changes the machine",
+    "pip install 'lwm2m-ml[cluster]'": "changes the machine",
+    "dask scheduler --protocol tls --port 8786 --tls-ca-file ca.pem --tls-cert farm.pem --tls-key farm.key": (
+        "is Dask's own; needs certificates"
+    ),
+    "dask worker tls://farm.example:8786 --no-nanny --nthreads 2 --tls-ca-file ca.pem --tls-cert farm.pem "
+    "--tls-key farm.key": "is Dask's own; needs certificates",
+    "ipvsadm -A -u 203.0.113.5:5684 -s sh": "changes the machine",
+    "ipvsadm -a -u 203.0.113.5:5684 -r 10.0.0.11:5684 -m": "changes the machine",
+    "ipvsadm -a -u 203.0.113.5:5684 -r 10.0.0.12:5684 -m": "changes the machine",
     "sudo useradd --system --home-dir /var/lib/lwm2m-ml --shell /usr/sbin/nologin lwm2m-ml": "changes the machine",
     "sudo python3 -m venv /opt/lwm2m-ml": "changes the machine",
     "sudo /opt/lwm2m-ml/bin/pip install 'lwm2m-ml[fast]'": "changes the machine",

@@ -22,8 +22,8 @@ and `lwm2m-ml objects validate FILE` checks your own. [interfaces.md](interfaces
 Object 513 is OMA's. The others have ids from the range that OMA leaves for tests: a product has to register ids of its
 own and say so in the settings of its server and devices.
 
-In the tables, *op* are the operations (R read, W write, E execute), *n* marks resources with instances, *m* mandatory
-ones.
+In the third column: operations (R read, W write, E execute), type, range, unit, whether there are several instances of a
+resource, and whether it is mandatory.
 """
 
 
@@ -47,8 +47,8 @@ def _section(definition: ObjectDefinition) -> str:
         f"Version {definition.version}, {'several instances' if definition.multiple else 'one instance'}.",
         _line(definition.description),
         "",
-        "| id | name | op | n | m | type | range, unit | |",
-        "|--:|---|---|---|---|---|---|---|",
+        "| id | name | | |",
+        "|--:|---|---|---|",
         *(_row(resource) for resource in definition.resources.values()),
         "",
     ]
@@ -56,16 +56,15 @@ def _section(definition: ObjectDefinition) -> str:
 
 
 def _row(resource: ResourceDefinition) -> str:
-    cells = (
-        str(resource.resource_id),
-        resource.name,
+    facts = (
         str(resource.operations),
-        "n" if resource.multiple else "",
-        "m" if resource.mandatory else "",
         resource.type.value,
-        ", ".join(text for text in (resource.range_text, resource.units) if text),
-        resource.description,
+        resource.range_text,
+        resource.units,
+        "several" if resource.multiple else "",
+        "mandatory" if resource.mandatory else "",
     )
+    cells = (str(resource.resource_id), resource.name, ", ".join(filter(None, facts)), resource.description)
     return f"| {' | '.join(map(_line, cells))} |"
 
 

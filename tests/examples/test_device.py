@@ -228,10 +228,10 @@ def package(key: SigningKey, number: int, image: bytes = bytes(range(200)), **ch
 
 def test_a_module_is_staged_tried_and_confirmed(device: Device) -> None:
     assert device.take(package(device.key, 1)) == ModuleResult.SUCCESS
-    assert device.state is ModuleState.STAGED
+    assert device.state == ModuleState.STAGED
     assert device.slots[0].raw[:200] == bytes(range(200))
     assert device("activate") == 0
-    assert device.state is ModuleState.TRIAL
+    assert device.loader.record.state == ModuleState.TRIAL
     assert device("confirm") == 0
     assert (device.state, device.result) == (ModuleState.ACTIVE, ModuleResult.SUCCESS)
 
