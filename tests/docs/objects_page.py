@@ -22,8 +22,8 @@ and `lwm2m-ml objects validate FILE` checks your own. [interfaces.md](interfaces
 Object 513 is OMA's. The others have ids from the range that OMA leaves for tests: a product has to register ids of its
 own and say so in the settings of its server and devices.
 
-In the third column: operations (R read, W write, E execute), type, range, unit, whether there are several instances of a
-resource, and whether it is mandatory.
+In the third column: operations (R read, W write, E execute), type, range, unit, whether there are several instances of
+a resource, and whether it is mandatory.
 """
 
 
