@@ -230,6 +230,8 @@ class Downloads:
 
     async def offer(self, content: bytes, *, endpoint: str) -> Download:
         """Publish, and return when the address is on disk: then a device may be told. Raises `StoreError`."""
+        if self._shared is not None:
+            await self._take_over(content, endpoint)
         download = self.publish(content, endpoint=endpoint)
         if download.stored is not None:
             await asyncio.shield(download.stored)
@@ -336,6 +338,15 @@ class Downloads:
 
         task.add_done_callback(found)
         return answer
+
+    async def _take_over(self, content: bytes, endpoint: str) -> None:
+        """Serve on what another node offered the device: it may be fetching it by that address."""
+        digest = hashlib.sha256(content).digest()
+        if (endpoint, digest[:ETAG_BYTES]) in self._tokens:
+            return
+        token = await self._repository.token_of(endpoint, digest.hex())
+        if token is not None:
+            await self._look_up(token)
 
     async def _look_up(self, token: str) -> Download | None:
         record = await self._repository.get(token)

@@ -37,6 +37,13 @@ class DownloadOfferRepository:
         """Forget an offer."""
         return self._database.writer.submit(self._delete, {"of_token": token})
 
+    async def token_of(self, endpoint: str, digest: str) -> str | None:
+        """The token under which a device was offered the artefact with this digest, or None."""
+        offers = tables.download_offers.c
+        found = select(offers.token).where(offers.endpoint == endpoint, offers.digest == digest)
+        row = await self._database.row(found.order_by(offers.expires_at.desc()))
+        return None if row is None else str(row.token)
+
     async def get(self, token: str) -> DownloadOfferRecord | None:
         """One offer with its content, or None."""
         offers, artefacts = tables.download_offers.c, tables.artefacts.c

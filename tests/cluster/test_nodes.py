@@ -228,3 +228,15 @@ async def test_a_package_laid_out_at_one_node_is_fetched_from_the_other(pair: Pa
     assert offer.bytes_served >= len(content)  # who laid it out knows that it was fetched
     missing = await device.ask(Code.GET, ["packages", "nothing-here"])
     assert missing.code is Code.NOT_FOUND
+
+
+async def test_who_goes_on_with_a_delivery_offers_the_address_that_the_device_has(
+    pair: Pair, device_at: StartDevice
+) -> None:
+    one, other = pair
+    _, name = await registered_at(one, device_at)
+    content = secrets.token_bytes(3000)
+    await one.store.artefacts.put(content)
+    offer = await one.server.downloads.offer(content, endpoint=name)
+    await known_at(other, name)
+    assert (await other.server.downloads.offer(content, endpoint=name)).uri == offer.uri
