@@ -86,7 +86,12 @@ class ResultLog:
         return tuple(map(_from_record, await self._repository.latest(endpoint, min(count, LARGEST_ANSWER))))
 
     def keep(self, event: DataSent | Notified) -> Commit | None:
-        """Write the results in what a device sent or notified. None when there is nothing in it to wait for."""
+        """Write the results in what a device sent or notified. None when there is nothing in it to wait for.
+
+        What was observed behind a gateway is not the gateway's, and nobody's whose results are kept.
+        """
+        if isinstance(event, Notified) and event.prefix:
+            return None
         dropped = self._reader.dropped.total()
         found = self._reader.read(event.endpoint, event.records, event.received_at)
         if self._reader.dropped.total() > dropped:

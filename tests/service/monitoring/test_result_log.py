@@ -99,6 +99,13 @@ async def test_a_notified_result_is_kept_unless_it_is_there_already(results: Res
     assert [result.number for result in await results.results("device")] == [1, 2]
 
 
+async def test_a_result_from_behind_a_gateway_is_not_taken_for_the_gateways(results: ResultLog) -> None:
+    records = tuple(Record(ObjectPath(42771, 0, resource), value) for resource, value in ((5, 1), (1, 3)))
+    notified = Notified("device", ObjectPath(42771, 0), records, time.time(), prefix="d01")
+    assert results.keep(notified) is None
+    assert await results.results("device") == ()
+
+
 def message(number: int, *, sequence: int | None = None, slot: int = 0) -> tuple[Record, ...]:
     values = {5: number, 1: 3}
     of_module = () if sequence is None else (Record(ObjectPath(42770, slot, 8), sequence),)
