@@ -106,6 +106,7 @@ async def _measured(
     windows: int,
 ) -> GatewayFigures:
     detector, raw = (sensors[name] for name in SENSORS)
+    await asyncio.sleep(0.5)  # the gateway has looked at what was passed on before
     of_detector, of_raw, of_gateway = Measurement(detector), Measurement(raw), Measurement(gateway)
     while min(len(of_detector.inferences), len(of_raw.inferences)) < windows:  # noqa: ASYNC110 - nobody is told
         await asyncio.sleep(0.1)
