@@ -34,12 +34,12 @@ def front_of(points: list[Point]) -> list[Point]:
 def pareto_options(model: Model) -> dict[str, object]:
     """The plot: all variants, and a line through the front."""
     points = points_of(model)
-    label = {"show": True, "formatter": "{b}", "position": "left", "distance": 10, "color": GREY}
+    label = {"show": True, "formatter": "{b}", "position": "right", "distance": 8, "color": GREY}
     cost = "MACs" if costs_macs(model) else "weights"
     return {
         "xAxis": {"type": "value", "name": cost, "nameLocation": "middle", "nameGap": 28, "splitNumber": 4},
         "yAxis": {"type": "value", "name": "accuracy in %", "scale": True},
-        "grid": {"left": 16, "right": 60, "top": 48, "bottom": 40, "containLabel": True},
+        "grid": {"left": 16, "right": 96, "top": 48, "bottom": 40, "containLabel": True},
         "series": [
             {"type": "line", "data": [[cost, accuracy] for cost, accuracy, _ in front_of(points)], "symbol": "none"},
             {
