@@ -74,6 +74,9 @@ RUN_AS = {
 }
 """Commands that have a form of their own here: synopses of several, those that would wait for ever, pipes."""
 
+RUN_DRY = ("lwm2m-ml configurations set listener ", "lwm2m-ml configurations set gateway ")
+"""How commands begin that speak of the devices of `make demo-cascades`: here they are read, and nothing is sent."""
+
 ONLY_CHECKED = {
     ".venv/bin/lwm2m-ml serve": "runs until it is stopped; the server of this test is one",
     "lwm2m-ml serve --dtls-engine cid": "runs until it is stopped; tests/coap/dtls_cid run the engine",

@@ -37,7 +37,7 @@ from lwm2m_ml_simulator.device.profile import DeliveryObject
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 from tests.cli import test_examples
 from tests.docs.documents import DOCS, DOCUMENTS, ROOT, Command, block, commands, inline_commands
-from tests.docs.known_commands import MEANT, ONLY_CHECKED, RUN_AS, RUN_BY, TARGETS_OF_MINUTES
+from tests.docs.known_commands import MEANT, ONLY_CHECKED, RUN_AS, RUN_BY, RUN_DRY, TARGETS_OF_MINUTES
 
 BOARD = dataclasses.replace(test_examples._mcu(), target=load_target("nrf52840"))
 FLEET = (
@@ -254,7 +254,7 @@ def _lines(command: Command) -> tuple[str, ...]:
         return RUN_AS[command.text]
     if command.text.startswith("make "):
         return ()
-    line = command.text
+    line = f"{command.text} --dry-run" if command.text.startswith(RUN_DRY) else command.text
     for word, meaning in MEANT.get(command.document, {}).items():
         line = re.sub(rf"(?<![\w/-]){re.escape(word)}(?![\w.-])", meaning, line)
     return (re.sub(r"^\S*?(?:/bin/)?lwm2m-ml ", "", line),)
