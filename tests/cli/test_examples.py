@@ -19,6 +19,7 @@ import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from lwm2m_ml.lwm2m.own_definitions import FOLDER, add_file, whole_catalogue
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.device.device import SimulatedDevice
-from lwm2m_ml_simulator.device.profile import DeviceProfile
+from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 from lwm2m_ml_simulator.objects.base import Arguments, ObjectInstance, executable
 
@@ -145,7 +146,7 @@ class Notes(ObjectInstance):
 
 @pytest_asyncio.fixture
 async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[dict[str, str]]:
-    """A server as the document starts it, and the two devices it speaks of."""
+    """A server as the document starts it, and the devices it speaks of."""
     data = tmp_path / "data"
     add_file(data / FOLDER, DEFINITION)
     (line,) = [line for line in examples() if line.startswith("lwm2m-ml serve ")]
@@ -166,7 +167,11 @@ async def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Async
     thermometer.tree.allow_create(32771, Notes)
     anchor = await asyncio.to_thread(_trust_anchor, where)
     images = itertools.cycle(load_digits_split().test.images)
-    async with thermometer, SimulatedDevice(_mcu(), where["coap"], images, [anchor]):
+    async with (
+        thermometer,
+        SimulatedDevice(_mcu(), where["coap"], images, [anchor]),
+        SimulatedDevice(_wired(), where["coap"], images, [anchor]),
+    ):
         await asyncio.to_thread(_until_known, where)
         yield where
     process.terminate()
@@ -186,6 +191,11 @@ def _mcu() -> DeviceProfile:
     )
 
 
+def _wired() -> DeviceProfile:
+    """A device of object 513."""
+    return replace(_mcu(), endpoint="wired", delivery=DeliveryObject.MODEL_CONFIGURATION)
+
+
 def _trust_anchor(where: dict[str, str]) -> VerificationKey:
     with Client(where["api"], where["token"]) as client:
         return VerificationKey.from_pem(client.trust_anchor().pem.encode())
@@ -193,7 +203,7 @@ def _trust_anchor(where: dict[str, str]) -> VerificationKey:
 
 def _until_known(where: dict[str, str]) -> None:
     with Client(where["api"], where["token"]) as client:
-        _until(lambda: len(client.devices()) == 2 and client.device("mcu").profile)
+        _until(lambda: len(client.devices()) == 3 and all(client.device(name).profile for name in ("mcu", "wired")))
 
 
 def _until(look: Callable[[], Any]) -> Any:

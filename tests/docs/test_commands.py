@@ -33,7 +33,6 @@ from lwm2m_ml.client.client import Client
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml_simulator.cli.command import app as simulator
 from lwm2m_ml_simulator.device.device import SimulatedDevice
-from lwm2m_ml_simulator.device.profile import DeliveryObject
 from lwm2m_ml_simulator.inputs.digits import load_digits_split
 from tests.cli import test_examples
 from tests.docs.documents import DOCS, DOCUMENTS, ROOT, Command, block, commands, inline_commands
@@ -43,7 +42,6 @@ BOARD = dataclasses.replace(test_examples._mcu(), target=load_target("nrf52840")
 FLEET = (
     dataclasses.replace(BOARD, endpoint="nrf52840"),
     dataclasses.replace(BOARD, endpoint="meter-7"),
-    dataclasses.replace(BOARD, endpoint="wired", delivery=DeliveryObject.MODEL_CONFIGURATION),
 )
 """The devices that the documents speak of, beside those of docs/cli.md."""
 
@@ -233,7 +231,7 @@ async def test_every_command_works(installation: dict[str, str], more_files: Non
 
 
 def _run_all(values: Values, client: Client) -> None:
-    test_examples._until(lambda: len(client.devices()) == len(FLEET) + 2)
+    test_examples._until(lambda: len(client.devices()) == len(FLEET) + 3)
     test_examples._until(lambda: all(client.device(board.endpoint).profile for board in FLEET))
     for line in (
         "models add meter.onnx --name meter --version 1.0.0 --calibration inputs.npz",
