@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from lwm2m_ml.client.client import Client
+from tests.browser.drifted import raise_alarm
 
 ROOT = Path(__file__).parents[2]
 FLEET = ROOT / "simulator" / "lwm2m_ml_simulator" / "fleets" / "desk.toml"
@@ -80,8 +81,9 @@ def free_ports() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server with an empty database."""
+    """A server with an alarm in its database, and nothing else."""
     folder = tmp_path_factory.mktemp("server")
+    raise_alarm(folder)
     command = [sys.executable, "-m", "lwm2m_ml", "serve", "--insecure", "--json", "--data-directory", str(folder)]
     with (
         (folder / "log").open("wb") as log,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from nicegui import html, ui
 
 from lwm2m_ml.client.schemas import Device, ResourceValue, Result
-from lwm2m_ml.web.parts.buttons import act_button
+from lwm2m_ml.web.parts.buttons import Act, act_button
 from lwm2m_ml.web.parts.charts import chart
 from lwm2m_ml.web.parts.listing import Column, Listing, Row
 from lwm2m_ml.web.parts.objects import MODEL, number_of
@@ -56,7 +56,8 @@ async def model_part(visit: Visit, device: Device) -> None:
                 for slot, facts_of_slot in _by_slot(values).items():
                     _slot(slot, facts_of_slot)
                     if visit.may("operator") and facts_of_slot.get(STATE) in IN_USE:
-                        _buttons(visit, device.endpoint, f"/{model_object}/{slot}", facts_of_slot)
+                        path = f"/{model_object}/{slot}"
+                        _buttons(visit, device.endpoint, path, facts_of_slot, refresh_slots)
 
         await told(refresh_slots)()
         ui.timer(SLOTS_SECONDS, told(refresh_slots), immediate=False)
@@ -121,12 +122,13 @@ def _slot(slot: int, values: Slot) -> None:
     )
 
 
-def _buttons(visit: Visit, endpoint: str, path: str, values: Slot) -> None:
+def _buttons(visit: Visit, endpoint: str, path: str, values: Slot, refresh: Act) -> None:
     """What can be done with a module in use."""
 
     async def execute(resource: int, what: str) -> None:
         await visit.client.execute(endpoint, f"{path}/{resource}")
         tell(what)
+        await refresh()
 
     async def confirm() -> None:
         await execute(CONFIRM, "The module stays")

@@ -13,8 +13,13 @@ def act_button(text: str, act: Act, *, icon: str = "", kind: str = "", question:
     """A button; `kind` is main, bad, bare or tight, `question` is asked first."""
 
     async def press() -> None:
-        if question and not await asked(question, text):
-            return
+        # The page is the context, not the button: what is around the button may be built anew meanwhile, and a
+        # question or a message would go with it.
+        with ui.context.client:
+            if not question or await asked(question, text):
+                await busy()
+
+    async def busy() -> None:
         button.props("loading")
         button.disable()
         try:
