@@ -17,6 +17,7 @@ from lwm2m_ml_simulator.client.streams import RadioTcp
 from lwm2m_ml_simulator.network.radio import DOWN, UP, Radio
 
 Carry = Callable[[bytes, SocketAddress], None]
+_PORTS_TRIED = 100
 # A device has few peers and little memory; it speaks to the server it was told, so it needs no proof of its address.
 DEVICE_SETTINGS = CoapSettings(
     receive_buffer=64 * 1024,
@@ -41,7 +42,7 @@ class _OverRadio(DatagramTransport):
     async def bind(self, radio: Radio, host: str) -> None:
         """Open a free port."""
         self.radio, self.host, self.passed_at = radio, host, self.layer.loop.time()
-        await self.open(host, 0)
+        await self._open_port()
 
     async def change_port(self, host: str | None = None) -> None:
         """Go on from another port, and perhaps another address; who sends to the old one reaches nobody."""
@@ -49,8 +50,17 @@ class _OverRadio(DatagramTransport):
         if former.is_closing():
             return
         self.host = self.host if host is None else host
-        await self.open(self.host, 0)
+        await self._open_port()
         former.close()
+
+    async def _open_port(self) -> None:
+        """Open a free port that no other device had; where all have been used, any."""
+        for _ in range(_PORTS_TRIED):
+            await self.open(self.host, 0)
+            if self.radio.ports.take(self.local_address, self.radio):
+                return
+            self._transport.close()
+        await self.open(self.host, 0)
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """A datagram is on its way to the device."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from lwm2m_ml.lwm2m.queue_mode import Presence
 from lwm2m_ml_simulator.network.conditions import Conditions
 from lwm2m_ml_simulator.network.link import Link
+from lwm2m_ml_simulator.network.ports import PortBook
 from lwm2m_ml_simulator.network.stream import HEADER_BYTES, Segment
 
 UP, DOWN = "up", "down"
@@ -63,6 +64,8 @@ class Radio:
         self.down = Link(settings.conditions, f"{DOWN} {settings.seed}")
         self.on_message: Callable[[str, bytes, tuple[str, int], tuple[str, int]], None] | None = None
         """Told of each datagram that passes: direction, contents, the device's address and the other one."""
+        self.ports = PortBook()
+        """Who had which port, among the devices that share an address."""
         self._passes = passes
         self._clock = clock
         self._counted_until = clock()

@@ -15,6 +15,7 @@ from lwm2m_ml_simulator.device.plain import PlainDevice
 from lwm2m_ml_simulator.device.profile import DeviceProfile
 from lwm2m_ml_simulator.inputs.digits import Digits
 from lwm2m_ml_simulator.inputs.stream import SensorStream
+from lwm2m_ml_simulator.network.ports import PortBook
 from lwm2m_ml_simulator.processor.emulation import EmulationPool
 from lwm2m_ml_simulator.processor.machine import FloatArray
 from lwm2m_ml_simulator.scenario.director import Director
@@ -71,6 +72,9 @@ class FleetRunner:
         }
         plain = {profile.endpoint: PlainDevice(profile, server_uri, catalogue=catalogue) for profile in fleet.plain}
         self._participants: dict[str, Participant] = {**self._devices, **plain}
+        ports = PortBook()
+        for participant in self._participants.values():
+            participant.radio.ports = ports
         self.director = Director(fleet, self._participants, self.streams)
         self._running: list[Participant] = []
         self._tasks: list[asyncio.Task[None]] = []

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -6,9 +7,11 @@ import pytest
 import pytest_asyncio
 from aiocoap import Code
 
+from lwm2m_ml.coap.fast import FastRequest, FastResponse
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
+from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml_simulator.client.client import Lwm2mClient
@@ -221,6 +224,20 @@ async def test_send_reaches_the_server_unless_muted(server: Server, client: Lwm2
     assert server.sent == [(record,)]
     assert await server.write("/1/0/23", True) is Code.CHANGED
     assert not await client.send([record])
+
+
+async def test_nothing_is_sent_to_a_server_that_does_not_know_the_client(server: Server, catalogue: Catalogue) -> None:
+    asked = asyncio.Event()
+
+    def refuse(request: FastRequest) -> FastResponse:
+        asked.set()
+        return FastResponse(Code.FORBIDDEN)
+
+    server.refuses = refuse
+    async with Lwm2mClient("mcu", server.uri, catalogue=catalogue) as client:
+        await asyncio.wait_for(asked.wait(), 20.0)
+        assert not await client.send([Record(ObjectPath.parse("/3/0/9"), 50)])
+    assert server.sent == []
 
 
 async def test_a_changed_lifetime_is_told_by_an_update(server: Server, client: Lwm2mClient) -> None:

@@ -29,6 +29,18 @@ async def test_all_devices_join_register_and_leave(server: Server, with_profile:
     assert (runner.joined, runner.registered) == (0, 0)
 
 
+async def test_devices_leave_each_other_the_ports_they_had(server: Server, with_profile: Any, modules: Any) -> None:
+    anchors = [modules.key.verification_key]
+    runner = FleetRunner(fleet(with_profile, 3), server.uri, readings, anchors, catalogue=server.catalogue)
+    first, *others = runner.devices.values()
+    async with runner:
+        await server.until_registered(3)
+        assert first.client is not None
+        address = first.client.coap.local_address
+        await first.stop()
+        assert not any(other.radio.ports.take(address, other.radio) for other in others)
+
+
 async def test_devices_join_one_after_the_other(server: Server, with_profile: Any, modules: Any) -> None:
     runner = FleetRunner(
         fleet(with_profile, 3),
