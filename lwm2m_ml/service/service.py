@@ -35,7 +35,7 @@ from lwm2m_ml.service.device_types import DeviceType, DeviceTypes
 from lwm2m_ml.service.devices import Device, Devices
 from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.event_feed import EventFeed
-from lwm2m_ml.service.explanations import Explaining, archive_of
+from lwm2m_ml.service.explanations import Explaining, archive_of, forget_old
 from lwm2m_ml.service.federated.device import LearningObjects
 from lwm2m_ml.service.federated.federation import Federation
 from lwm2m_ml.service.federated.records import FederatedRecords
@@ -180,6 +180,7 @@ class TinyMLService:
         self._counts.start(self._bus)
         self.health.start()
         await self.jobs.start()
+        await forget_old(self._store.explanation_archives)
         await self.groups.start()
         await self.campaigns.start()
         await self.federation.start()
@@ -444,11 +445,11 @@ class TinyMLService:
 
     def explanation(self, model: str, version: str | None, variant: str, target: str) -> Explaining:
         """Return the work of explaining a variant on a target, for a job; raises `NotFoundError`."""
-        return Explaining(self._zoo, self._builder, self._store.artefacts, (model, version, variant), target)
+        return Explaining(self._zoo, self._builder, self._store.explanation_archives, (model, version, variant), target)
 
     async def explained_module(self, digest: str) -> bytes:
         """Return the files of an explained module as a ZIP archive; raises `NotFoundError`."""
-        return await archive_of(self._store.artefacts, digest)
+        return await archive_of(self._store.explanation_archives, digest)
 
     def targets(self) -> tuple[Target, ...]:
         """Return what can be compiled for, cores first."""

@@ -22,6 +22,7 @@ from lwm2m_ml.store.device_types import DeviceTypeRepository
 from lwm2m_ml.store.download_offers import DownloadOfferRepository
 from lwm2m_ml.store.dtls_sessions import DtlsSessionRepository
 from lwm2m_ml.store.encryption_keys import EncryptionKeyRepository
+from lwm2m_ml.store.explanation_archives import ExplanationArchiveRepository
 from lwm2m_ml.store.federated import FederatedRepository
 from lwm2m_ml.store.feedback import FeedbackRepository
 from lwm2m_ml.store.idempotency_keys import IdempotencyRepository
@@ -68,6 +69,7 @@ class Store:
         self.download_offers = DownloadOfferRepository(database)
         self.base_images = BaseImageRepository(database)
         self.encryption_keys = EncryptionKeyRepository(database)
+        self.explanation_archives = ExplanationArchiveRepository(database)
         self.delivery_experience = DeliveryExperienceRepository(database)
         self.dtls_sessions = DtlsSessionRepository(database)
         self.oscore_contexts = OscoreContextRepository(database)

@@ -44,6 +44,7 @@ from lwm2m_ml.store.tables.security import (
 from lwm2m_ml.store.tables.zoo import (
     artefacts,
     base_images,
+    explanation_archives,
     model_aliases,
     model_variants,
     models,
@@ -72,6 +73,7 @@ __all__ = [
     "download_offers",
     "dtls_sessions",
     "encryption_keys",
+    "explanation_archives",
     "federated_answers",
     "federated_notes",
     "federated_rounds",

@@ -40,6 +40,14 @@ artefacts = Table(
     Column("created_at", Float, nullable=False),
 )
 
+explanation_archives = Table(
+    "explanation_archives",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("created_at", Float, nullable=False, index=True),
+)
+
 modules = Table(
     "modules",
     metadata,
