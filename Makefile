@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: browser-test help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-cascades demo-federated interop fuzz-dtls docs lint format types contracts check clean
+.PHONY: browser-test help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-dashboard bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-cascades demo-federated interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench-server: $(VENV)/base.stamp ## Load the server, side by side with aiocoap a
 
 bench-api: $(VENV)/base.stamp ## Page through 10,000 devices by the API; a page may take 100 ms.
 	$(BIN)/python benchmarks/api/bench_pages.py $(ARGS)
+
+bench-dashboard: $(VENV)/test.stamp ## Open the fleet page with 10,000 devices in a real browser; a step may take 2 s (needs chromium).
+	$(BIN)/python benchmarks/api/bench_fleet_page.py $(ARGS)
 
 bench-scale: $(VENV)/base.stamp ## Let 100,000 devices register at once: memory, lists, and a restart after SIGKILL (many minutes).
 	$(BIN)/python benchmarks/scale/bench_scale.py $(ARGS)

@@ -48,7 +48,7 @@ async def fill(directory: Path, number: int) -> None:
 
 
 def registration(endpoint: str, index: int, seen: float) -> RegistrationRecord:
-    objects = {f"/{path}": None for path in ("1/0", "3/0", "9/0", "9/1", "42769/0", "42770/0", "42771/0")}
+    objects = {f"/{path}": "" for path in ("1/0", "3/0", "9/0", "9/1", "42769/0", "42770/0", "42771/0")}
     parameters = {
         "sms": None,
         "objects": objects,

@@ -50,9 +50,19 @@ def deployed(site: Site, fleet: tuple[str, ...]) -> None:
         until(lambda: client.results("desk-nrf52840", newest=3), "results come")
 
 
-def settled(tab: Tab) -> None:
-    """Wait until the page has what it asked for."""
-    tab.page.wait_for_timeout(700)
+PRESSED = {"alarms": "Show"}
+"""What is pressed on a page before it is looked at."""
+DRAWN = """() => [...document.querySelectorAll('.chart')].every(
+  chart => !chart.offsetParent || chart.querySelector('svg'))"""
+
+
+def settled(tab: Tab, name: str) -> None:
+    """Wait until the page has what it asked for, and its charts are drawn."""
+    if name in PRESSED:
+        tab.page.get_by_role("button", name=PRESSED[name]).first.click()
+        tab.page.wait_for_selector(".chart svg")
+    tab.page.wait_for_load_state("networkidle")
+    tab.page.wait_for_function(DRAWN)
 
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
@@ -68,7 +78,7 @@ def test_every_page_is_whole_and_readable(
         log_in(tab, site)
         for name, path in PAGES.items():
             tab.go(f"{site.dashboard}{path}")
-            settled(tab)
+            settled(tab, name)
             tab.page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)
             found[name] = complaints(axe, tab)
         assert foreign(tab.requests, site) == []

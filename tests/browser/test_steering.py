@@ -119,7 +119,7 @@ def plotted(tab: Tab, name: str) -> Any:
     """The series of a chart, as ECharts has them."""
     page = tab.page
     chart = page.get_by_role("img", name=name)
-    chart.locator("canvas").wait_for()
+    chart.locator("svg").wait_for()
     number = chart.get_attribute("id").removeprefix("c")
     return page.evaluate(f"getElement({number}).chart.getOption().series.map(one => [one.name, one.data])")
 

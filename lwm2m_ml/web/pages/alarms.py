@@ -99,7 +99,8 @@ def _show(visit: Visit, alarm: Alarm) -> None:
                 job = await visit.client.capture(alarm.endpoint)
                 tell(f"The device is asked for its next input (job {job.id})")
 
-            act_button("Ask the device for its next input", capture, icon="photo_camera")
+            with html.div().classes("row-of"):
+                act_button("Ask the device for its next input", capture, icon="photo_camera")
 
 
 def _figure(value: object) -> str:

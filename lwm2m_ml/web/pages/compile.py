@@ -75,6 +75,7 @@ class Bench:
                 self._name = ui.input("Name").props("outlined dense")
                 self._version = ui.input("Version", value="1.0.0").props("outlined dense")
                 self._accuracy = ui.number("Accuracy, %", min=0, max=100).props("outlined dense")
+                self._accuracy.style("min-width: 140px")
                 self._labels = ui.input("Classes, with commas").props("outlined dense").classes("grow")
             with html.div().classes("row-of"):
                 act_button("Add to the zoo", self._add, icon="add", kind="main")

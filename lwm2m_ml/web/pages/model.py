@@ -135,6 +135,7 @@ async def _fit(visit: Visit, model: Model) -> None:
         ).classes("muted small")
         with html.div().classes("row-of"):
             accuracy = ui.number("Accuracy at least, %", min=0, max=100).props("outlined dense")
+            accuracy.style("min-width: 190px")
             latency = ui.number("Latency at most, ms", min=0).props("outlined dense")
             buttons = html.div()
         found = html.div().style("display: contents")

@@ -37,14 +37,15 @@ def pareto_options(model: Model) -> dict[str, object]:
     label = {"show": True, "formatter": "{b}", "position": "right", "distance": 8, "color": GREY}
     cost = "MACs" if costs_macs(model) else "weights"
     return {
-        "xAxis": {"type": "value", "name": cost, "nameLocation": "middle", "nameGap": 28, "splitNumber": 4},
+        "xAxis": {"type": "value", "name": cost, "splitNumber": 4},
         "yAxis": {"type": "value", "name": "accuracy in %", "scale": True},
-        "grid": {"left": 16, "right": 96, "top": 48, "bottom": 40, "containLabel": True},
+        "grid": {"left": 16, "right": 96, "top": 48, "bottom": 12, "containLabel": True},
         "series": [
             {"type": "line", "data": [[cost, accuracy] for cost, accuracy, _ in front_of(points)], "symbol": "none"},
             {
                 "type": "scatter",
                 "symbolSize": 13,
+                "itemStyle": {"opacity": 1},
                 "data": [{"name": name, "value": [cost, accuracy]} for cost, accuracy, name in points],
                 "label": label,
             },
