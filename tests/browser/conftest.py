@@ -82,7 +82,13 @@ def free_ports() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with an alarm in its database, and nothing else."""
-    folder = tmp_path_factory.mktemp("server")
+    with served(tmp_path_factory.mktemp("server")) as site:
+        yield site
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Site]:
+    """Such a server, with its files in a folder."""
     raise_alarm(folder)
     command = [sys.executable, "-m", "lwm2m_ml", "serve", "--insecure", "--json", "--data-directory", str(folder)]
     with (
@@ -97,7 +103,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def fleet(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """The three microcontrollers on the desk, registered and known."""
-    folder = tmp_path_factory.mktemp("fleet")
+    with simulated(site, tmp_path_factory.mktemp("fleet")) as endpoints:
+        yield endpoints
+
+
+@contextmanager
+def simulated(site: Site, folder: Path) -> Iterator[tuple[str, ...]]:
+    """Such a fleet, at a server."""
     with site.client() as client:
         (folder / "anchor.pem").write_text(client.trust_anchor().pem)
     command = [sys.executable, "-c", "from lwm2m_ml_simulator.cli.command import main; main()", "run", str(FLEET)]

@@ -27,6 +27,7 @@ PAGES = {
     "model-deploy": "/model?name=digits&tab=Deploy",
     "compile": "/compile",
     "campaigns": "/campaigns",
+    "campaign": "/campaign?id={campaign}",
     "alarms": "/alarms",
     "draw": "/draw",
     "credentials": "/credentials",
@@ -42,12 +43,13 @@ def axe() -> Any:
 
 
 @pytest.fixture(scope="module")
-def deployed(site: Site, fleet: tuple[str, ...]) -> None:
-    """Something to look at: a model on the devices, with results."""
+def deployed(site: Site, fleet: tuple[str, ...]) -> str:
+    """Something to look at: a model on the devices, with results. Returns the campaign that brought it."""
     with site.client() as client:
         client.deploy("digits")
         until(lambda: all(one.finished for one in client.deployments()), "the deployment ends", 240)
         until(lambda: client.results("desk-nrf52840", newest=3), "results come")
+        return client.campaigns()[-1].id
 
 
 PRESSED = {"alarms": "Show"}
@@ -67,7 +69,7 @@ def settled(tab: Tab, name: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_every_page_is_whole_and_readable(
-    browser: Any, axe: Any, site: Site, deployed: None, width: int, scheme: str
+    browser: Any, axe: Any, site: Site, deployed: str, width: int, scheme: str
 ) -> None:
     PICTURES.mkdir(exist_ok=True)
     found: dict[str, list[str]] = {}
@@ -77,7 +79,7 @@ def test_every_page_is_whole_and_readable(
         found["login"] = complaints(axe, tab)
         log_in(tab, site)
         for name, path in PAGES.items():
-            tab.go(f"{site.dashboard}{path}")
+            tab.go(f"{site.dashboard}{path.format(campaign=deployed)}")
             settled(tab, name)
             tab.page.screenshot(path=PICTURES / f"{name}-{width}-{scheme}.png", full_page=True)
             found[name] = complaints(axe, tab)
