@@ -79,9 +79,9 @@ def free_ports() -> dict[str, str]:
     return own | ports
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server with an alarm in its database, and nothing else."""
+    """A server with an alarm in its database, and nothing else; each file of tests has its own."""
     with served(tmp_path_factory.mktemp("server")) as site:
         yield site
 
@@ -100,7 +100,7 @@ def served(folder: Path) -> Iterator[Site]:
         yield Site(told["api"], told["coap"], told["token"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def fleet(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
     """The three microcontrollers on the desk, registered and known."""
     with simulated(site, tmp_path_factory.mktemp("fleet")) as endpoints:

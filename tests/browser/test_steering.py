@@ -1,13 +1,12 @@
 """What an operator presses: a campaign is held, let go and ended; a device is told what to do; an alarm is seen."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from lwm2m_ml.client.campaign_schemas import CampaignRequest
-from tests.browser.conftest import Site, Tab, served, simulated
+from tests.browser.conftest import Site, Tab
 from tests.browser.drifted import COUNTED, EXPECTED, SUBJECT
 from tests.browser.test_devices import choose_instance
 
@@ -35,20 +34,6 @@ def stands(tab: Tab, state: str) -> None:
 def offered(tab: Tab) -> set[str]:
     """The buttons of the campaign that can be seen."""
     return {text.strip().split("\n")[-1] for text in tab.page.locator(".head button:visible").all_inner_texts()}
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server of its own: what is done to devices by hand here is nobody else's concern."""
-    with served(tmp_path_factory.mktemp("steered")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def fleet(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ...]]:
-    """A fleet of its own, too."""
-    with simulated(site, tmp_path_factory.mktemp("steered-fleet")) as endpoints:
-        yield endpoints
 
 
 @pytest.fixture(scope="module")
