@@ -41,6 +41,11 @@ class MonitoringSettings(BaseModel):
     false_alarms: float = Field(default=1e-4, gt=0, lt=1, description="chance of a false alarm in one comparison")
     samples: int = Field(default=30, ge=1, description="inputs below which nothing is judged")
     captures_on_alarm: int = Field(default=8, ge=0, le=1000, description="inputs asked for when drift is seen")
+    result_messages: float = Field(
+        default=100.0,
+        ge=0,
+        description="messages with results a second that a device may send, five seconds' worth at once; 0: no limit",
+    )
     result_days: float = Field(default=30.0, gt=0, description="days that each result is kept; hours are kept longer")
     hour_days: float = Field(default=730.0, gt=0, description="days that the sums of each hour are kept")
     models: dict[str, "DriftThresholds"] = Field(default_factory=dict, description="other thresholds, by model")

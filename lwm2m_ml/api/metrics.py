@@ -55,6 +55,11 @@ class ServiceCollector(Collector):
         yield _by("campaign_steps", "Steps of devices in campaigns by new state", "state", now.campaign_steps)
         yield _by("results_dropped", "Inference results that were dropped as absurd", "reason", now.results_dropped)
         yield CounterMetricFamily(
+            "lwm2m_ml_result_messages_put_off",
+            "Messages of devices that sent results too often",
+            now.result_messages_put_off,
+        )
+        yield CounterMetricFamily(
             "lwm2m_ml_delivered_bytes", "Bytes on the wire of modules that became active", now.delivered_bytes
         )
         yield SummaryMetricFamily(

@@ -34,6 +34,7 @@ class Figures:
     campaign_steps: Mapping[str, int]
     delivered_bytes: int
     results_dropped: Mapping[str, int]
+    result_messages_put_off: int
     alarms_open: int
 
 

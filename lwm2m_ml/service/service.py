@@ -232,6 +232,7 @@ class TinyMLService:
             campaign_steps=dict(self._counts.campaign_steps),
             delivered_bytes=self._counts.delivered_bytes,
             results_dropped=self.monitoring.results.dropped,
+            result_messages_put_off=self.monitoring.results.put_off,
             alarms_open=len(self.monitoring.alarms.open()),
         )
 

@@ -29,7 +29,13 @@ class Monitoring:
         modules = KnownModules(store.modules)
         find = modules.find
         self._installed = Installed(store.watched_models, find)
-        self.results = ResultLog(store.results, ResultReader(objects.result, objects.model), modules, self._installed)
+        self.results = ResultLog(
+            store.results,
+            ResultReader(objects.result, objects.model),
+            modules,
+            self._installed,
+            messages_per_second=chosen.result_messages,
+        )
         self._retention = Retention(
             store.results, store.result_hours, result_days=chosen.result_days, hour_days=chosen.hour_days
         )

@@ -10,17 +10,21 @@ are judged at once.
 
 import asyncio
 import dataclasses
+import time
 from collections.abc import Sequence
 from functools import partial
 
 import structlog
 
+from lwm2m_ml.errors import UnavailableError
 from lwm2m_ml.server.events import DataSent, Notified
+from lwm2m_ml.server.rates import Rates
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModules
 from lwm2m_ml.service.monitoring.result_numbers import UNTOLD, Arrival, SlotNumbers
 from lwm2m_ml.service.monitoring.results import InferenceResult, ResultReader
 from lwm2m_ml.store.commit import Commit
+from lwm2m_ml.store.errors import StoreError
 from lwm2m_ml.store.results import ResultRecord, ResultRepository
 
 log = structlog.get_logger(__name__)
@@ -32,6 +36,13 @@ WAITING_LOOKS = 10_000
 
 Series = tuple[str, int]
 """Endpoint and slot."""
+
+
+class TooManyResults(StoreError, UnavailableError):
+    """A device sends results faster than it may: it is to come again later, and nobody else waits for it."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(f"{endpoint} sends results too often", hint="Set monitoring.result_messages higher")
 
 
 @dataclasses.dataclass(slots=True)
@@ -46,14 +57,24 @@ class ResultLog:
     """Every result of every device."""
 
     def __init__(
-        self, repository: ResultRepository, reader: ResultReader, modules: KnownModules, installed: Installed
+        self,
+        repository: ResultRepository,
+        reader: ResultReader,
+        modules: KnownModules,
+        installed: Installed,
+        *,
+        messages_per_second: float,
     ) -> None:
+        """`messages_per_second` is how many messages with results a device may send; 0 sets no limit."""
         self._repository = repository
         self._reader = reader
         self._modules = modules
         self._installed = installed
         self._series: dict[Series, _Standing] = {}
         self._looks: dict[str, asyncio.Task[None]] = {}
+        self._rates = Rates(messages_per_second)
+        self.put_off = 0
+        """Messages that came too soon after others of their device; they are sent again."""
 
     async def stop(self) -> None:
         """Give up looks into the store; what waits for them is answered by nobody, and sent again."""
@@ -89,6 +110,7 @@ class ResultLog:
         """Write the results in what a device sent or notified. None when there is nothing in it to wait for.
 
         What was observed behind a gateway is not the gateway's, and nobody's whose results are kept.
+        Raises `TooManyResults` when the device has to wait first.
         """
         if isinstance(event, Notified) and event.prefix:
             return None
@@ -98,6 +120,9 @@ class ResultLog:
             log.warning("absurd results dropped", endpoint=event.endpoint, dropped=self.dropped)
         if not found:
             return None
+        if not self._rates.take(event.endpoint, time.monotonic()):
+            self.put_off += 1
+            raise TooManyResults(event.endpoint)
         # Results behind others that wait for a look wait too: their order tells what is missing.
         if event.endpoint in self._looks or not all(map(self._known, found)):
             return self._keep_after_look(event.endpoint, found)

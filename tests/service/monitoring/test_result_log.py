@@ -11,17 +11,27 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModules
-from lwm2m_ml.service.monitoring.result_log import ResultLog
+from lwm2m_ml.service.monitoring.result_log import ResultLog, TooManyResults
 from lwm2m_ml.service.monitoring.results import ResultReader
 from lwm2m_ml.store import Store
 from lwm2m_ml.store.errors import StoreClosed
 from lwm2m_ml.store.modules import ModuleRecord
 
 
+def result_log(store: Store, *, messages_per_second: float = 0.0) -> ResultLog:
+    modules = KnownModules(store.modules)
+    return ResultLog(
+        store.results,
+        ResultReader(42771, 42770),
+        modules,
+        Installed(store.watched_models, modules.find),
+        messages_per_second=messages_per_second,
+    )
+
+
 @pytest.fixture
 async def results(store: Store) -> AsyncIterator[ResultLog]:
-    modules = KnownModules(store.modules)
-    log = ResultLog(store.results, ResultReader(42771, 42770), modules, Installed(store.watched_models, modules.find))
+    log = result_log(store)
     yield log
     await log.stop()
 
@@ -106,6 +116,23 @@ async def test_a_result_from_behind_a_gateway_is_not_taken_for_the_gateways(resu
     assert await results.results("device") == ()
 
 
+async def test_a_device_that_floods_is_put_off_and_counted_and_others_are_not(store: Store) -> None:
+    results = result_log(store, messages_per_second=0.001)  # one at once, the next after a quarter of an hour
+    await sent(results, message(1))
+    for number in range(2, 1002):
+        with pytest.raises(TooManyResults, match="device sends results too often"):
+            results.keep(DataSent("device", message(number), time.time()))
+    other = results.keep(DataSent("another", message(1), time.time()))
+    assert other is not None
+    await other
+    assert (results.put_off, len(await results.results("device")), len(await results.results("another"))) == (
+        1000,
+        1,
+        1,
+    )
+    await results.stop()
+
+
 def message(number: int, *, sequence: int | None = None, slot: int = 0) -> tuple[Record, ...]:
     values = {5: number, 1: 3}
     of_module = () if sequence is None else (Record(ObjectPath(42770, slot, 8), sequence),)
@@ -136,8 +163,7 @@ async def test_a_repetition_is_answered_only_when_the_first_is_on_disk(results: 
 
 async def test_missing_results_are_counted_over_a_restart_of_the_server(results: ResultLog, store: Store) -> None:
     await sent(results, message(1), message(4), message(3))
-    modules = KnownModules(store.modules)
-    again = ResultLog(store.results, ResultReader(42771, 42770), modules, Installed(store.watched_models, modules.find))
+    again = result_log(store)
     await sent(again, message(4), message(7))
     found = await again.results("device")
     # Three was late, but is the newest on disk: what was before it is not known any more.
@@ -208,8 +234,7 @@ async def test_a_server_that_was_restarted_knows_the_series_of_what_comes_again(
     results: ResultLog, store: Store
 ) -> None:
     await send(results, 1, series=4)
-    modules = KnownModules(store.modules)
-    again = ResultLog(store.results, ResultReader(42771, 42770), modules, Installed(store.watched_models, modules.find))
+    again = result_log(store)
     await send(again, 1, series=4)
     await send(again, 1, series=5)
     assert [(one.series, one.number) for one in await again.results("device")] == [(4, 1), (5, 1)]
