@@ -14,7 +14,7 @@ from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.demonstration.drift.fleet import Wrist
-from lwm2m_ml_simulator.demonstration.drift.timeline import Timeline
+from lwm2m_ml_simulator.demonstration.drift.timeline import Timeline, share
 
 MODEL, NEW_VERSION = "gestures", "1.1.0"
 POLL = 1.0
@@ -40,6 +40,8 @@ class Story:
         self._tell = tell
         self._read = dict.fromkeys((wrist.endpoint for wrist in fleet), 0)
         """The id of the last result of each wrist that was looked at."""
+        self._results = dict.fromkeys(self._read, 0)
+        """How many results of each wrist were counted."""
 
     async def run(self) -> tuple[float, float, float]:
         """Tell the story; returns the accuracy before the drift, in it, and after the update, 0 to 1."""
@@ -146,35 +148,29 @@ class Story:
         return figures
 
     async def _measure(self) -> float:
-        """Count results from now on until there are enough of every device; returns the share that was right."""
+        """Wait for enough results of every device from now on; returns the share that was right."""
         await self._count()
-        counted = dict.fromkeys(self._read, 0)
-        right = 0
+        before, begin = dict(self._results), len(self.timeline.tallies)
 
         async def enough() -> bool:
-            nonlocal right
-            for endpoint, (results, of_these) in (await self._count()).items():
-                counted[endpoint] += results
-                right += of_these
-            return min(counted.values()) >= RESULTS_OF_A_PERIOD
+            return all(self._results[endpoint] - results >= RESULTS_OF_A_PERIOD for endpoint, results in before.items())
 
         await self._until("results of every wrist", enough)
-        return right / sum(counted.values())
+        return share(self.timeline.tallies[begin:]) or 0.0
 
-    async def _count(self) -> dict[str, tuple[int, int]]:
-        """Read what came since the last time: for each device how many results, and how many of them were right."""
-        found: dict[str, tuple[int, int]] = {}
+    async def _count(self) -> None:
+        """Read what came since the last time."""
+        right = results = 0
         for wrist in self._fleet:
-            results = await self._client.results(wrist.endpoint, after=self._read[wrist.endpoint])
-            if results:
-                self._read[wrist.endpoint] = results[-1].id
-                results = [one for one in results if one.version == results[-1].version]
-            found[wrist.endpoint] = (
-                len(results),
-                sum(one.class_index == wrist.true_class(one.number) for one in results),
-            )
-        self.timeline.count(sum(right for _, right in found.values()), sum(count for count, _ in found.values()))
-        return found
+            found = await self._client.results(wrist.endpoint, after=self._read[wrist.endpoint])
+            if not found:
+                continue
+            self._read[wrist.endpoint] = found[-1].id
+            found = [one for one in found if one.version == found[-1].version]
+            self._results[wrist.endpoint] += len(found)
+            results += len(found)
+            right += sum(one.class_index == wrist.true_class(one.number) for one in found)
+        self.timeline.count(right, results)
 
     async def _until(self, what: str, done: Callable[[], Awaitable[bool]]) -> None:
         for _ in range(round(PATIENCE / POLL)):
