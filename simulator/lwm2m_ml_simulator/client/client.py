@@ -197,7 +197,7 @@ class Lwm2mClient:
         return all([await self._send(registration, payload, int(content_format)) for registration in able])
 
     async def _send(self, registration: Registration, payload: bytes, content_format: int) -> bool:
-        if not registration.is_registered:
+        if not await registration.answered():
             return False
         message = Message(code=Code.POST, uri_path=("dp",), payload=payload, content_format=content_format)
         try:

@@ -50,6 +50,8 @@ class Registration:
         self._told: RegistrationParameters | None = None
         self._location: tuple[str, ...] = ()
         self._wake = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._answered.set()
         self._disabled_for: float | None = None
         self._log = _log.bind(endpoint=parameters(version).endpoint)
 
@@ -57,6 +59,11 @@ class Registration:
     def is_registered(self) -> bool:
         """Whether the server knows the client."""
         return self._told is not None
+
+    async def answered(self) -> bool:
+        """Wait for a registration that is under way; returns whether the server knows the client then."""
+        await self._answered.wait()
+        return self.is_registered
 
     async def keep(self) -> None:
         """Register and stay registered, for ever."""
@@ -122,6 +129,14 @@ class Registration:
         self._wake.clear()
 
     async def _register(self) -> bool:
+        """Register; whoever wants to send meanwhile waits for the answer."""
+        self._answered.clear()
+        try:
+            return await self._try_versions()
+        finally:
+            self._answered.set()
+
+    async def _try_versions(self) -> bool:
         """Register with the highest version that the server speaks too."""
         for version in self._versions():
             self.version = str(version)
