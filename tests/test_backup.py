@@ -17,7 +17,7 @@ import pytest
 
 from lwm2m_ml import backup
 from lwm2m_ml.app import Running, running
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignRequest
+from lwm2m_ml.client.campaign_schemas import Campaign, CampaignCommand, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
@@ -72,12 +72,15 @@ async def test_a_restored_backup_goes_on_with_a_campaign_that_was_under_way(tmp_
             await outlasting.enter_async_context(SimulatedDevice(profile(), first.uris["coap"], images, [anchor]))
             await until_known(client)
             campaign = await client.start_campaign(CampaignRequest(model="digits", endpoints=["mcu"]))
+            # Held, so that it is under way however long the backup takes.
+            await client.command_campaign(campaign.id, CampaignCommand(command="pause"))
             await command("backups", "create", str(file), "--data-directory", str(data))
             assert not (await client.campaign(campaign.id)).finished
         await asyncio.to_thread(shutil.rmtree, data)
         await command("backups", "restore", str(file), "--data-directory", str(restored))
         async with served(restored, first) as again, AsyncClient(again.api, first.first_token or "") as client:
             assert again.first_token is None
+            await client.command_campaign(campaign.id, CampaignCommand(command="resume"))
             found = await ended(client, campaign.id)
             devices = await client.campaign_devices(campaign.id)
             assert (found.state, [(one.state, one.reason) for one in devices]) == ("finished", [("active", "")])
