@@ -303,11 +303,13 @@ class CoapEndpoint:
         """
         request = await self._outgoing(message)
         transfer = Transfer(self._requester, self.settings, request)
-        try:
+        raw = None
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
                 raw = await transfer.run()
-        except TimeoutError:
-            raise RequestTimeout(f"{request.remote.hostinfo} did not answer within {timeout:g} s") from None
+        if raw is None:
+            # Not raised while the other is handled, which knows this task: the two would keep each other.
+            raise RequestTimeout(f"{request.remote.hostinfo} did not answer within {timeout:g} s")
         response = to_message(raw.code, raw.options, raw.payload, request.remote, raw.token)
         response.request = message
         return response

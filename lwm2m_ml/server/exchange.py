@@ -173,10 +173,11 @@ class Exchange:
         """
         self.check_owner(registration.endpoint)
         limit = self._timeout if within is None else within
-        request = self.coap.request(outgoing.message(registration), timeout=limit)
         started, outcome = time.monotonic(), OK
         try:
-            response = await self.guard(registration.endpoint, outgoing, request)
+            response = await self.guard(
+                registration.endpoint, outgoing, self.coap.request(outgoing.message(registration), timeout=limit)
+            )
         except OperationError as error:
             outcome = type(error).__name__
             if isinstance(error, DeviceTimeout) and not isinstance(error, RequestInterrupted):
@@ -208,6 +209,7 @@ class Exchange:
         finally:
             self._interrupted.discard(task)
             del self._under_way[endpoint]
+            del task, work  # their error knows this frame: the two would keep each other until a collector comes by
 
     def check(self, endpoint: str, outgoing: Outgoing, response: aiocoap.Message) -> None:
         """Raise `DeviceError` when the response is not a successful one."""

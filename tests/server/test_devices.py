@@ -10,6 +10,7 @@ import cbor2
 import pytest
 from aiocoap.numbers.codes import Code
 
+from lwm2m_ml.coap.errors import RequestTimeout
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.attributes import AttributesError, parse_attributes
 from lwm2m_ml.lwm2m.path import ObjectPath
@@ -412,6 +413,34 @@ async def test_what_a_device_refuses_leaves_nothing_for_the_garbage_collector(ru
         for _ in range(5):
             with suppress(DeviceError):
                 await running.server.devices.read("dev", ObjectPath(3, 0))
+        assert errors() <= before
+    finally:
+        gc.enable()
+
+
+async def test_silence_leaves_nothing_for_the_garbage_collector(start_server: Any, start_device: Any) -> None:
+    running = await start_server(ServerLimits(request_timeout=0.05))
+    device = await start_device(running.server)
+
+    async def never(_request: aiocoap.Message) -> None:
+        return None
+
+    def errors() -> int:
+        return sum(isinstance(one, DeviceTimeout | RequestTimeout) for one in gc.get_objects())
+
+    async def ask(times: int) -> None:
+        for _ in range(times):
+            with suppress(DeviceTimeout):
+                await running.server.devices.read("dev", ObjectPath(3, 0))
+
+    await device.register()
+    device.site.script = never
+    gc.collect()
+    gc.disable()
+    try:
+        await ask(1)
+        before = errors()  # the newest may still be at hand
+        await ask(5)
         assert errors() <= before
     finally:
         gc.enable()
