@@ -9,13 +9,13 @@ from lwm2m_ml.bus.bus import Document
 from lwm2m_ml.coap.notification import Notification
 from lwm2m_ml.errors import UnavailableError
 from lwm2m_ml.lwm2m.attributes import AttributeChange, format_attributes, parse_attributes
-from lwm2m_ml.lwm2m.gateway import OBJECT_ID, EndDevice, GatewayError, end_devices
+from lwm2m_ml.lwm2m.gateway import OBJECT_ID, EndDevice
 from lwm2m_ml.lwm2m.link_format import Link, format_links, parse_links
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
-from lwm2m_ml.server.devices import DeviceOperations
-from lwm2m_ml.server.errors import DeviceElsewhere, UnusableAnswer
+from lwm2m_ml.server.devices import DeviceOperations, end_devices_told
+from lwm2m_ml.server.errors import DeviceElsewhere
 from lwm2m_ml.server.observed import Observed, OnRecords, Target
 from lwm2m_ml.server.senml_documents import from_senml, to_senml
 from lwm2m_ml.server.server import Lwm2mServer
@@ -63,10 +63,7 @@ class RoutedDevices(DeviceOperations):
     async def end_devices(self, endpoint: str) -> tuple[EndDevice, ...]:
         """The devices behind a gateway, as its object 25 tells."""
         version = self._server.registry.get(endpoint).parameters.version
-        try:
-            return end_devices(await self.read(endpoint, ObjectPath(OBJECT_ID)), version)
-        except GatewayError as error:
-            raise UnusableAnswer(f"{endpoint} answered with {error.message}", endpoint=endpoint) from error
+        return end_devices_told(endpoint, await self.read(endpoint, ObjectPath(OBJECT_ID)), version)
 
     async def read(self, endpoint: str, path: ObjectPath, *, within: float | None = None) -> tuple[Record, ...]:
         """Read an object, an instance, a resource or a resource instance."""

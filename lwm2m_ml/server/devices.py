@@ -60,11 +60,7 @@ class DeviceOperations:
     async def end_devices(self, endpoint: str) -> tuple[EndDevice, ...]:
         """The devices behind a gateway, as its object 25 tells."""
         version = self._exchange.registration(endpoint).parameters.version
-        records = await self.read(endpoint, ObjectPath(OBJECT_ID))
-        try:
-            return end_devices(records, version)
-        except GatewayError as error:
-            raise UnusableAnswer(f"{endpoint} answered with {error.message}", endpoint=endpoint) from error
+        return end_devices_told(endpoint, await self.read(endpoint, ObjectPath(OBJECT_ID)), version)
 
     async def read(self, endpoint: str, path: ObjectPath, *, within: float | None = None) -> tuple[Record, ...]:
         """Read an object, an instance, a resource or a resource instance (§6.3.1)."""
@@ -294,6 +290,14 @@ class DeviceOperations:
 
     def _decode(self, registration: Registration, response: aiocoap.Message, path: ObjectPath) -> tuple[Record, ...]:
         return decode_answer(registration, response, path, self._catalogues, prefix=self._prefix)
+
+
+def end_devices_told(endpoint: str, records: Sequence[Record], version: str) -> tuple[EndDevice, ...]:
+    """The devices in a gateway's object 25; raises `UnusableAnswer` where it cannot be read."""
+    try:
+        return end_devices(records, version)
+    except GatewayError as error:
+        raise UnusableAnswer(f"{endpoint} answered with {error.message}", endpoint=endpoint) from error
 
 
 def _records(path: ObjectPath, value: Value | Sequence[Record]) -> Sequence[Record]:
