@@ -99,7 +99,8 @@ class Exchange:
         self._timeout = limits.request_timeout
         self.statistics = OperationStatistics()
         self._turns = Turns(limits.waiting_per_device)
-        self._under_way: dict[str, asyncio.Task[object]] = {}
+        self._under_way: dict[str, tuple[str, asyncio.Task[object]]] = {}
+        """By endpoint: the location of the registration under which something was asked, and who waits."""
         self._interrupted: set[asyncio.Task[object]] = set()
         self._endpoint: CoapEndpoint | None = None
 
@@ -149,13 +150,16 @@ class Exchange:
 
     def left(self, endpoint: str) -> None:
         """The device is not registered any more: nobody need wait for its answer."""
-        self.interrupt(endpoint)
+        self._interrupt(endpoint)
         self._presences.left(endpoint)
 
-    def interrupt(self, endpoint: str) -> None:
-        """The device started anew: it will not answer what was asked before."""
-        task = self._under_way.get(endpoint)
-        if task is not None:
+    def started_anew(self, registration: Registration) -> None:
+        """The device registered: it will not answer what was asked before. What was asked since goes on."""
+        self._interrupt(registration.endpoint, unless_at=registration.location)
+
+    def _interrupt(self, endpoint: str, *, unless_at: str | None = None) -> None:
+        location, task = self._under_way.get(endpoint, (None, None))
+        if task is not None and location != unless_at:
             self._interrupted.add(task)
             task.cancel()
 
@@ -176,7 +180,7 @@ class Exchange:
         started, outcome = time.monotonic(), OK
         try:
             response = await self.guard(
-                registration.endpoint, outgoing, self.coap.request(outgoing.message(registration), timeout=limit)
+                registration, outgoing, self.coap.request(outgoing.message(registration), timeout=limit)
             )
         except OperationError as error:
             outcome = type(error).__name__
@@ -189,10 +193,11 @@ class Exchange:
         self.check(registration.endpoint, outgoing, response)
         return response
 
-    async def guard(self, endpoint: str, outgoing: Outgoing, work: Awaitable[Result]) -> Result:
+    async def guard(self, registration: Registration, outgoing: Outgoing, work: Awaitable[Result]) -> Result:
         """Wait for CoAP work in the caller's turn, with its errors as this room's."""
+        endpoint = registration.endpoint
         task: asyncio.Task[Result] = asyncio.ensure_future(work)
-        self._under_way[endpoint] = task
+        self._under_way[endpoint] = registration.location, task
         try:
             return await task
         except asyncio.CancelledError:

@@ -224,7 +224,7 @@ class Observations:
             async with asyncio.timeout(limit):
                 return await self._exchange.coap.observe(message, observed)
 
-        observation = await self._exchange.guard(observed.endpoint, outgoing, bounded())
+        observation = await self._exchange.guard(registration, outgoing, bounded())
         self._exchange.check(observed.endpoint, outgoing, observation.response)
         return observation
 

@@ -356,7 +356,7 @@ class Lwm2mServer:
 
     def _started_anew(self, registration: Registration) -> None:
         self._credential_used(registration)
-        self._exchange.interrupt(registration.endpoint)
+        self._exchange.started_anew(registration)
         self._exchange.heard(registration)
         self._observations.device_started_anew(registration.endpoint)
         self.requests.device_heard(registration.endpoint)

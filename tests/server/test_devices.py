@@ -383,6 +383,24 @@ async def test_a_registration_interrupts_what_was_asked_before(running: Any, dev
     assert await running.server.devices.read("dev", FREE) == (Record(FREE, 1),)
 
 
+async def test_what_is_asked_while_a_registration_is_written_goes_on(running: Any, device: Any) -> None:
+    answering = asyncio.Event()
+
+    async def slow(_request: aiocoap.Message) -> aiocoap.Message:
+        await answering.wait()
+        return aiocoap.Message(code=aiocoap.CONTENT, payload=b"1", content_format=0)
+
+    device.site.script = slow
+    registering = asyncio.create_task(device.register())
+    async with asyncio.timeout(10):
+        while running.server.registry.find("dev") is None:  # noqa: ASYNC110 - it is known before it is written
+            await asyncio.sleep(0)
+        reading = asyncio.create_task(running.server.devices.read("dev", FREE))
+        await registering
+        answering.set()
+        assert await reading == (Record(FREE, 1),)
+
+
 async def test_too_many_waiting_operations_are_refused(start_server: Any, start_device: Any) -> None:
     running = await start_server(ServerLimits(waiting_per_device=2))
     device = await start_device(running.server)
