@@ -29,6 +29,13 @@ class OwnershipLost:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class ProcessLost:
+    """Another process has ended, or acts for nothing any more: nobody goes on with what it had begun by itself."""
+
+    process: str
+
+
 class Ownership(Protocol):
     """What this process acts for."""
 
@@ -43,6 +50,9 @@ class Ownership(Protocol):
 
     def token(self, name: str) -> int | None:
         """What goes with writes about `name`; None when this process does not act for it."""
+
+    async def is_elsewhere(self, name: str) -> bool:
+        """Whether another process acts for `name`. Raises `NotOwner` when nobody knows."""
 
     def check(self) -> None:
         """Raise `NotOwner` when this process can act for nothing at present."""
@@ -64,6 +74,10 @@ class SoleOwner:
     def token(self, name: str) -> int | None:
         """The only one there is."""
         return 0
+
+    async def is_elsewhere(self, name: str) -> bool:
+        """There is nobody else."""
+        return False
 
     def check(self) -> None:
         """There is nobody else whom it would depend on."""

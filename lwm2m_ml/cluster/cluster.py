@@ -22,13 +22,14 @@ from lwm2m_ml.cluster.connection import connect
 from lwm2m_ml.cluster.devices import RoutedDevices
 from lwm2m_ml.cluster.lease import LEASE_SECONDS, Lease
 from lwm2m_ml.cluster.ownership import ClusterOwnership
+from lwm2m_ml.cluster.peers import Peers
 from lwm2m_ml.cluster.relay import EventRelay
 from lwm2m_ml.cluster.requests import NodeRequests
 from lwm2m_ml.errors import ConflictError, UnavailableError, UsageError
 from lwm2m_ml.exposure import Certificates
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.store import Store, StoreError
-from lwm2m_ml.store.changes import FOLLOWED, StoreChanged
+from lwm2m_ml.store.changes import FOLLOWED, TOLD, StoreChanged
 from lwm2m_ml.store.fence import CAMPAIGNS, Fence
 
 LEASES, OWNERS, IDENTITY = "lwm2m-leases", "lwm2m-owners", "lwm2m-identity"
@@ -65,6 +66,7 @@ class Cluster:
         self._stream: JetStreamContext
         self._requests: NodeRequests
         self._lease: Lease
+        self._peers: Peers
         self.ownership: ClusterOwnership
 
     @classmethod
@@ -102,7 +104,9 @@ class Cluster:
         server.devices = devices
         self._bus.router = self._route
         self._store.writer.on_written = self._written
-        self._relay = EventRelay(self._stream, self._bus, self.node, self._resync)
+        self._relay = EventRelay(
+            self._stream, self._bus, self.node, self._resync, maximum_bytes=self._connection.max_payload
+        )
         try:
             await self._relay.start()
         except (Error, OSError, TimeoutError) as error:
@@ -118,6 +122,7 @@ class Cluster:
         self._store.writer.on_written = None
         if self._relay is not None:
             await self._relay.stop()
+        await self._peers.stop()
         await self.ownership.stop()
         await self._lease.stop()
         await self._requests.stop()
@@ -142,6 +147,8 @@ class Cluster:
         self._store.writer.guard(Fence(self.ownership.token))
         await self._requests.start(self.ownership.lose)
         await self._lease.start()
+        self._peers = Peers(self._stream, LEASES, self._bus)
+        self._peers.start()
         log.info("joined the cluster", node=self.node)
 
     async def _bucket(self, name: str, **options: Any) -> KeyValue:
@@ -200,6 +207,7 @@ class Cluster:
 
     async def _resync(self) -> None:
         """Events were missed: read from the store what other nodes know."""
+        self._bus.deliver(StoreChanged(tuple(sorted(FOLLOWED | TOLD))))
         if self._server is not None:
             for record in await self._store.registrations.all():
                 if not self.ownership.has(record.endpoint):

@@ -1,5 +1,6 @@
 """Events of the bus as JSON, for other nodes."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,10 +23,14 @@ from lwm2m_ml.server.events import (
 )
 from lwm2m_ml.server.senml_documents import from_senml, to_senml
 from lwm2m_ml.service.campaigns.campaign import CampaignChanged
+from lwm2m_ml.service.jobs import JobChanged
+from lwm2m_ml.service.monitoring.alarms import AlarmChanged
+from lwm2m_ml.service.monitoring.drift_watch import ModulesTold, WindowCounted
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
 from lwm2m_ml.store.changes import StoreChanged
 
 PLAIN: tuple[type, ...] = (
+    AlarmChanged,
     BootstrapFailed,
     CampaignChanged,
     DeviceBootstrapped,
@@ -35,10 +40,13 @@ PLAIN: tuple[type, ...] = (
     DeviceProfiled,
     DeviceRegistered,
     DeviceUpdated,
+    JobChanged,
+    ModulesTold,
     PackageServed,
     RequestEnded,
     RequestQueued,
     StoreChanged,
+    WindowCounted,
 )
 """Events that are made of texts, numbers and the like."""
 
@@ -67,8 +75,15 @@ def _read_notified(data: Any) -> Notified:
     return Notified(data[0], ObjectPath.parse(data[1]), from_senml(data[2]), data[3], data[4])
 
 
+def _write_job(event: JobChanged) -> Any:
+    """Without its result, which may be large: who wants it reads it from the store."""
+    return PLAIN_CODECS[JobChanged.__name__][0](JobChanged(dataclasses.replace(event.job, result=None)))
+
+
+PLAIN_CODECS: Mapping[str, tuple[Writer, Reader]] = {kind.__name__: _adapted(kind) for kind in PLAIN}
 CODECS: Mapping[str, tuple[Writer, Reader]] = {
-    **{kind.__name__: _adapted(kind) for kind in PLAIN},
+    **PLAIN_CODECS,
+    JobChanged.__name__: (_write_job, PLAIN_CODECS[JobChanged.__name__][1]),
     DataSent.__name__: (_write_sent, _read_sent),
     Notified.__name__: (_write_notified, _read_notified),
 }

@@ -84,6 +84,10 @@ class ClusterOwnership:
         for name in (*self._tokens, *self._claims):
             self.lose(name)
 
+    async def is_elsewhere(self, name: str) -> bool:
+        """Whether another node acts for `name`. Raises `NotOwner` if nobody knows."""
+        return await self.owner(name) not in {None, self.node}
+
     async def owner(self, name: str) -> str | None:
         """The node that acts for `name` and has its lease; None when none does. Raises `NotOwner` if nobody knows."""
         try:

@@ -29,8 +29,17 @@ log = structlog.get_logger(__name__)
 class EventRelay:
     """Between this node's bus and the stream, from `start()` to `stop()`."""
 
-    def __init__(self, stream: JetStreamContext, bus: Bus, node: str, resync: Callable[[], Awaitable[None]]) -> None:
-        """`resync` is called when events of others may have been missed."""
+    def __init__(
+        self,
+        stream: JetStreamContext,
+        bus: Bus,
+        node: str,
+        resync: Callable[[], Awaitable[None]],
+        *,
+        maximum_bytes: int,
+    ) -> None:
+        """`resync` is called when events of others may have been missed; no message is larger than `maximum_bytes`."""
+        self._maximum_bytes = maximum_bytes
         self._stream = stream
         self._bus = bus
         self._node = node
@@ -83,16 +92,34 @@ class EventRelay:
         while True:
             await self._news.wait()
             await asyncio.sleep(GATHER_SECONDS)
-            events = [self._waiting.popleft() for _ in range(min(AT_ONCE, len(self._waiting)))]
-            message = json.dumps([event_codec.encode(event) for event in events]).encode()
+            events, message = self._take()
             try:
-                await self._stream.publish(f"{SUBJECT}.{self._node}", message)
+                if events:
+                    await self._stream.publish(f"{SUBJECT}.{self._node}", message)
             except (Error, OSError, TimeoutError) as error:
                 log.warning("other nodes are not told of events", events=len(events), reason=str(error))
                 self._waiting.extendleft(reversed(events[: WAITING - len(self._waiting)]))
                 await asyncio.sleep(AGAIN_SECONDS)
             if not self._waiting:
                 self._news.clear()
+
+    def _take(self) -> tuple[list[object], bytes]:
+        """As many of those that wait as go into one message, and that message."""
+        events: list[object] = []
+        parts: list[bytes] = []
+        room = self._maximum_bytes - len("[]")
+        while self._waiting and len(events) < AT_ONCE:
+            part = json.dumps(event_codec.encode(self._waiting[0])).encode()
+            if len(part) > self._maximum_bytes - len("[]"):
+                kind = type(self._waiting.popleft()).__name__
+                log.error("an event is too large to tell other nodes: raise max_payload of NATS", event_type=kind)
+                continue
+            if len(part) > room:
+                break
+            events.append(self._waiting.popleft())
+            parts.append(part)
+            room -= len(part) + len(",")
+        return events, b"[" + b",".join(parts) + b"]"
 
     async def _received(self, message: Msg) -> None:
         await self._count(message.metadata.sequence.stream)

@@ -118,7 +118,7 @@ class TinyMLService:
         self.events = EventFeed(bus)
         self._bus = bus
         self._counts = Counts()
-        self.jobs = Jobs(store.jobs, bus)
+        self.jobs = Jobs(store.jobs, bus, server.ownership)
         self.health = Health(store, ownership=server.ownership)
         self.audit = AuditLog(store.audit_entries, retention=settings.audit_days * SECONDS_OF_A_DAY)
         self.repeats = Repeats(store.idempotency_keys, server.vault)
@@ -132,7 +132,7 @@ class TinyMLService:
         self._experiences = Experiences(store.delivery_experience, self._keeper.kind)
         urgency = Urgency(Severity[settings.update_severity.upper()], settings.update_maximum_defer)
         courier = Courier(server.downloads, self._experiences, http=server.downloads.over_http, urgency=urgency)
-        self.monitoring = Monitoring(access, store, bus, settings, self._workers)
+        self.monitoring = Monitoring(access, store, bus, settings, self._workers, ownership=server.ownership)
         self.probes = Probes(
             self._devices,
             store.modules.by_module_digest,
@@ -196,6 +196,8 @@ class TinyMLService:
             ({"device_groups", "device_tags"}, self.groups.start),
             ({"base_images"}, self.base_images.start),
             ({"encryption_keys"}, self.encryption_keys.start),
+            ({"alarms"}, self.monitoring.alarms.load),
+            ({"jobs"}, self.jobs.forget_what_was_told),
         )
         await self._server.follow(changed)
         for tables, follow in followers:

@@ -20,6 +20,9 @@ FOLLOWED = frozenset(
 )
 """Tables that change when an operator wants it, and are kept in memory whole."""
 
+TOLD = frozenset({tables.alarms.name, tables.jobs.name})
+"""Tables whose changes have events of their own; they are read again when events were missed."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreChanged:

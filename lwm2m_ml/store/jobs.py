@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, select, tuple_
+from sqlalchemy import delete, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from lwm2m_ml.store import tables
 from lwm2m_ml.store.database import Database
@@ -13,7 +14,7 @@ from lwm2m_ml.store.rows import row_of
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """One job; `result` is a JSON document, times are Unix seconds."""
+    """One job; `runner` names the process that does it, `result` is a JSON document, times are Unix seconds."""
 
     id: str
     kind: str
@@ -24,6 +25,7 @@ class JobRecord:
     result: Any = None
     error: str = ""
     ended_at: float | None = None
+    runner: str = ""
 
 
 class JobRepository:
@@ -31,7 +33,7 @@ class JobRepository:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._put = database.upsert(tables.jobs, keep=("created_at",))
+        self._put = database.upsert(tables.jobs, keep=("created_at", "runner"))
 
     def put(self, record: JobRecord) -> asyncio.Future[None]:
         """Store a job as it stands."""
@@ -54,6 +56,21 @@ class JobRepository:
     async def unfinished(self) -> tuple[JobRecord, ...]:
         """Every job without an end."""
         return await self._find(select(tables.jobs).where(tables.jobs.c.ended_at.is_(None)))
+
+    def end(self, job_id: str, state: str, error: str, at: float) -> asyncio.Future[bool]:
+        """End a job that has not ended; the future tells whether it had not."""
+        columns = tables.jobs.c
+        ended = (
+            update(tables.jobs)
+            .where(columns.id == job_id, columns.ended_at.is_(None))
+            .values(state=state, error=error, ended_at=at)
+            .returning(columns.id)
+        )
+
+        async def end(connection: AsyncConnection) -> bool:
+            return (await connection.execute(ended)).first() is not None
+
+        return self._database.writer.run(end)
 
     def delete_ended(self, before: float) -> asyncio.Future[None]:
         """Forget jobs that ended before a time."""

@@ -1,4 +1,7 @@
-"""Alarms: raised once, cleared when what they tell of is over, acknowledged by people; durable and told on the bus."""
+"""Alarms: raised once, cleared when what they tell of is over, acknowledged by people; durable and told on the bus.
+
+Those of other nodes are known here too: a device may be served by this node next, and its alarms end here.
+"""
 
 import dataclasses
 import secrets
@@ -48,7 +51,12 @@ class Alarms:
         self._open: dict[Subject, AlarmRecord] = {}
 
     async def start(self) -> None:
-        """Load the open ones."""
+        """Load the open ones, and hear of those of other nodes."""
+        self._bus.subscribe(AlarmChanged, self._changed_elsewhere, everywhere=True, here=False)
+        await self.load()
+
+    async def load(self) -> None:
+        """Read the open ones from the store."""
         self._open = {_subject(record): record for record in await self._repository.open()}
 
     async def raise_alarm(self, subject: Subject, message: str, figures: Mapping[str, Any]) -> AlarmRecord:
@@ -121,6 +129,22 @@ class Alarms:
     ) -> tuple[AlarmRecord, ...]:
         """Return alarms, newest first; those after a place (raised_at, id) in that order, and open, when asked."""
         return await self._repository.newest(limit, before=before, only_open=only_open)
+
+    async def _changed_elsewhere(self, event: AlarmChanged) -> None:
+        alarm, subject = event.alarm, _subject(event.alarm)
+        known = self._open.get(subject)
+        if known is not None and known.id != alarm.id:
+            if alarm.cleared_at is None and _age(alarm) < _age(known):  # two raised it at once: the first one stays
+                await self.clear(subject)
+                self._open[subject] = alarm
+        elif alarm.cleared_at is None:
+            self._open[subject] = alarm
+        else:
+            self._open.pop(subject, None)
+
+
+def _age(record: AlarmRecord) -> tuple[float, str]:
+    return record.raised_at, record.id
 
 
 def _subject(record: AlarmRecord) -> Subject:

@@ -1,7 +1,8 @@
 """Watches every model in the field for drift: counts are read when a device is heard of, judged, and raise alarms.
 
 A device is asked when it has just been heard of, because then it is awake, and at most once per period. What it has
-counted since the last time is a window; the windows of all devices of a model, together, are the fleet's.
+counted since the last time is a window; the windows of all devices of a model, together, are the fleet's. The fleet is
+judged by one node of a cluster, whoever drives the campaigns; the others tell it what was counted and installed.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from lwm2m_ml.bus import Bus, Subscription
+from lwm2m_ml.bus import Bus, Ownership, SoleOwner, Subscription
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.server.events import (
     DataSent,
@@ -32,6 +33,7 @@ from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.service.monitoring.survey import Finding, survey
 from lwm2m_ml.service.monitoring.suspicion import Action, Phase, standing, step
 from lwm2m_ml.service.monitoring.watched import Watched
+from lwm2m_ml.store.fence import CAMPAIGNS
 from lwm2m_ml.store.watched_models import WatchedModelRepository
 
 log = structlog.get_logger(__name__)
@@ -45,6 +47,22 @@ class WatchTiming:
     """How often a device is asked, in seconds."""
 
     period: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModulesTold:
+    """A device runs other modules than before; their digests in hexadecimal, by slot."""
+
+    endpoint: str
+    digests: Mapping[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowCounted:
+    """A device of a fleet counted this since the last time, with the module of this digest in hexadecimal."""
+
+    digest: str
+    counters: Counters
 
 
 class DriftWatch:
@@ -62,8 +80,10 @@ class DriftWatch:
         result_object: int,
         limits: Callable[[str], DriftLimits] = lambda model: DriftLimits(),
         timing: WatchTiming = WatchTiming(),
+        ownership: Ownership | None = None,
     ) -> None:
         """`limits` are those of a model, by its name."""
+        self._ownership = ownership or SoleOwner()
         self._access = access
         self._repository = repository
         self._alarms = alarms
@@ -84,7 +104,9 @@ class DriftWatch:
         left = (DeviceDeregistered, DeviceExpired)
         self._subscriptions = (
             *(self._bus.subscribe(kind, self._heard) for kind in heard),
-            *(self._bus.subscribe(kind, self._left) for kind in left),
+            *(self._bus.subscribe(kind, self._left, everywhere=True) for kind in left),
+            self._bus.subscribe(ModulesTold, self._told_elsewhere, everywhere=True, here=False),
+            self._bus.subscribe(WindowCounted, self._counted_elsewhere, everywhere=True, here=False),
         )
 
     async def stop(self) -> None:
@@ -124,7 +146,9 @@ class DriftWatch:
         }
         if self._installed.put(endpoint, modules):
             await self._alarms.clear_others(endpoint, {(one.model, one.version) for one in modules.values()})
-            await self._alarms.clear_unless(self._installed.runs_somewhere)
+            await self._clear_of_versions_gone()
+            digests = {finding.slot: finding.digest.hex() for finding in findings if finding.slot in modules}
+            self._bus.publish(ModulesTold(endpoint, digests))
         for slot in known.keys() - modules.keys():
             await self._repository.delete_slot(endpoint, slot)
         for finding in findings:
@@ -147,7 +171,29 @@ class DriftWatch:
         if judgement is not None:
             phases = await self._take(judgement, phases, endpoint, module)
         await self._repository.put(Watched(finding.digest, counters, phases).to_record(endpoint, finding.slot, now))
-        await self._judge_fleet(module, window, limits, now)
+        if self._judges_fleets:
+            await self._judge_fleet(module, window, limits, now)
+        else:
+            self._bus.publish(WindowCounted(finding.digest.hex(), window))
+
+    @property
+    def _judges_fleets(self) -> bool:
+        return self._ownership.has(CAMPAIGNS)
+
+    async def _told_elsewhere(self, event: ModulesTold) -> None:
+        found = {slot: await self._installed.find(bytes.fromhex(digest)) for slot, digest in event.digests.items()}
+        modules = {slot: module for slot, module in found.items() if module is not None}
+        if self._installed.put(event.endpoint, modules):
+            await self._clear_of_versions_gone()
+
+    async def _counted_elsewhere(self, event: WindowCounted) -> None:
+        module = await self._installed.find(bytes.fromhex(event.digest)) if self._judges_fleets else None
+        if module is not None:
+            await self._judge_fleet(module, event.counters, self._limits(module.model), time.time())
+
+    async def _clear_of_versions_gone(self) -> None:
+        if self._judges_fleets:
+            await self._alarms.clear_unless(self._installed.runs_somewhere)
 
     async def _judge_fleet(self, module: KnownModule, window: Counters, limits: DriftLimits, now: float) -> None:
         whole = self._fleet.add(module, window, now)

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, Ownership
 from lwm2m_ml.config import MonitoringSettings, Settings
 from lwm2m_ml.service.device_access import DeviceAccess
 from lwm2m_ml.service.monitoring.alarms import Alarms
@@ -24,7 +24,16 @@ from lwm2m_ml.store.store import Store
 class Monitoring:
     """Results, feedback, alarms and captures."""
 
-    def __init__(self, access: DeviceAccess, store: Store, bus: Bus, settings: Settings, workers: Workers) -> None:
+    def __init__(
+        self,
+        access: DeviceAccess,
+        store: Store,
+        bus: Bus,
+        settings: Settings,
+        workers: Workers,
+        *,
+        ownership: Ownership | None = None,
+    ) -> None:
         chosen, objects = settings.monitoring, settings.objects
         modules = KnownModules(store.modules)
         find = modules.find
@@ -54,6 +63,7 @@ class Monitoring:
             result_object=objects.result,
             limits=lambda model: limits_of(chosen, model),
             timing=WatchTiming(chosen.period),
+            ownership=ownership,
         )
         self._on_alarm = CaptureOnAlarm(self.captures, bus, inputs=chosen.captures_on_alarm)
 

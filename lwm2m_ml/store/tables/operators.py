@@ -26,6 +26,7 @@ jobs = Table(
     Column("error", Text, nullable=False),
     Column("created_at", Float, nullable=False, index=True),
     Column("ended_at", Float),
+    Column("runner", String, nullable=False),
 )
 
 idempotency_keys = Table(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from lwm2m_ml.bus import Bus
+from lwm2m_ml.bus import Bus, SoleOwner
 from lwm2m_ml.module.drift import DriftReference
 from lwm2m_ml.server.events import DeviceUpdated
 from lwm2m_ml.service.monitoring.alarms import DRIFT, Alarms, Subject
@@ -13,6 +13,7 @@ from lwm2m_ml.service.monitoring.drift_watch import DriftWatch, WatchTiming
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModule
 from lwm2m_ml.store import Store
+from lwm2m_ml.store.fence import CAMPAIGNS
 from tests.service.monitoring.conftest import DIGEST, MODEL, RESULT, CountingDevice
 
 BASELINE = DriftBaseline(
@@ -39,7 +40,13 @@ def library() -> Library:
 
 
 def watch_of(
-    device: CountingDevice, store: Store, alarms: Alarms, bus: Bus, library: Library, period: float = 0.0
+    device: CountingDevice,
+    store: Store,
+    alarms: Alarms,
+    bus: Bus,
+    library: Library,
+    period: float = 0.0,
+    ownership: SoleOwner | None = None,
 ) -> DriftWatch:
     return DriftWatch(
         device,
@@ -50,6 +57,7 @@ def watch_of(
         model_object=MODEL,
         result_object=RESULT,
         timing=WatchTiming(period),
+        ownership=ownership,
     )
 
 
@@ -198,6 +206,70 @@ async def test_drift_too_small_for_one_device_shows_over_the_fleet(
             break
     assert [alarm.endpoint for alarm in alarms.open()] == [""]
     assert "over all its devices" in alarms.open()[0].message
+
+
+class NoDriver(SoleOwner):
+    """A node of a cluster that acts for its devices, while another one drives the campaigns."""
+
+    def has(self, name: str) -> bool:
+        return name != CAMPAIGNS
+
+
+def relayed(one: Bus, other: Bus) -> None:
+    """What is published on a bus is heard on the other one as an event of another node."""
+    one.relay, other.relay = other.deliver, one.deliver
+
+
+async def test_devices_of_several_nodes_are_one_fleet_judged_by_one_of_them(
+    device: CountingDevice, store: Store, alarms: Alarms, bus: Bus, library: Library
+) -> None:
+    elsewhere = Bus()
+    relayed(bus, elsewhere)
+    other_alarms = Alarms(store.alarms, elsewhere)
+    await other_alarms.start()
+    judge = watch_of(device, store, alarms, bus, library, period=0.1)
+    other = watch_of(device, store, other_alarms, elsewhere, library, period=0.1, ownership=NoDriver())
+    judge.start()
+    other.start()
+    for number in range(1_000):
+        device.classes, device.histogram = {}, []
+        device.count([17, 17], [20, 60, 90, 170])
+        await other.visit(f"device-{number}")
+        await bus.drain()
+        if alarms.open():
+            break
+    await elsewhere.drain()
+    assert [alarm.endpoint for alarm in other_alarms.open()] == [""]
+    assert other_alarms.open() == alarms.open()
+    await judge.stop()
+    await other.stop()
+    await elsewhere.close()
+
+
+async def test_an_alarm_of_a_fleet_lasts_while_a_device_of_any_node_runs_the_version(
+    device: CountingDevice, store: Store, alarms: Alarms, bus: Bus, library: Library
+) -> None:
+    elsewhere = Bus()
+    relayed(bus, elsewhere)
+    judge = watch_of(device, store, alarms, bus, library)
+    other = watch_of(device, store, Alarms(store.alarms, elsewhere), elsewhere, library, ownership=NoDriver())
+    judge.start()
+    other.start()
+    device.count(*CALM)
+    await judge.visit("here")
+    await other.visit("there")
+    await bus.drain()
+    await alarms.raise_alarm(Subject(DRIFT, "", "motion", RELEASE, "x"), "all of them", {})
+    device.digest = bytes(reversed(DIGEST))
+    library.modules[device.digest] = KnownModule("motion", "1.1.0", BASELINE, ("x",))
+    await judge.visit("here")
+    assert len(alarms.open()) == 1
+    await other.visit("there")
+    await bus.drain()
+    assert alarms.open() == ()
+    await judge.stop()
+    await other.stop()
+    await elsewhere.close()
 
 
 async def test_a_device_is_asked_when_it_is_heard_of_once_per_period(
