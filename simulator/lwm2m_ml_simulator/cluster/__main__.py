@@ -15,6 +15,17 @@ DEVICES = 2_000
 PATIENCE = 1_500.0
 
 
+class Teller:
+    """Tells the story line by line, each with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self, line: str) -> None:
+        """Tell one line."""
+        print(f"{time.monotonic() - self._began:5.0f} s  {line}", flush=True)
+
+
 def main() -> int:
     """Play and judge."""
     parser = argparse.ArgumentParser(prog="cluster-demo", description="Kill a node in the middle of a campaign.")
@@ -23,7 +34,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=PATIENCE, help=f"seconds for everything [{PATIENCE:g}]")
     arguments = parser.parse_args()
     configure_logging(level="error")
-    began = time.monotonic()
+    tell = Teller()
     try:
         with tempfile.TemporaryDirectory(prefix="lwm2m-ml-cluster-") as temporary:
             folder = (arguments.logs or Path(temporary)).resolve()
@@ -33,13 +44,8 @@ def main() -> int:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
     ending = "as promised" if outcome.as_promised else "NOT as promised"
-    tell(f"{outcome.running} of {outcome.devices} devices run their model, {ending}, {time.monotonic() - began:.0f} s")
+    tell(f"{outcome.running} of {outcome.devices} devices run their model, {ending}")
     return 0 if outcome.as_promised else 1
-
-
-def tell(line: str) -> None:
-    """One line of the story."""
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import SOCK_DGRAM
 
@@ -36,9 +36,9 @@ endpoint = "mcu"
 target = "nrf52840"
 slot_bytes = 65_536
 count = {devices}
-lifetime = 30
+lifetime = {lifetime}
 trial_period = 3600
-inference_period_ms = 20_000
+inference_period_ms = {inference_period_ms}
 executed_share = 0.001
 """
 MODEL = "digits"
@@ -47,11 +47,20 @@ KILLED_AT = 0.3
 POLL_SECONDS = 0.5
 NODES = ("one", "other")
 AT_ONCE = 200
+"""Devices that are served at the same time at most; of few devices it is half, so that some have not begun."""
 RESUMED = "campaign resumed"
 """What a node logs that goes on with a campaign."""
 JOIN_SECONDS = 0.005
 
 Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often devices infer, and renew their registration: at half their lifetime, in seconds."""
+
+    lifetime: int = 30
+    inference_period_ms: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +111,7 @@ def engines(folder: Path) -> Iterator[Engines]:
         yield Engines((nodes[0], nodes[1]), f"coap://{LOOPBACK}:{public}", nodes[0].token)
 
 
-async def play(folder: Path, devices: int, tell: Tell, *, patience: float) -> ClusterOutcome:
+async def play(folder: Path, devices: int, tell: Tell, *, patience: float, pace: Pace = Pace()) -> ClusterOutcome:
     """Play the whole story; raises `Lwm2mMlError` when something does not come about within `patience` seconds."""
     allow_sockets(devices)
     with engines(folder) as cluster:
@@ -110,7 +119,7 @@ async def play(folder: Path, devices: int, tell: Tell, *, patience: float) -> Cl
         tell(f"Two nodes, at {one.api} and {other.api}; devices come in at {cluster.devices_at}")
         async with AsyncClient(one.api, cluster.token) as at_one, AsyncClient(other.api, cluster.token) as at_other:
             anchor = VerificationKey.from_pem((await at_one.trust_anchor()).pem.encode())
-            fleet = parse_fleet(FLEET.format(devices=devices), "cluster")
+            fleet = parse_fleet(FLEET.format(devices=devices, **asdict(pace)), "cluster")
             runner = FleetRunner(
                 fleet, cluster.devices_at, trust_anchors=[anchor], join_interval=JOIN_SECONDS, kept_inferences=2
             )
@@ -144,7 +153,8 @@ class Story:
         await self._until(lambda: self._fleet.registered == devices, "all devices registered")
         at_each = [len(await _endpoints(client)) for client in self._clients]
         self._tell(f"{devices} devices are registered; the nodes know {at_each[0]} and {at_each[1]}")
-        plan = {"phases": [{"size": "100%"}], "rate": {"at_once": AT_ONCE}, "retry": {"attempts": 10, "delay": 2.0}}
+        rate = {"at_once": min(AT_ONCE, -(-devices // 2))}
+        plan = {"phases": [{"size": "100%"}], "rate": rate, "retry": {"attempts": 10, "delay": 2.0}}
         request = CampaignRequest(model=MODEL, endpoints=list(self._fleet.devices), plan=plan)
         campaign = await self._clients[1].start_campaign(request)
         self._tell(f"Campaign {campaign.id} brings them {MODEL}")

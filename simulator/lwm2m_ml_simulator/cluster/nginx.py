@@ -10,6 +10,9 @@ from lwm2m_ml_simulator.cluster.process import LOOPBACK, find_program, running, 
 MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 PACKAGE = "nginx-light libnginx-mod-stream"
 MOST_FILES = 65_536
+FAIL_SECONDS = 120
+"""How long nginx leaves a node alone that did not answer: longer than any device waits before it tries again. Otherwise
+each attempt of a device that is alone would be the one by which nginx sees whether the node is back."""
 CONFIGURATION = """
 load_module {module};
 daemon off;
@@ -40,7 +43,7 @@ def balancer(nodes: Sequence[tuple[str, int]], folder: Path, *, port: int) -> It
         find_program("ngx_stream_module.so", PACKAGE)
     folder.mkdir(parents=True, exist_ok=True)
     log, file = folder / "error.log", folder / "nginx.conf"
-    servers = "\n".join(f"        server {host}:{at} max_fails=1 fail_timeout=5s;" for host, at in nodes)
+    servers = "\n".join(f"        server {host}:{at} max_fails=1 fail_timeout={FAIL_SECONDS}s;" for host, at in nodes)
     files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], MOST_FILES)
     file.write_text(
         CONFIGURATION.format(
