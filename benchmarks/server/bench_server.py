@@ -1,7 +1,7 @@
 """CoAP and LwM2M servers side by side in one run: `python benchmarks/server/bench_server.py [--runs 5] [--seconds 2]`.
 
-Stock aiocoap, libcoap's example server where it is installed (Debian: libcoap3-bin), and our whole server, alone and
-with its optional parts. The load generators are compiled with zig.
+Stock aiocoap, libcoap's example server where it is installed (Debian: libcoap3-bin), Eclipse Leshan's where a JDK and
+Maven are, and our whole server, alone and with its optional parts. The load generators are compiled with zig.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from loads import LOADS, Figures, Load, Programs, secure_devices_ask
-from processes import compile_load, libcoap, running
+from processes import REGISTRAR, compile_load, leshan_libraries, libcoap, running
 from report import Results, machine, table, write_into
 
 
@@ -31,6 +31,11 @@ def kinds() -> list[str]:
         say("libcoap's coap-server is not installed (Debian: libcoap3-bin): its rows are left out")
     if shutil.which("coap-server-openssl"):
         found.append("libcoap-openssl")
+    try:
+        leshan_libraries.classpath([REGISTRAR])
+        found.append("leshan")
+    except leshan_libraries.LeshanUnavailable as unavailable:
+        say(f"Leshan is left out: {unavailable}")
     return found
 
 

@@ -15,8 +15,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent.parent))
+
+from tests.interop import leshan_libraries  # noqa: E402  # Leshan is fetched as the tests with it do
+
 SOURCES = HERE.parent / "coap"
 LIBCOAP = ("coap-server-notls", "coap-server", "coap-server-openssl", "coap-server-gnutls")
+REGISTRAR = HERE / "Registrar.java"
 PATIENCE = 15.0
 SESSIONS = 1_000
 """Devices with a key of their own, for the loads over DTLS."""
@@ -26,6 +31,7 @@ SESSIONS = 1_000
 class Server:
     """A server process under load."""
 
+    kind: str
     port: int
     process: subprocess.Popen[str]
     log: TextIO
@@ -59,9 +65,9 @@ def libcoap() -> str | None:
 
 @contextlib.contextmanager
 def running(kind: str) -> Iterator[Server]:
-    """A server of a kind: `stock`, `libcoap`, `libcoap-openssl`, or with options `ours` and `cid`, as in `ours uvloop`.
+    """A server of a kind: `stock`, `leshan`, `libcoap`, `libcoap-openssl`, or with options `ours` and `cid`.
 
-    `cid` is ours with `dtls_engine = "cid"`.
+    `cid` is ours with `dtls_engine = "cid"`; options are told like `ours uvloop`.
     """
     port = free_port()
     options = kind.split()[1:]
@@ -73,13 +79,15 @@ def running(kind: str) -> Iterator[Server]:
         "libcoap-openssl": ["coap-server-openssl", "-A", "127.0.0.1", "-p", str(port), "-v", "0", "-k", "none"],
     }
     name = kind.split(maxsplit=1)[0]
+    if name == "leshan":
+        commands[name] = ["java", "-cp", leshan_libraries.classpath([REGISTRAR]), REGISTRAR.stem, str(port)]
     with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("w") as keys:
         if name == "libcoap-openssl":
             keys.writelines(f"lwm2m,device-{number},the-key-of-device-{number}\n" for number in range(SESSIONS))
             keys.flush()
             commands[name] += ["-h", "lwm2m", "-i", keys.name]
         process = subprocess.Popen(commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
-        server = Server(port, process, log)
+        server = Server(kind, port, process, log)
         try:
             if name.startswith("libcoap"):
                 wait_for(port)

@@ -14,6 +14,7 @@ Results = dict[str, dict[str, list[Figures]]]
 
 SERVERS = {
     "stock": "aiocoap",
+    "leshan": "Eclipse Leshan",
     "ours": "ours, pure Python",
     "cid": "ours with connection ids, pure Python",
     "libcoap": "libcoap",
@@ -35,15 +36,16 @@ def named(kind: str) -> str:
 
 def judge(results: Results, load: Load, kind: str, goal: Goal) -> str:
     """What came of a goal."""
-    got = median(results[load.name][kind], goal.figure or load.figure)
-    if goal.below:
-        return f"{goal.figure} < {goal.value:g}: {'met' if got < goal.value else f'missed, {got:.1f}'}"
+    figure = goal.figure or load.figure
+    got = median(results[load.name][kind], figure)
     if not goal.times:
         return f">= {goal.value:,.0f}{load.unit}: {'met' if got >= goal.value else f'missed, {got / goal.value:.0%}'}"
     other = results.get(goal.of_load or load.name, {}).get(goal.times)
     if not other:
         return f"x{goal.value:g} {goal.times}: not measured"
-    ratio = got / max(median(other, load.figure), 1e-9)
+    ratio = got / max(median(other, figure), 1e-9)
+    if goal.below:
+        return f"CPU µs < x{goal.value:g} {goal.times}: {'met' if ratio < goal.value else 'missed'}, x{ratio:.2f}"
     return f"x{goal.value:g} {goal.times}: {'met' if ratio >= goal.value else 'missed'}, x{ratio:.1f}"
 
 

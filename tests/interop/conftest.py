@@ -1,14 +1,7 @@
-"""Programs on Eclipse Leshan's libraries as separate processes, and our server and device for them to talk to.
-
-The libraries come from Maven Central through `mvn`, once, into the cache directory (`LWM2M_ML_CACHE`, else the user's).
-"""
+"""Programs on Eclipse Leshan's libraries as separate processes, and our server and device for them to talk to."""
 
 import asyncio
-import hashlib
 import json
-import os
-import shutil
-import subprocess
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -27,85 +20,22 @@ from lwm2m_ml.server.events import DeviceEvent
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store import Store
+from tests.interop import leshan_libraries
+from tests.interop.leshan_libraries import LeshanUnavailable, cache_directory
 
-LESHAN = "2.0.0-M15"
 SOURCES = Path(__file__).parent / "leshan"
 MODELS = SOURCES / "objects"
-DOWNLOAD_SECONDS = 600
 PATIENCE = 30.0
-
-POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>org.example</groupId><artifactId>interop</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.eclipse.leshan</groupId><artifactId>leshan-client-cf</artifactId><version>{LESHAN}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.eclipse.leshan</groupId><artifactId>leshan-server-cf</artifactId><version>{LESHAN}</version>
-    </dependency>
-  </dependencies>
-</project>
-"""
-COPY = "org.apache.maven.plugins:maven-dependency-plugin:2.8:copy-dependencies"
-
-
-def cache_directory() -> Path:
-    chosen = os.environ.get("LWM2M_ML_CACHE")
-    home = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lwm2m-ml"
-    directory = home / "interop" / f"leshan-{LESHAN}"
-    directory.mkdir(parents=True, exist_ok=True)
-    return directory
 
 
 @pytest.fixture(scope="session")
 def classpath() -> str:
     """Leshan's libraries and our programs on them, compiled."""
-    for tool in ("java", "javac", "mvn"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed: a JDK of Java 11 or newer and Maven are needed")
-    home = cache_directory()
-    with FileLock(home / "lock"):  # tests run in several processes, and each asks for it
-        jars = downloaded(home)
-        return os.pathsep.join((str(compiled(home, jars)), f"{jars}{os.sep}*"))
-
-
-def downloaded(home: Path) -> Path:
-    """The folder of Leshan's libraries."""
-    jars = home / "jars"
-    if not (home / "complete").exists():
-        (home / "pom.xml").write_text(POM)
-        arguments = ["mvn", "--batch-mode", "--quiet", "-f", str(home / "pom.xml"), COPY, f"-DoutputDirectory={jars}"]
-        done = run(arguments)
-        if done.returncode != 0:
-            pytest.skip(f"Maven Central did not give Leshan {LESHAN}: {done.stdout[-300:]}")
-        (home / "complete").touch()
-    return jars
-
-
-def compiled(home: Path, jars: Path) -> Path:
-    """The folder of the class files, compiled once for each state of the sources."""
-    sources = sorted(SOURCES.glob("*.java"))
-    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
-    classes = home / f"classes-{digest}"
-    if not classes.exists():
-        unfinished = home / f"classes-{digest}-{os.getpid()}"
-        done = run(["javac", "-cp", f"{jars}{os.sep}*", "-d", str(unfinished), *map(str, sources)])
-        assert done.returncode == 0, done.stdout
-        unfinished.rename(classes)
-    return classes
-
-
-def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=DOWNLOAD_SECONDS,
-        check=False,
-    )
+    with FileLock(cache_directory() / "lock"):  # tests run in several processes, and each asks for it
+        try:
+            return leshan_libraries.classpath(sorted(SOURCES.glob("*.java")))
+        except LeshanUnavailable as unavailable:
+            pytest.skip(str(unavailable))
 
 
 class Peer:
