@@ -1,7 +1,7 @@
 """Built modules: what was compiled for which target, and the digest of the signed package."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,9 +59,11 @@ class ModuleRepository:
             statement = statement.where(tuple_(columns.created_at, columns.digest) > after)
         return tuple(ModuleRecord(**row._mapping) for row in await self._database.rows(statement))
 
-    async def by_sequence_number(self, number: int) -> ModuleRecord | None:
-        """A signed module by its sequence number, or None."""
-        return await self._find(tables.modules.c.facts["sequence_number"].as_integer() == number)
+    async def by_sequence_numbers(self, numbers: Collection[int]) -> tuple[ModuleRecord, ...]:
+        """The signed modules with these sequence numbers, as far as there are any."""
+        signed_as = tables.modules.c.facts["sequence_number"].as_integer()
+        rows = await self._database.rows(select(tables.modules).where(signed_as.in_(numbers)))
+        return tuple(ModuleRecord(**row._mapping) for row in rows)
 
     async def all(self) -> tuple[ModuleRecord, ...]:
         """Every module, oldest first."""

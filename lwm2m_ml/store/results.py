@@ -1,7 +1,7 @@
 """Inference results as devices reported them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -89,12 +89,13 @@ class ResultRepository:
         row = await self._database.row(statement)
         return None if row is None else _record(row)
 
-    async def highest_numbers(self, endpoint: str) -> dict[int | None, tuple[int, int]]:
-        """Series and number of the newest result of each slot of a device."""
+    async def highest_numbers(self, endpoints: Collection[str]) -> dict[tuple[str, int | None], tuple[int, int]]:
+        """Series and number of the newest result of each slot of some devices, by endpoint and slot."""
         columns = tables.results.c
-        newest = select(func.max(columns.id)).where(columns.endpoint == endpoint).group_by(columns.slot)
-        statement = select(columns.slot, columns.series, columns.number).where(columns.id.in_(newest))
-        return {row.slot: (row.series, row.number) for row in await self._database.rows(statement)}
+        slots = columns.endpoint, columns.slot
+        newest = select(func.max(columns.id)).where(columns.endpoint.in_(endpoints)).group_by(*slots)
+        statement = select(*slots, columns.series, columns.number).where(columns.id.in_(newest))
+        return {(row.endpoint, row.slot): (row.series, row.number) for row in await self._database.rows(statement)}
 
     async def count(self, endpoint: str) -> int:
         """How many results of a device are stored."""

@@ -24,3 +24,13 @@ async def test_one_key_has_one_module(store: Store) -> None:
     await store.modules.put(MODULE)
     with pytest.raises(RecordConflict):
         await store.modules.put(replace(MODULE, digest="cc" * 32))
+
+
+async def test_signed_modules_are_found_by_their_sequence_numbers(store: Store) -> None:
+    for number in (7, 8):
+        signed = {"sequence_number": number}
+        await store.modules.put(replace(MODULE, digest=f"{number:064}", key=str(number), facts=signed))
+    await store.modules.put(MODULE)
+    found = await store.modules.by_sequence_numbers([8, 7, 99])
+    assert sorted(one.facts["sequence_number"] for one in found) == [7, 8]
+    assert await store.modules.by_sequence_numbers([]) == ()

@@ -32,3 +32,15 @@ async def test_old_results_can_be_forgotten(store: Store) -> None:
     store.results.add(replace(RESULT, received_at=20.0))
     await store.results.delete_before(15.0)
     assert [record.received_at for record in await store.results.of_endpoint("ep")] == [20.0]
+
+
+async def test_the_newest_result_of_each_slot_tells_where_its_numbers_stand(store: Store) -> None:
+    told = [("a", 0, 1, 5), ("a", 0, 1, 4), ("a", 1, 0, 9), ("b", None, 0, 2), ("c", 0, 0, 7)]
+    for endpoint, slot, series, number in told:
+        await store.results.add(replace(RESULT, endpoint=endpoint, slot=slot, series=series, number=number))
+    assert await store.results.highest_numbers({"a", "b", "d"}) == {
+        ("a", 0): (1, 4),
+        ("a", 1): (0, 9),
+        ("b", None): (0, 2),
+    }
+    assert await store.results.highest_numbers(set()) == {}

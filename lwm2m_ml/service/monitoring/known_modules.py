@@ -1,7 +1,7 @@
 """The modules of this service, by the digest that a device shows of what it runs."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ _BASELINE: TypeAdapter[DriftBaseline] = TypeAdapter(DriftBaseline)
 MAXIMUM_UNKNOWN = 10_000
 UNKNOWN_SECONDS = 60.0
 """A digest that nobody knows is looked up again after this: a build may have just been finished."""
+SEQUENCES_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,19 @@ class KnownModules:
 
     async def find(self, digest: bytes) -> KnownModule | None:
         """Return the module with a digest; None when this service did not make it."""
-        return await self._find(digest, lambda: self._repository.by_module_digest(digest.hex()))
+        looked, module = self.remembered(digest)
+        if looked:
+            return module
+        return self._remember(digest, await self._repository.by_module_digest(digest.hex()))
 
-    async def find_sequence(self, number: int) -> KnownModule | None:
-        """Return the module that was signed with a sequence number; None when this service signed none with it."""
-        return await self._find(number, lambda: self._repository.by_sequence_number(number))
+    async def find_sequences(self, numbers: Iterable[int]) -> None:
+        """Look up the modules that were signed with these sequence numbers, as far as they are not `remembered`."""
+        unknown = sorted({number for number in numbers if not self.remembered(number)[0]})
+        for start in range(0, len(unknown), SEQUENCES_AT_ONCE):
+            asked = unknown[start : start + SEQUENCES_AT_ONCE]
+            records = {one.facts["sequence_number"]: one for one in await self._repository.by_sequence_numbers(asked)}
+            for number in asked:
+                self._remember(number, records.get(number))
 
     def remembered(self, key: Key) -> tuple[bool, KnownModule | None]:
         """Return whether a digest or sequence number was looked up lately, and the module that was found."""
@@ -57,11 +66,7 @@ class KnownModules:
             return True, self._known[key]
         return time.monotonic() < self._unknown.get(key, 0.0), None
 
-    async def _find(self, key: Key, look: Callable[[], Awaitable[ModuleRecord | None]]) -> KnownModule | None:
-        looked, module = self.remembered(key)
-        if looked:
-            return module
-        record = await look()
+    def _remember(self, key: Key, record: ModuleRecord | None) -> KnownModule | None:
         if record is None:
             if len(self._unknown) >= MAXIMUM_UNKNOWN:
                 self._unknown.clear()

@@ -8,7 +8,6 @@ The first result of a series, or of a module, since the server started waits for
 are judged at once.
 """
 
-import asyncio
 import dataclasses
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from lwm2m_ml.server.events import DataSent, Notified
 from lwm2m_ml.server.rates import Rates
 from lwm2m_ml.service.monitoring.installed import Installed
 from lwm2m_ml.service.monitoring.known_modules import KnownModules
+from lwm2m_ml.service.monitoring.looks import Looks, Results
 from lwm2m_ml.service.monitoring.result_numbers import UNTOLD, Arrival, SlotNumbers
 from lwm2m_ml.service.monitoring.results import InferenceResult, ResultReader
 from lwm2m_ml.store.commit import Commit
@@ -32,7 +32,6 @@ log = structlog.get_logger(__name__)
 PAGE = 2_000
 LARGEST_ANSWER = 10_000
 REMEMBERED_SERIES = 200_000
-WAITING_LOOKS = 10_000
 
 Series = tuple[str, int]
 """Endpoint and slot."""
@@ -71,17 +70,14 @@ class ResultLog:
         self._modules = modules
         self._installed = installed
         self._series: dict[Series, _Standing] = {}
-        self._looks: dict[str, asyncio.Task[None]] = {}
+        self._looks = Looks(self._learn, self._keep)
         self._rates = Rates(messages_per_second)
         self.put_off = 0
         """Messages that came too soon after others of their device; they are sent again."""
 
     async def stop(self) -> None:
         """Give up looks into the store; what waits for them is answered by nobody, and sent again."""
-        looks = list(self._looks.values())
-        for look in looks:
-            look.cancel()
-        await asyncio.gather(*looks, return_exceptions=True)
+        await self._looks.stop()
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -125,51 +121,20 @@ class ResultLog:
             raise TooManyResults(event.endpoint)
         # Results behind others that wait for a look wait too: their order tells what is missing.
         if event.endpoint in self._looks or not all(map(self._known, found)):
-            return self._keep_after_look(event.endpoint, found)
+            return self._looks.keep(event.endpoint, found)
         return self._keep(found)
 
     def _known(self, result: InferenceResult) -> bool:
         known = result.sequence is None or self._modules.remembered(result.sequence)[0]
         return known and (result.endpoint, result.slot) in self._series
 
-    def _keep_after_look(self, endpoint: str, results: Sequence[InferenceResult]) -> Commit:
-        commit = Commit()
-        before = self._looks.get(endpoint)
-        look = asyncio.create_task(self._look(before, endpoint, results, commit))
-        self._looks[endpoint] = look
-        look.add_done_callback(partial(self._looked, endpoint))
-        return commit
-
-    def _looked(self, endpoint: str, look: "asyncio.Task[None]") -> None:
-        if self._looks.get(endpoint) is look:
-            del self._looks[endpoint]
-
-    async def _look(
-        self, before: "asyncio.Task[None] | None", endpoint: str, results: Sequence[InferenceResult], commit: Commit
-    ) -> None:
-        """Find out what is not known yet, then write; `commit` tells how it went."""
-        if before is not None:
-            await asyncio.wait((before,))
-        try:
-            await self._learn(endpoint, results)
-            written = self._keep(results)
-        except Exception as error:
-            commit.settle(error)
-            return
-        if written is None:
-            commit.settle()
-        else:
-            written.then(commit.settle)
-
-    async def _learn(self, endpoint: str, results: Sequence[InferenceResult]) -> None:
-        for sequence in {result.sequence for result in results if result.sequence is not None}:
-            await self._modules.find_sequence(sequence)
-        if all((endpoint, result.slot) in self._series for result in results):
-            return
-        highest = await self._repository.highest_numbers(endpoint)
-        for slot in {result.slot for result in results}:
-            if (endpoint, slot) not in self._series:
-                self._remember((endpoint, slot), _Standing(SlotNumbers(*highest.get(slot, (UNTOLD, None)))))
+    async def _learn(self, messages: Sequence[Results]) -> None:
+        """Find out what is not known yet of the modules and the series of these results."""
+        found = [result for results in messages for result in results]
+        await self._modules.find_sequences(result.sequence for result in found if result.sequence is not None)
+        highest = await self._repository.highest_numbers({result.endpoint for result in found})
+        for series in {(result.endpoint, result.slot) for result in found} - self._series.keys():
+            self._remember(series, _Standing(SlotNumbers(*highest.get(series, (UNTOLD, None)))))
 
     def _remember(self, series: Series, standing: _Standing) -> None:
         if len(self._series) >= REMEMBERED_SERIES:
