@@ -8,7 +8,6 @@ The first result of a series, or of a module, since the server started waits for
 are judged at once.
 """
 
-import dataclasses
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -44,14 +43,6 @@ class TooManyResults(StoreError, UnavailableError):
         super().__init__(f"{endpoint} sends results too often", hint="Set monitoring.result_messages higher")
 
 
-@dataclasses.dataclass(slots=True)
-class _Standing:
-    """Where a series stands: its numbers, and the write of its newest results."""
-
-    numbers: SlotNumbers
-    commit: Commit | None = None
-
-
 class ResultLog:
     """Every result of every device."""
 
@@ -69,7 +60,9 @@ class ResultLog:
         self._reader = reader
         self._modules = modules
         self._installed = installed
-        self._series: dict[Series, _Standing] = {}
+        self._series: dict[Series, SlotNumbers] = {}
+        self._under_way: dict[Series, Commit] = {}
+        """The write of a series' newest results, until it is done."""
         self._looks = Looks(self._learn, self._keep)
         self._rates = Rates(messages_per_second)
         self.put_off = 0
@@ -134,42 +127,48 @@ class ResultLog:
         await self._modules.find_sequences(result.sequence for result in found if result.sequence is not None)
         highest = await self._repository.highest_numbers({result.endpoint for result in found})
         for series in {(result.endpoint, result.slot) for result in found} - self._series.keys():
-            self._remember(series, _Standing(SlotNumbers(*highest.get(series, (UNTOLD, None)))))
+            self._remember(series, SlotNumbers(*highest.get(series, (UNTOLD, None))))
 
-    def _remember(self, series: Series, standing: _Standing) -> None:
+    def _remember(self, series: Series, numbers: SlotNumbers) -> None:
         if len(self._series) >= REMEMBERED_SERIES:
             del self._series[next(iter(self._series))]
-        self._series[series] = standing
+        self._series[series] = numbers
 
     def _keep(self, results: Sequence[InferenceResult]) -> Commit | None:
         """Write what is new; what is there already is waited for when it is still being written."""
         new: list[ResultRecord] = []
-        standings: list[tuple[Series, _Standing]] = []
-        underway: Commit | None = None
+        written: list[Series] = []
+        repeated: Commit | None = None
         for result in results:
             series = (result.endpoint, result.slot)
-            standing = self._series[series]
-            judged = standing.numbers.judge(result.series, result.number)
+            judged = self._series[series].judge(result.series, result.number)
             if judged.arrival is Arrival.DUPLICATE:
-                underway = standing.commit or underway
+                repeated = self._under_way.get(series, repeated)
                 continue
             new.append(self._record(result, judged.lost))
-            standings.append((series, standing))
+            written.append(series)
         if not new:
-            return underway if underway is not None and not underway.settled else None
-        commit = self._repository.add_all(new)
-        for _series, standing in standings:
-            standing.commit = commit
-        commit.then(partial(self._written, commit, standings))
+            return repeated if repeated is not None and not repeated.settled else None
+        try:
+            commit = self._repository.add_all(new)
+        except StoreError:
+            self._forget(written)
+            raise
+        self._under_way |= dict.fromkeys(written, commit)
+        commit.then(partial(self._written, commit, written))
         return commit
 
-    def _written(self, commit: Commit, standings: Sequence[tuple[Series, _Standing]], error: Exception | None) -> None:
+    def _written(self, commit: Commit, written: Sequence[Series], error: Exception | None) -> None:
+        if error is not None:
+            self._forget(written)
+        for series in written:
+            if self._under_way.get(series) is commit:
+                del self._under_way[series]
+
+    def _forget(self, written: Sequence[Series]) -> None:
         """Forget where series stand whose results could not be written: they will be sent again."""
-        for series, standing in standings:
-            if error is not None:
-                self._series.pop(series, None)
-            elif standing.commit is commit:
-                standing.commit = None  # with its rows
+        for series in written:
+            self._series.pop(series, None)
 
     def _record(self, result: InferenceResult, lost: int) -> ResultRecord:
         module = None if result.sequence is None else self._modules.remembered(result.sequence)[1]

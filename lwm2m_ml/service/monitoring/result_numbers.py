@@ -4,7 +4,6 @@ The window is that of a replay check (RFC 6347 §4.1.2.6), put to another use: r
 least once, over paths that may reorder them. A device that tells no series begins anew where its numbers fall back.
 """
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -30,17 +29,24 @@ class Judged:
     lost: int = 0
 
 
+UNTOLD = 0
+"""The series of a device that tells none."""
+_KEPT_SERIES = 4
+
+
 class ResultNumbers:
     """The numbers of one series: the highest, and which of the 64 up to it have come."""
 
-    def __init__(self, highest: int | None = None, *, told: bool = False) -> None:
+    __slots__ = ("_come", "highest", "series")
+
+    def __init__(self, highest: int | None = None, *, series: int = UNTOLD) -> None:
         """`highest`: where the series stood when only that is still known; nothing before it then counts as late.
 
-        `told`: the device says when it counts from 1 again, so that a number that falls back is only late.
+        A device that tells its `series` says when it counts from 1 again: a number that falls back is only late.
         """
+        self.series = series
         self.highest = highest
         self._come = _ALL if highest is None else 1
-        self._told = told
 
     def judge(self, number: int) -> Judged:
         """Take the number of a result that has come."""
@@ -52,9 +58,10 @@ class ResultNumbers:
             self._come = ((self._come << ahead) | 1) & _ALL if ahead < WINDOW else 1
             self.highest = number
             return Judged(Arrival.NEXT, ahead - 1)
-        if self._told and -ahead >= WINDOW:
+        told = self.series != UNTOLD
+        if told and -ahead >= WINDOW:
             return Judged(Arrival.LATE)  # too late to know whether it had been missed
-        if not self._told and (-ahead >= WINDOW or (number == 1 and ahead < 0)):
+        if not told and (-ahead >= WINDOW or (number == 1 and ahead < 0)):
             self.highest, self._come = number, _ALL
             return Judged(Arrival.RESTARTED, number - 1)
         bit = 1 << -ahead
@@ -64,19 +71,20 @@ class ResultNumbers:
         return Judged(Arrival.LATE, -1)
 
 
-UNTOLD = 0
-"""The series of a device that tells none."""
-_KEPT_SERIES = 4
-
-
 class SlotNumbers:
-    """The numbers of one slot, series by series; results of a series that ended may still come."""
+    """The numbers of one slot, series by series; results of a series that ended may still come.
+
+    A server holds one for each device that tells results, and most of them tell one series.
+    """
+
+    __slots__ = ("_series",)
 
     def __init__(self, series: int = UNTOLD, highest: int | None = None) -> None:
         """`series` and `highest`: where the slot stood when only that is still known."""
-        self._series: OrderedDict[int, ResultNumbers] = OrderedDict()
+        self._series: tuple[ResultNumbers, ...] = ()
+        """The one that came last stands last."""
         if highest is not None:
-            self._series[series] = ResultNumbers(highest, told=series != UNTOLD)
+            self._series = (ResultNumbers(highest, series=series),)
 
     @property
     def remembered(self) -> int:
@@ -85,16 +93,15 @@ class SlotNumbers:
 
     def judge(self, series: int, number: int) -> Judged:
         """Take series and number of a result that has come."""
-        numbers = self._series.get(series)
-        if numbers is None:
-            numbers = self._begin(series, number)
-        self._series.move_to_end(series)
-        return numbers.judge(number)
+        if not self._series or self._series[-1].series != series:
+            self._turn_to(series, number)
+        return self._series[-1].judge(number)
 
-    def _begin(self, series: int, number: int) -> ResultNumbers:
-        """A series after another begins with 1; who knows none before has joined in the middle."""
-        follows = series != UNTOLD and bool(self._series) and number > 0
-        self._series[series] = ResultNumbers(0 if follows else None, told=series != UNTOLD)
-        if len(self._series) > _KEPT_SERIES:
-            self._series.popitem(last=False)
-        return self._series[series]
+    def _turn_to(self, series: int, number: int) -> None:
+        """Put a series last. One after another begins with 1; who knows none before has joined in the middle."""
+        numbers = next((one for one in self._series if one.series == series), None)
+        if numbers is None:
+            follows = series != UNTOLD and bool(self._series) and number > 0
+            numbers = ResultNumbers(0 if follows else None, series=series)
+        others = [one for one in self._series if one is not numbers]
+        self._series = (*others, numbers)[-_KEPT_SERIES:]

@@ -22,6 +22,7 @@ class Store:
         self.broken: Exception | None = None
         self.refused = ""
         self.commit: Commit | None = None
+        self.reached = asyncio.Event()
 
     async def learn(self, messages: Sequence[Results]) -> None:
         self.looks.append(len(messages))
@@ -32,6 +33,7 @@ class Store:
     def keep(self, results: Results) -> Commit | None:
         if results[0].endpoint == self.refused:
             raise StoreClosed
+        self.reached.set()
         self.kept += [(one.endpoint, one.number) for one in results]
         return self.commit
 
@@ -72,7 +74,7 @@ async def test_a_look_that_fails_is_told_to_all_who_wait_and_the_next_one_is_tri
     store.broken = StoreClosed()
     looks = Looks(store.learn, store.keep)
     failed = await asyncio.gather(keep(looks, "one", 1), keep(looks, "two", 1), return_exceptions=True)
-    assert failed == [store.broken, store.broken]
+    assert failed[0] is failed[1] is store.broken
     store.broken = None
     await keep(looks, "one", 1)
     assert store.kept == [("one", 1)]
@@ -92,8 +94,7 @@ async def test_a_message_is_kept_when_it_is_written(store: Store) -> None:
     store.commit = Commit()
     looks = Looks(store.learn, store.keep)
     commit = keep(looks, "device", 1)
-    while not store.kept:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(store.reached.wait(), 10)
     assert not commit.settled
     store.commit.settle()
     assert commit.settled

@@ -14,7 +14,8 @@ from lwm2m_ml.service.monitoring.known_modules import KnownModules
 from lwm2m_ml.service.monitoring.result_log import ResultLog, TooManyResults
 from lwm2m_ml.service.monitoring.results import ResultReader
 from lwm2m_ml.store import Store
-from lwm2m_ml.store.errors import StoreClosed
+from lwm2m_ml.store.commit import Commit
+from lwm2m_ml.store.errors import StoreClosed, StoreOverloaded
 from lwm2m_ml.store.modules import ModuleRecord
 
 
@@ -213,9 +214,24 @@ async def test_what_could_not_be_written_is_taken_when_it_is_sent_again(results:
     await sent(results, message(1))
     commit = results.keep(DataSent("device", message(2), time.time()))
     assert commit is not None
-    results._written(commit, [(("device", 0), results._series["device", 0])], StoreClosed())
+    results._written(commit, [("device", 0)], StoreClosed())
     await commit
     assert ("device", 0) not in results._series
+
+
+async def test_what_the_store_had_no_room_for_is_taken_when_it_is_sent_again(
+    results: ResultLog, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_records: object) -> Commit:
+        raise StoreOverloaded(1)
+
+    await sent(results, message(1))
+    with monkeypatch.context() as overloaded:
+        overloaded.setattr(store.results, "add_all", full)
+        with pytest.raises(StoreOverloaded):
+            results.keep(DataSent("device", message(2), time.time()))
+    await sent(results, message(2))
+    assert [result.number for result in await results.results("device")] == [1, 2]
 
 
 async def test_after_a_reboot_that_followed_one_result_nothing_is_taken_for_a_repeat(
