@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lwm2m_ml.coap.dtls12.fragments import Message
+from lwm2m_ml.coap.dtls12.fragments import cut
 from lwm2m_ml.coap.dtls12.numbers import HANDSHAKE
 from lwm2m_ml.coap.dtls12.records import HEADER_BYTES, change_cipher_spec, plain
 from lwm2m_ml.coap.dtls12.session import Session
@@ -22,15 +22,15 @@ MOST_ANSWERS = 8
 
 
 class Flight:
-    """The last messages we sent; those after the change of cipher are sealed."""
+    """The last messages we sent, encoded; those after the change of cipher are sealed."""
 
     __slots__ = ("_answers", "_plain", "_repetitions", "_sealed", "number")
 
     def __init__(self, number: int) -> None:
         """`number` is the sequence number of the next record in epoch 0."""
         self.number = number
-        self._plain: list[Message] = []
-        self._sealed: Message | None = None
+        self._plain: list[bytes] = []
+        self._sealed: bytes | None = None
         self._repetitions = 0
         self._answers = 0
 
@@ -39,11 +39,11 @@ class Flight:
         self._plain = []
         self._repetitions = self._answers = 0
 
-    def add(self, message: Message) -> None:
+    def add(self, message: bytes) -> None:
         """Send this in epoch 0."""
         self._plain.append(message)
 
-    def change_and_add(self, message: Message) -> None:
+    def change_and_add(self, message: bytes) -> None:
         """Announce epoch 1 and send this in it."""
         self._sealed = message
 
@@ -65,11 +65,11 @@ class Flight:
 
     def _records(self, session: Session | None, most: int) -> Iterator[bytes]:
         for message in self._plain:
-            for fragment in message.fragments(most - HEADER_BYTES):
+            for fragment in cut(message, most - HEADER_BYTES):
                 yield plain(HANDSHAKE, self._take_number(), fragment)
         if self._sealed is not None and session is not None:
             yield change_cipher_spec(self._take_number())
-            for fragment in self._sealed.fragments(most - SEALED_OVERHEAD):
+            for fragment in cut(self._sealed, most - SEALED_OVERHEAD):
                 yield session.seal(fragment, HANDSHAKE)
 
     def _take_number(self) -> int:

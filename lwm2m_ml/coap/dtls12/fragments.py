@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from lwm2m_ml.coap.dtls12.errors import MessageError
 from lwm2m_ml.coap.dtls12.numbers import Alert
 
 HEADER_BYTES = 12
+FRAGMENT_OFFSET_AT = 6
 MOST_AHEAD = 6
 """Messages of a flight that may come before their turn: no flight has more."""
 MOST_PIECES = 64
 """Fragments of one message; a peer with the smallest useful datagrams needs fewer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A whole handshake message."""
 
     type: int
@@ -29,17 +28,17 @@ class Message:
         length = len(self.body).to_bytes(3)
         return b"%c%b%b\x00\x00\x00%b%b" % (self.type, length, self.sequence.to_bytes(2), length, self.body)
 
-    def fragments(self, room: int) -> Iterator[bytes]:
-        """The message in pieces of at most `room` bytes each, header included."""
-        length = len(self.body)
-        step = room - HEADER_BYTES
-        if length <= step:
-            yield self.encode()
-            return
-        for start in range(0, length, step):
-            piece = self.body[start : start + step]
-            place = start.to_bytes(3) + len(piece).to_bytes(3)
-            yield bytes((self.type,)) + length.to_bytes(3) + self.sequence.to_bytes(2) + place + piece
+
+def cut(message: bytes, room: int) -> Iterator[bytes]:
+    """An encoded message in pieces of at most `room` bytes each, header included."""
+    if len(message) <= room:
+        yield message
+        return
+    step = room - HEADER_BYTES
+    for start in range(HEADER_BYTES, len(message), step):
+        piece = message[start : start + step]
+        place = (start - HEADER_BYTES).to_bytes(3) + len(piece).to_bytes(3)
+        yield message[:FRAGMENT_OFFSET_AT] + place + piece
 
 
 class Fragment(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from lwm2m_ml.coap.dtls12.errors import HandshakeError
 from lwm2m_ml.coap.dtls12.flights import Flight
 from lwm2m_ml.coap.dtls12.fragments import Fragment, Message, Reassembly, parse_fragments
-from lwm2m_ml.coap.dtls12.key_schedule import extended_master_secret, key_block, master_secret, verify_data
+from lwm2m_ml.coap.dtls12.key_schedule import Prf, extended_master_secret, key_block, master_secret, verify_data
 from lwm2m_ml.coap.dtls12.numbers import ALERT, FATAL, HANDSHAKE, TLS12_CID, Alert, HandshakeType
 from lwm2m_ml.coap.dtls12.records import Record
 from lwm2m_ml.coap.dtls12.session import Session, SessionKeys
@@ -29,7 +29,7 @@ HASHED_AFTERWARDS = frozenset({HandshakeType.FINISHED, HandshakeType.CERTIFICATE
 """Messages that speak of the transcript without themselves."""
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):
     """What a side waits for."""
 
     SERVER_HELLO = enum.auto()
@@ -77,7 +77,7 @@ class Handshake:
         self.own_cid = b""
         self.peer_cid = b""
         self._transcript = hashlib.sha256()
-        self._master = b""
+        self._master: Prf | None = None
         self._reassembly = Reassembly(next_received, MOST_HANDSHAKE_BYTES)
         self._answered = next_received - 1
         self._next_sent = next_sent
@@ -167,13 +167,12 @@ class Handshake:
         self._flight.add(self._new_message(kind, body))
 
     def _send_finished(self) -> None:
-        told = verify_data(self._master, self.own_label, self._transcript.digest())
-        self._flight.change_and_add(self._new_message(HandshakeType.FINISHED, told))
+        self._flight.change_and_add(self._new_message(HandshakeType.FINISHED, self._verify_data(self.own_label)))
 
-    def _new_message(self, kind: HandshakeType, body: bytes) -> Message:
-        message = Message(kind, self._next_sent, body)
+    def _new_message(self, kind: HandshakeType, body: bytes) -> bytes:
+        message = Message(kind, self._next_sent, body).encode()
         self._next_sent += 1
-        self._transcript.update(message.encode())
+        self._transcript.update(message)
         return message
 
     def _forget_transcript(self) -> None:
@@ -204,16 +203,20 @@ class Handshake:
         """Make the keys; everything up to ClientKeyExchange is in the transcript (RFC 7627 §3)."""
         assert self.suite is not None  # noqa: S101  # chosen with the hellos
         if self.extended_master_secret:
-            self._master = extended_master_secret(premaster, self._transcript.digest())
+            secret = extended_master_secret(premaster, self._transcript.digest())
         else:
-            self._master = master_secret(premaster, self.client_random, self.server_random)
+            secret = master_secret(premaster, self.client_random, self.server_random)
+        self._master = Prf(secret)
         block = key_block(self._master, self.client_random, self.server_random, KEY_BLOCK_BYTES)
         keys = SessionKeys.of(self.suite, block, server=self.is_server)
         self.session = Session(keys, self.own_cid, self.peer_cid)
 
+    def _verify_data(self, label: bytes) -> bytes:
+        assert self._master is not None  # noqa: S101  # the tables let nobody finish before
+        return verify_data(self._master, label, self._transcript.digest())
+
     def _check_finished(self, body: bytes) -> None:
-        expected = verify_data(self._master, self.peer_label, self._transcript.digest())
-        if not hmac.compare_digest(body, expected):
+        if not hmac.compare_digest(body, self._verify_data(self.peer_label)):
             raise HandshakeError(Alert.DECRYPT_ERROR, "the peer heard another handshake than we did")
 
     def __repr__(self) -> str:

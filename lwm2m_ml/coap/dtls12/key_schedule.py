@@ -12,23 +12,28 @@ SERVER_FINISHED = b"server finished"
 _SHA256 = SHA256()
 
 
-def prf(secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
-    """P_SHA256 (RFC 5246 §5)."""
-    keyed = HMAC(secret, _SHA256)
-    seed = label + seed
-    chained = seed
-    output = b""
-    while len(output) < length:
-        chained = _digest(keyed, chained)
-        output += _digest(keyed, chained + seed)
-    return output[:length]
+class Prf:
+    """P_SHA256 with one secret (RFC 5246 §5), which is taken in once for all that is made with it."""
 
+    __slots__ = ("_keyed",)
 
-def _digest(keyed: HMAC, data: bytes) -> bytes:
-    """The HMAC of data; the key was taken in once, which is most of the work."""
-    one = keyed.copy()
-    one.update(data)
-    return one.finalize()
+    def __init__(self, secret: bytes) -> None:
+        self._keyed = HMAC(secret, _SHA256)
+
+    def make(self, label: bytes, seed: bytes, length: int) -> bytes:
+        """So many bytes that nobody without the secret can tell from random ones."""
+        seed = label + seed
+        chained = seed
+        output = b""
+        while len(output) < length:
+            chained = self._digest(chained)
+            output += self._digest(chained + seed)
+        return output[:length]
+
+    def _digest(self, data: bytes) -> bytes:
+        one = self._keyed.copy()
+        one.update(data)
+        return one.finalize()
 
 
 def psk_premaster(key: bytes, shared: bytes | None = None) -> bytes:
@@ -39,19 +44,19 @@ def psk_premaster(key: bytes, shared: bytes | None = None) -> bytes:
 
 def master_secret(premaster: bytes, client_random: bytes, server_random: bytes) -> bytes:
     """RFC 5246 §8.1."""
-    return prf(premaster, b"master secret", client_random + server_random, MASTER_SECRET_BYTES)
+    return Prf(premaster).make(b"master secret", client_random + server_random, MASTER_SECRET_BYTES)
 
 
 def extended_master_secret(premaster: bytes, session_hash: bytes) -> bytes:
     """Bound to everything that was said so far (RFC 7627 §4)."""
-    return prf(premaster, b"extended master secret", session_hash, MASTER_SECRET_BYTES)
+    return Prf(premaster).make(b"extended master secret", session_hash, MASTER_SECRET_BYTES)
 
 
-def key_block(master: bytes, client_random: bytes, server_random: bytes, length: int) -> bytes:
+def key_block(master: Prf, client_random: bytes, server_random: bytes, length: int) -> bytes:
     """The bytes that are cut into keys (RFC 5246 §6.3)."""
-    return prf(master, b"key expansion", server_random + client_random, length)
+    return master.make(b"key expansion", server_random + client_random, length)
 
 
-def verify_data(master: bytes, label: bytes, transcript_hash: bytes) -> bytes:
+def verify_data(master: Prf, label: bytes, transcript_hash: bytes) -> bytes:
     """What a Finished says (RFC 5246 §7.4.9)."""
-    return prf(master, label, transcript_hash, VERIFY_DATA_BYTES)
+    return master.make(label, transcript_hash, VERIFY_DATA_BYTES)

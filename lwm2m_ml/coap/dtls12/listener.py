@@ -17,6 +17,7 @@ from lwm2m_ml.coap.dtls12.server import ServerHandshake, ServerPolicy
 
 NEXT_RECORD = 1
 """After a ClientHello with record number n, which HelloVerifyRequest repeats, ours go on with n + 1."""
+_CLIENT_HELLO = bytes((HandshakeType.CLIENT_HELLO,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Listener:
 
 def is_client_hello(record: Record) -> bool:
     """Whether a record opens a handshake."""
-    return record.is_plain and record.type == HANDSHAKE and record.content[:1] == bytes((HandshakeType.CLIENT_HELLO,))
+    return record.is_plain and record.type == HANDSHAKE and record.content[:1] == _CLIENT_HELLO
 
 
 def _client_hello(record: Record) -> Message | None:

@@ -24,7 +24,7 @@ class Aead(Protocol):
         """Open; raises `cryptography.exceptions.InvalidTag`."""
 
 
-class KeyExchange(enum.Enum):
+class KeyExchange(enum.StrEnum):
     """How the two sides come to a secret, and how they prove who they are."""
 
     PSK = "PSK"  # RFC 4279 §2

@@ -31,7 +31,12 @@ class Reader:
 
     def vector(self, length_bytes: int, *, least: int = 0) -> bytes:
         """A vector with a length of so many bytes in front."""
-        content = self.take(self.number(length_bytes))
+        begin = self._at + length_bytes
+        end = begin + int.from_bytes(self._data[self._at : begin])
+        if end > len(self._data):
+            raise MessageError("a message is cut off")
+        content = self._data[begin:end]
+        self._at = end
         if len(content) < least:
             raise MessageError("a vector is shorter than it may be")
         return content

@@ -21,6 +21,7 @@ from lwm2m_ml.coap.dtls12.hellos import ClientHello, ServerHello
 from lwm2m_ml.coap.dtls12.key_schedule import (
     CLIENT_FINISHED,
     SERVER_FINISHED,
+    Prf,
     extended_master_secret,
     key_block,
     psk_premaster,
@@ -109,7 +110,8 @@ def test_both_finished_and_what_was_said_can_be_opened(heard: Heard) -> None:
         premaster = psk_premaster(bytes.fromhex(heard.facts["key"]))
         master = extended_master_secret(premaster, sha256(heard.until_key_exchange))
     suite = SUITES[heard.answer.suite]
-    block = key_block(master, heard.hello.random, heard.answer.random, KEY_BLOCK_BYTES)
+    keyed = Prf(master)
+    block = key_block(keyed, heard.hello.random, heard.answer.random, KEY_BLOCK_BYTES)
     cids = {
         "client": connection_id(heard.answer.extensions) or b"",
         "server": connection_id(heard.hello.extensions) or b"",
@@ -126,7 +128,7 @@ def test_both_finished_and_what_was_said_can_be_opened(heard: Heard) -> None:
         kind, content, _ = opened
         if kind == HANDSHAKE:
             label = CLIENT_FINISHED if who == "client" else SERVER_FINISHED
-            assert content[12:] == verify_data(master, label, sha256(transcript))
+            assert content[12:] == verify_data(keyed, label, sha256(transcript))
             transcript += content
             finished += 1
         elif kind == APPLICATION_DATA:

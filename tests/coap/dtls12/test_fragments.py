@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lwm2m_ml.coap.dtls12.errors import MessageError
-from lwm2m_ml.coap.dtls12.fragments import MOST_AHEAD, MOST_PIECES, Fragment, Message, Reassembly, parse_fragments
+from lwm2m_ml.coap.dtls12.fragments import MOST_AHEAD, MOST_PIECES, Fragment, Message, Reassembly, cut, parse_fragments
 from lwm2m_ml.coap.dtls12.handshake import MOST_HANDSHAKE_BYTES
 
 
 def pieces(message: Message, room: int) -> list[Fragment]:
-    return [one for cut in message.fragments(room) for one in parse_fragments(cut)]
+    return [one for piece in cut(message.encode(), room) for one in parse_fragments(piece)]
 
 
 @given(
@@ -50,7 +50,7 @@ def test_pieces_that_overlap_give_the_message(body: bytes, cuts: list[tuple[int,
 
 def test_a_message_in_one_piece_has_the_form_that_is_hashed() -> None:
     message = Message(1, 3, b"body")
-    assert list(message.fragments(1200)) == [message.encode()]
+    assert list(cut(message.encode(), 1200)) == [message.encode()]
     assert message.encode() == bytes.fromhex("01 000004 0003 000000 000004") + b"body"
 
 

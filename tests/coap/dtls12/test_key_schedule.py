@@ -1,6 +1,6 @@
 """The pseudorandom function and the secrets."""
 
-from lwm2m_ml.coap.dtls12.key_schedule import prf, psk_premaster
+from lwm2m_ml.coap.dtls12.key_schedule import Prf, psk_premaster
 
 SECRET = bytes.fromhex("9bbe436ba940f017b17652849a71db35")
 SEED = bytes.fromhex("a0ba9f936cda311827a6f796ffd5198c")
@@ -14,11 +14,11 @@ OUTPUT = bytes.fromhex(
 
 
 def test_the_prf_gives_the_published_output() -> None:
-    assert prf(SECRET, b"test label", SEED, 100) == OUTPUT
+    assert Prf(SECRET).make(b"test label", SEED, 100) == OUTPUT
 
 
 def test_a_shorter_output_is_the_beginning_of_a_longer_one() -> None:
-    assert prf(SECRET, b"test label", SEED, 33) == OUTPUT[:33]
+    assert Prf(SECRET).make(b"test label", SEED, 33) == OUTPUT[:33]
 
 
 def test_the_premaster_of_a_key_alone_has_zeros_in_front() -> None:
