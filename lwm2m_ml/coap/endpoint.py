@@ -295,6 +295,11 @@ class CoapEndpoint:
         for transport in self._all_transports():
             transport.drop_identity(identity)
 
+    def doubt(self, identity: str) -> None:
+        """Another process serves the peer of an OSCORE context from now on: when it is back, it proves to be fresh."""
+        if self._oscore is not None:
+            self._oscore.doubt(identity)
+
     async def request(self, message: aiocoap.Message, *, timeout: float | None = None) -> aiocoap.Message:  # noqa: ASYNC109
         """Send a request and return the whole response; raises subclasses of `CoapError`.
 

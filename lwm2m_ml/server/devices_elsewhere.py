@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from lwm2m_ml.bus import Bus, Ownership, OwnershipGained, Subscription
+from lwm2m_ml.bus import Bus, Ownership, OwnershipGained, OwnershipLost, Subscription
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.registration import NO_EXPIRY
 from lwm2m_ml.server.events import (
@@ -57,6 +57,7 @@ class DevicesElsewhere:
             bus.subscribe(DeviceExpired, self._left, everywhere=True),
             bus.subscribe(RequestQueued, self._queued, everywhere=True),
             bus.subscribe(OwnershipGained, self._gained),
+            bus.subscribe(OwnershipLost, self._lost),
         )
         self._spawn(self._read())
 
@@ -109,6 +110,9 @@ class DevicesElsewhere:
         """Whatever the former owner had begun with the device goes on here."""
         if self._server.registry.find(event.name) is not None:
             self._spawn(self._adopt(event.name))
+
+    async def _lost(self, event: OwnershipLost) -> None:
+        self._server.served_elsewhere(event.name)
 
     async def _adopt(self, endpoint: str) -> None:
         try:

@@ -287,6 +287,11 @@ class Lwm2mServer:
         if self._elsewhere is not None:
             self._elsewhere.note_orphan(endpoint)
 
+    def served_elsewhere(self, endpoint: str) -> None:
+        """Another node answers a device from now on: what this one has received of it is not all there is."""
+        for credential in self.credentials.list(endpoint):
+            self._exchange.coap.doubt(credential.name)
+
     def left_elsewhere(self, endpoint: str) -> None:
         """Another node saw a device leave."""
         self._registrations.left_elsewhere(endpoint)

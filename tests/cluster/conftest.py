@@ -78,7 +78,7 @@ async def node_at(nats_url: str, store: Store, directory: Path, name: str, *, le
     bus = Bus()
     where = ClusterSettings(nats_url, node=name, lease_seconds=lease)
     cluster = await Cluster.join(where, store, bus, secrets_digest="same")
-    settings = Settings(data_directory=directory, coap_port=0, coaps=False, insecure=True)
+    settings = Settings(data_directory=directory, coap_port=0, coaps=False, insecure=True, oscore=True)
     server = Lwm2mServer(store, bus, Catalogue.shipped(), settings, limits=LIMITS, ownership=cluster.ownership)
     await cluster.attach(server)
     await server.start()

@@ -21,6 +21,7 @@ from lwm2m_ml.store.device_requests import DeviceRequestRecord
 from lwm2m_ml_simulator.cluster.nats import Nats, nats
 from lwm2m_ml_simulator.cluster.process import free_port
 from tests.cluster.conftest import Node, StartDevice, node_at
+from tests.cluster.oscore_device import Front, oscore_device
 from tests.server.conftest import ScriptedDevice, message
 
 MANUFACTURER = ObjectPath(3, 0, 0)
@@ -240,3 +241,27 @@ async def test_who_goes_on_with_a_delivery_offers_the_address_that_the_device_ha
     offer = await one.server.downloads.offer(content, endpoint=name)
     await known_at(other, name)
     assert (await other.server.downloads.offer(content, endpoint=name)).uri == offer.uri
+
+
+async def test_what_a_device_said_to_the_other_node_proves_nothing_here(pair: Pair) -> None:
+    one, other = pair
+    name = f"urn:dev:{secrets.token_hex(4)}"
+    issued = await one.server.credentials.add(name, CredentialKind.OSCORE)
+    await other.server.follow({"credentials"})
+    front = await Front.open(one.server.coap_address)
+    async with oscore_device(front, issued.secret) as device:
+        await device.register()
+        await known_at(other, name)
+        await front.lead_to(other.server.coap_address)
+        assert await device.update() is Code.CHANGED
+        said_before = len(front.heard)
+        assert await device.update() is Code.CHANGED
+        await front.lead_to(one.server.coap_address)
+        for datagram in front.heard[said_before:]:
+            front.say_again(datagram)
+        await asyncio.sleep(0.5)
+        assert other.cluster.ownership.has(name)
+        assert not one.cluster.ownership.has(name)
+        assert await device.update() is Code.CHANGED
+        assert one.cluster.ownership.has(name)
+    front.close()

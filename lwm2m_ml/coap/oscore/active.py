@@ -141,6 +141,13 @@ class ActiveContext:
         while self._waiting_for_window:
             self._waiting_for_window.popleft()()
 
+    def doubt(self) -> None:
+        """Another process may answer the peer from now on: what it received tells the store, or else an Echo."""
+        if self._opening is None:
+            self._opening = False
+            self.window = None
+            self._echo = secrets.token_bytes(ECHO_BYTES)
+
     @property
     def echo(self) -> bytes:
         """What a peer must return to show that its request is no replay (RFC 8613 Appendix B.1.2)."""

@@ -231,6 +231,12 @@ class OscoreLayer:
         new.oscore_channel.active.remote = remote
         remote.travel(new.carrier)
 
+    def doubt(self, identity: str) -> None:
+        """Another process may answer this peer from now on: when it is back here, it has to prove that it is fresh."""
+        for active in self._contexts.values():
+            if active.identity == identity:
+                active.doubt()
+
     def drop_identity(self, identity: str) -> None:
         """The credential was revoked or changed: what was made of it is gone."""
         for key, active in list(self._contexts.items()):

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -383,6 +384,32 @@ async def test_after_a_crash_the_server_asks_for_an_echo(listen: Listen, known: 
     assert crashed._oscore is not None
     (active,) = crashed._oscore._contexts.values()
     assert active.window is not None
+
+
+async def test_what_another_process_has_answered_meanwhile_is_not_answered_again(
+    listen: Listen, known: OscoreKeyring, peer: RawPeer
+) -> None:
+    states = MemoryStates()
+    one, other = await listen(known, states), await listen(known, states)
+    device = await listen(reaching(one))
+    await device.request(message(aiocoap.GET, one, "who"))
+    assert device._oscore is not None
+    lookup: Any = device._oscore._lookup
+    lookup.add(SERVER, server=other.local_address)
+    await device.request(message(aiocoap.GET, other, "who"))
+    lookup.add(SERVER, server=peer.address)
+    asking = asyncio.create_task(device.request(message(aiocoap.GET, peer.address, "who")))
+    request, _ = await peer.receive_from()
+    await peer.ask(other.local_address, request)
+    one.doubt("device-1")
+    await peer.ask(one.local_address, request)
+    assert one._oscore is not None
+    (active,) = one._oscore._contexts.values()
+    assert active.window is None, "a repetition was believed"
+    assert (await device.request(message(aiocoap.GET, one, "who"))).payload == b"device-1"
+    again = replace(request, message_id=(request.message_id + 1) % 65_536)
+    assert (await peer.ask(one.local_address, again)).payload == b"Replay detected"
+    asking.cancel()
 
 
 async def test_after_a_crash_of_the_device_the_server_observes_again(

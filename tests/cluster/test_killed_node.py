@@ -1,0 +1,111 @@
+"""Real nodes, one of them killed with SIGKILL: the other one serves its devices, and nothing is done twice."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from aiocoap.numbers.codes import Code
+
+from lwm2m_ml.client.client import AsyncClient
+from lwm2m_ml.client.credential_schemas import CredentialRequest
+from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.service.jobs import INTERRUPTED
+from lwm2m_ml_simulator.cluster.nats import nats
+from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
+from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
+from tests.cluster.oscore_device import Front, oscore_device
+
+PATIENCE = 120.0
+REBOOT, MANUFACTURER = "/3/0/4", "/3/0/0"
+
+
+@pytest.fixture
+async def nodes(database_server: PostgreSql, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
+    with ExitStack() as stack:
+        url = database_server.create(f"killed{secrets.token_hex(4)}")
+        engine = stack.enter_context(nats(tmp_path / "nats"))
+        options = ["--database", url, "--cluster", engine.url, "--oscore"]
+
+        async def start(name: str) -> Node:
+            node = await asyncio.to_thread(start_node, name, tmp_path / name, options, logs=tmp_path)
+            stack.callback(node.program.stop)
+            return node
+
+        one = await start("one")
+        copy_keys(tmp_path / "one", tmp_path / "other")
+        yield one, await start("other")
+
+
+@pytest.fixture
+async def front(nodes: tuple[Node, Node]) -> AsyncIterator[Front]:
+    front = await Front.open(nodes[0].coap)
+    yield front
+    front.close()
+
+
+async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with suppress(Lwm2mMlError):
+                if await condition():
+                    return
+            await asyncio.sleep(0.2)
+    raise AssertionError(what)
+
+
+@pytest.mark.timeout(4 * PATIENCE)
+async def test_a_device_with_oscore_is_served_by_the_other_node_and_nothing_is_done_twice(
+    nodes: tuple[Node, Node], front: Front
+) -> None:
+    one, other = nodes
+    async with (
+        AsyncClient(one.api, one.token) as at_one,
+        AsyncClient(other.api, one.token) as at_other,
+        AsyncExitStack() as stack,
+    ):
+        issued = await at_one.add_credential(CredentialRequest(endpoint="dev", kind="oscore"))
+        device = await stack.enter_async_context(oscore_device(front, issued.secret))
+        await device.register()
+        assert await device.update() is Code.CHANGED
+        known = len(front.heard)
+
+        async def read_through_the_other() -> bool:
+            return [one.value for one in await at_other.read("dev", MANUFACTURER)] == ["ACME"]
+
+        await until(read_through_the_other, "the device was not read through the other node")
+        number = (await at_one.queue("dev", "execute", paths=[REBOOT])).number
+
+        async def executed() -> bool:
+            return device.executed == 1
+
+        await until(executed, "the Execute did not reach the device")
+        job = await at_one.compile_variant("digits", "digits-small", "cortex-m4f")
+        one.program.kill()
+        await front.lead_to(other.coap)
+
+        async def job_failed() -> bool:
+            found = await at_other.job(job.id)
+            return (found.state, found.error) == ("failed", INTERRUPTED)
+
+        await until(job_failed, "the job of the killed node has not failed")
+        heard = (await at_other.device("dev")).last_seen
+        for datagram in front.heard[:known]:  # somebody who listened says it again: nobody else has the device by now
+            front.say_again(datagram)
+        await asyncio.sleep(1.0)
+        assert (await at_other.device("dev")).last_seen == heard, "a repetition was believed"
+
+        async def served() -> bool:
+            return await device.update() is Code.CHANGED
+
+        await until(served, "the other node did not serve the device")
+        assert (await at_other.device("dev")).last_seen > heard
+        assert await read_through_the_other()
+
+        async def known_to_be_unknown() -> bool:
+            return (await at_other.request(number)).state == "unknown"
+
+        await until(known_to_be_unknown, "the Execute is not unknown")
+        assert device.executed == 1, "an Execute without an answer was repeated"
