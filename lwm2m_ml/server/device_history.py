@@ -6,7 +6,7 @@ Kept in memory, for the devices that were heard of last; a restart of the server
 import asyncio
 import time
 from array import array
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,12 +63,18 @@ class DeviceHistory:
 
 @dataclass(slots=True)
 class _Kept:
-    events: deque[HistoryEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
-    bins: "array[int]" = field(default_factory=lambda: array("q", (-1, 0, 0) * BINS))
-    """Number of the bin, bytes in, bytes out; again and again."""
+    """What is kept of one device: room for no more than there was."""
+
+    events: tuple[HistoryEvent, ...] = ()
+    bins: "array[int]" = field(default_factory=lambda: array("q"))
+    """Number of a bin in which there was traffic, bytes in, bytes out; the oldest first."""
     bytes_in: int = 0
     bytes_out: int = 0
     """What the session's counters showed last."""
+
+    def hear(self, event: HistoryEvent) -> None:
+        """Add what happened."""
+        self.events = (*self.events, event)[-EVENTS_KEPT:]
 
     def count(self, number: int, bytes_in: int, bytes_out: int) -> None:
         """Add what came since the last time; counters begin anew with each session."""
@@ -77,17 +83,17 @@ class _Kept:
         self.bytes_in, self.bytes_out = bytes_in, bytes_out
         if not more_in and not more_out:
             return
-        place = number % BINS * 3
-        if self.bins[place] != number:
-            self.bins[place], self.bins[place + 1], self.bins[place + 2] = number, 0, 0
-        self.bins[place + 1] += more_in
-        self.bins[place + 2] += more_out
+        if not self.bins or number > self.bins[-3]:
+            self.bins.extend((number, 0, 0))
+            del self.bins[: -BINS * 3]
+        self.bins[-2] += more_in
+        self.bins[-1] += more_out
 
     def traffic(self, newest: int) -> tuple[TrafficBin, ...]:
         """The bins of the last hours, the oldest first."""
-        found = (self.bins[place : place + 3] for place in range(0, BINS * 3, 3))
-        bins = sorted(one.tolist() for one in found if newest - BINS < one[0] <= newest)
-        return tuple(TrafficBin(float(number * BIN_SECONDS), into, out) for number, into, out in bins)
+        bins = (self.bins[place : place + 3] for place in range(0, len(self.bins), 3))
+        recent = (one for one in bins if newest - BINS < one[0] <= newest)
+        return tuple(TrafficBin(float(number * BIN_SECONDS), into, out) for number, into, out in recent)
 
 
 TELLERS: Mapping[type, Callable[[Any], Told]] = {
@@ -133,13 +139,13 @@ class DeviceHistories:
             return DeviceHistory((), ())
         now = _bin()
         self._count(endpoint, kept, now)
-        return DeviceHistory(tuple(kept.events), kept.traffic(now))
+        return DeviceHistory(kept.events, kept.traffic(now))
 
     async def _hear(self, event: DeviceEvent) -> None:
         told = next(TELLERS[kind] for kind in type(event).__mro__ if kind in TELLERS)(event)
         kept = self._keep(event.endpoint)
         if told is not None:
-            kept.events.append(HistoryEvent(time.time(), *told))
+            kept.hear(HistoryEvent(time.time(), *told))
 
     def _keep(self, endpoint: str) -> _Kept:
         kept = self._kept.get(endpoint)

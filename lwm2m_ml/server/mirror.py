@@ -123,14 +123,20 @@ def scheme_of(record: RegistrationRecord) -> str:
 
 
 def to_parameters(record: RegistrationRecord) -> RegistrationParameters:
-    """What the device said, from the store's record."""
-    document = _read(record.parameters)
+    """What the device said, from the store's record. Devices of one kind share it."""
+    make = _parameters if len(record.parameters) <= REMEMBERED_LENGTH else _parameters.__wrapped__
+    return make(record.lifetime, record.version, record.binding, record.queue_mode, record.parameters)
+
+
+@functools.lru_cache(maxsize=REMEMBERED_DOCUMENTS)
+def _parameters(lifetime: int, version: str, binding: str, queue_mode: bool, text: str) -> RegistrationParameters:
+    document = _read(text)
     return RegistrationParameters(
         endpoint=None,
-        lifetime=record.lifetime,
-        version=record.version,
-        binding=record.binding,
-        queue_mode=record.queue_mode,
+        lifetime=lifetime,
+        version=version,
+        binding=binding,
+        queue_mode=queue_mode,
         sms=document["sms"],
         objects=document["objects"],
         content_formats=document["content_formats"],

@@ -46,6 +46,10 @@ Told = tuple[str, str | None, Mapping[str, Any]]
 """The type of an event, its device, and what else there is to say."""
 
 
+_AGAIN: Mapping[bool, Mapping[str, Any]] = {again: {"again": again} for again in (False, True)}
+"""Held once: of all events these come by the ten thousand."""
+
+
 def _left(event: DeviceDeregistered) -> Told:
     reason = event.reason if isinstance(event, DeviceExcluded) else "deregistered"
     return "device.left", event.endpoint, {"reason": reason}
@@ -79,7 +83,7 @@ def _alarm(event: AlarmChanged) -> Told:
 
 
 TELLERS: Mapping[type, Callable[[Any], Told]] = {
-    DeviceRegistered: lambda event: ("device.registered", event.endpoint, {"again": event.reregistered}),
+    DeviceRegistered: lambda event: ("device.registered", event.endpoint, _AGAIN[event.reregistered]),
     DeviceDeregistered: _left,
     DeviceExpired: lambda event: ("device.left", event.endpoint, {"reason": "expired"}),
     DeviceBootstrapped: lambda event: ("device.bootstrapped", event.endpoint, {}),

@@ -96,6 +96,30 @@ async def test_traffic_is_counted_in_bins_and_across_sessions(
     assert [one.at for one in traffic] == [clock.now - BIN_SECONDS, clock.now]
 
 
+async def test_the_last_bins_are_kept_however_many_there_were(
+    bus: Bus, counters: Counters, histories: DeviceHistories, clock: Clock
+) -> None:
+    await tell(bus, DeviceRegistered("one", reregistered=False))
+    for bin in range(2 * BINS):
+        clock.now += BIN_SECONDS
+        counters.remote = SimpleNamespace(bytes_in=bin + 1, bytes_out=0)
+        histories.of("one")
+    traffic = histories.of("one").traffic
+    assert [one.at for one in traffic] == [clock.now - (BINS - 1 - place) * BIN_SECONDS for place in range(BINS)]
+    assert {one.bytes_in for one in traffic} == {1}
+
+
+async def test_traffic_is_counted_where_the_clock_was_set_back(
+    bus: Bus, counters: Counters, histories: DeviceHistories, clock: Clock
+) -> None:
+    await tell(bus, DeviceRegistered("one", reregistered=False))
+    for bytes_in, seconds in ((10, 0), (30, -BIN_SECONDS), (60, BIN_SECONDS)):
+        clock.now += seconds
+        counters.remote = SimpleNamespace(bytes_in=bytes_in, bytes_out=0)
+        histories.of("one")
+    assert [one.bytes_in for one in histories.of("one").traffic] == [60]
+
+
 async def test_old_traffic_is_forgotten(bus: Bus, counters: Counters, histories: DeviceHistories, clock: Clock) -> None:
     await tell(bus, DeviceRegistered("one", reregistered=False))
     counters.remote = SimpleNamespace(bytes_in=100, bytes_out=10)

@@ -39,3 +39,12 @@ async def test_signs_of_life_reach_the_disk_by_themselves(running: Any, device: 
     seen = running.server.registry.get("dev").updated_at
     while (await running.store.registrations.all())[0].updated_at != seen:
         await running.store.writer.flush()
+
+
+def test_devices_of_one_kind_share_what_was_stored_of_them() -> None:
+    remote: Any = Peer()
+    parameters = RegistrationParameters(None, objects={(3, 0): "1.0"})
+    records = [to_record(Registration(name, name, parameters, None, remote, 1.0, 2.0)) for name in ("a", "b")]
+    first, second = map(to_parameters, records)
+    assert first is second
+    assert to_parameters(records[0]._replace(lifetime=7)) is not first
