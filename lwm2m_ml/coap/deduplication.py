@@ -36,5 +36,10 @@ class AnswerRing:
         """Hear this message as a new one when it comes again."""
         self._answers.pop(hash(datagram), None)
 
+    def expire(self, now: float) -> None:
+        """Forget all when all is too old to count. A table that was emptied would keep its size: it is replaced."""
+        if self._answers and all(expires < now for expires, _ in self._answers.values()):
+            self._answers = {}
+
     def __len__(self) -> int:
         return len(self._answers)

@@ -59,5 +59,9 @@ class RemoteTable:
         self._old = self._young
         self._young = {}
 
+    def all(self) -> list[Remote]:
+        """Every peer there is now."""
+        return [*self._young.values(), *self._old.values(), *(() if self._held is None else self._held.values())]
+
     def __len__(self) -> int:
         return len(self._young) + len(self._old) + (0 if self._held is None else len(self._held))

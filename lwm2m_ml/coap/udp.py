@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
 from lwm2m_ml.coap.remotes import RemoteTable
+from lwm2m_ml.coap.sweep import Sweep
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.remote import Remote, SocketAddress
@@ -17,13 +18,24 @@ if TYPE_CHECKING:
 class UdpTransport(DatagramTransport):
     """Every datagram is a message; a peer is whoever speaks from an address."""
 
-    __slots__ = ("remotes",)
+    __slots__ = ("_sweep", "remotes")
 
     scheme = "coap"
 
     def __init__(self, settings: CoapSettings, requester: Requester, responder: Responder) -> None:
         super().__init__(settings, requester, responder)
         self.remotes = RemoteTable(self.new_remote, settings.maximum_remotes)
+        self._sweep = Sweep(self.remotes.all)
+
+    async def open(self, host: str, port: int) -> None:
+        """Open the socket, and forget old answers from then on."""
+        await super().open(host, port)
+        self._sweep.start()
+
+    async def close(self) -> None:
+        """Close the socket and wait until it is closed."""
+        self._sweep.stop()
+        await super().close()
 
     def datagram_received(self, data: bytes, addr: SocketAddress) -> None:
         """One message."""

@@ -30,3 +30,16 @@ def test_an_answer_replaces_the_mark_of_work_under_way() -> None:
     ring.remember(b"request", b"", 0.0)
     ring.remember(b"request", b"answer", 0.0)
     assert ring.seen(b"request", 0.0) == b"answer"
+
+
+def test_what_is_too_old_takes_no_room_and_what_counts_stays() -> None:
+    ring = AnswerRing(4, 100.0)
+    ring.remember(b"first", b"", 0.0)
+    ring.remember(b"second", b"answer", 10.0)
+    ring.remember(b"first", b"late answer", 50.0)  # its place is still that of the oldest
+    ring.expire(120.0)
+    assert ring.seen(b"first", 120.0) == b"late answer"
+    ring.expire(151.0)
+    assert len(ring) == 0
+    ring.remember(b"first", b"new", 151.0)
+    assert ring.seen(b"first", 160.0) == b"new"

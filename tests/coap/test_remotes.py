@@ -59,3 +59,9 @@ def test_a_moved_peer_is_found_at_its_new_address_only() -> None:
     assert peers.get(("old", 1)) is not mover
     assert mover.socket_address == ("new", 1)
     assert displaced is not mover
+
+
+def test_all_peers_are_told_however_old_they_are() -> None:
+    peers = table(4)
+    held = [peers.get(("held", port)) for port in range(9)]
+    assert sorted(one.socket_address for one in peers.all()) == sorted(one.socket_address for one in held)
