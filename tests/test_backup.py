@@ -17,8 +17,8 @@ import pytest
 
 from lwm2m_ml import backup
 from lwm2m_ml.app import Running, running
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignCommand, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignCommand, CampaignRequest
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import ConflictError, InvalidInputError, UsageError

@@ -23,8 +23,8 @@ from new_version import MODEL, NEW, OLD, add_new_version
 from server import MortalServer
 from tally import Acknowledged, compared, stored_results, version_on
 
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignDevice, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignDevice, CampaignRequest
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.logs import configure_logging
 from lwm2m_ml.module.signing import VerificationKey

@@ -16,9 +16,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ServerUnreachableError
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignRequest
 from lwm2m_ml.logs import configure_logging
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.cli.running import allow_sockets

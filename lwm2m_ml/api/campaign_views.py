@@ -1,7 +1,8 @@
 """From campaigns and groups to the API's schemas, and back."""
 
 from lwm2m_ml.api import views
-from lwm2m_ml.client import campaign_schemas, schemas
+from lwm2m_ml.client import schemas
+from lwm2m_ml.client.schemas import campaigns
 from lwm2m_ml.service.campaigns.campaign import Campaign, CampaignDevice, CampaignSnapshot
 from lwm2m_ml.service.campaigns.campaigns import CampaignOverview
 from lwm2m_ml.service.campaigns.judgement import deadline
@@ -18,15 +19,15 @@ EVENTS = {
 """The event of each command; a hard cancel is one of its own."""
 
 
-def event_of(command: campaign_schemas.CampaignCommand) -> CampaignEvent:
+def event_of(command: campaigns.CampaignCommand) -> CampaignEvent:
     """What a command is to the campaign's table of states."""
     return CampaignEvent.CANCEL_HARD if command.hard else EVENTS[command.command]
 
 
-def campaign(fact: CampaignOverview) -> campaign_schemas.Campaign:
+def campaign(fact: CampaignOverview) -> campaigns.Campaign:
     """A campaign without its devices."""
     one = fact.campaign
-    return campaign_schemas.Campaign(
+    return campaigns.Campaign(
         id=one.id,
         name=one.name,
         model=one.model,
@@ -47,9 +48,9 @@ def campaign(fact: CampaignOverview) -> campaign_schemas.Campaign:
     )
 
 
-def campaign_device(fact: CampaignDevice, *, expected: str, diagnosis: str) -> campaign_schemas.CampaignDevice:
+def campaign_device(fact: CampaignDevice, *, expected: str, diagnosis: str) -> campaigns.CampaignDevice:
     """One device of a campaign."""
-    return campaign_schemas.CampaignDevice(
+    return campaigns.CampaignDevice(
         endpoint=fact.endpoint,
         phase=fact.phase + 1,
         target=fact.target,
@@ -70,9 +71,9 @@ def campaign_device(fact: CampaignDevice, *, expected: str, diagnosis: str) -> c
     )
 
 
-def device_update(one: Campaign, row: CampaignDevice, diagnosis: str) -> campaign_schemas.DeviceUpdate:
+def device_update(one: Campaign, row: CampaignDevice, diagnosis: str) -> campaigns.DeviceUpdate:
     """A campaign as one of its devices saw it."""
-    return campaign_schemas.DeviceUpdate(
+    return campaigns.DeviceUpdate(
         campaign=one.id,
         model=one.model,
         version=one.version,
@@ -80,14 +81,14 @@ def device_update(one: Campaign, row: CampaignDevice, diagnosis: str) -> campaig
     )
 
 
-def preview(fact: Preview) -> campaign_schemas.CampaignPreview:
+def preview(fact: Preview) -> campaigns.CampaignPreview:
     """What a campaign would do."""
-    return campaign_schemas.CampaignPreview(
+    return campaigns.CampaignPreview(
         model=fact.model,
         version=fact.version,
         selection=fact.selection,
         devices=[
-            campaign_schemas.PreviewDevice(
+            campaigns.PreviewDevice(
                 endpoint=device.endpoint,
                 phase=device.phase + 1,
                 state=device.state,

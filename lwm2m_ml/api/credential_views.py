@@ -2,7 +2,7 @@
 
 import json
 
-from lwm2m_ml.client import credential_schemas as schemas
+from lwm2m_ml.client.schemas import credentials as schemas
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration

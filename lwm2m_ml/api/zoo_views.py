@@ -1,7 +1,8 @@
 """Between the zoo and the API's schemas."""
 
 from lwm2m_ml.api import views
-from lwm2m_ml.client import schemas, zoo_schemas
+from lwm2m_ml.client import schemas
+from lwm2m_ml.client.schemas import zoo
 from lwm2m_ml.service.zoo.model import Calibration, Model, Variant
 from lwm2m_ml.service.zoo.zoo import Zoo
 
@@ -22,7 +23,7 @@ def model(zoo: Zoo, fact: Model) -> schemas.Model:
     )
 
 
-def to_model(body: zoo_schemas.ModelToAdd) -> Model:
+def to_model(body: zoo.ModelToAdd) -> Model:
     """What is to be added; weights are counted when the compiler reads the files."""
     calibration = body.calibration
     return Model(

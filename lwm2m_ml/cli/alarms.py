@@ -10,7 +10,7 @@ from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_tabl
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
-    from lwm2m_ml.client.monitoring_schemas import Alarm
+    from lwm2m_ml.client.schemas.monitoring import Alarm
 
 app = typer.Typer(help="Alarms: drift and what else went wrong in the field.", no_args_is_help=True)
 

@@ -44,7 +44,7 @@ def configure(
     """Give the configuration in a file to an endpoint, or to all that match a pattern."""
     from pydantic import ValidationError
 
-    from lwm2m_ml.client.credential_schemas import BootstrapConfiguration
+    from lwm2m_ml.client.schemas.credentials import BootstrapConfiguration
 
     try:
         configuration = BootstrapConfiguration.model_validate_json(file.read_bytes())

@@ -13,8 +13,8 @@ from lwm2m_ml.cli.story_lines import print_story
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
-    from lwm2m_ml.client.campaign_schemas import Campaign, CampaignPreview
     from lwm2m_ml.client.client import Client
+    from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignPreview
 
 app = typer.Typer(
     help="Campaigns: a model for many devices, in phases, taken back if it does harm.", no_args_is_help=True
@@ -45,7 +45,7 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Start a campaign; without --to, --group and --filter it is for every registered device."""
-    from lwm2m_ml.client.campaign_schemas import CampaignRequest
+    from lwm2m_ml.client.schemas.campaigns import CampaignRequest
 
     chosen, _, version = model.partition(":")
     request = CampaignRequest(
@@ -213,7 +213,7 @@ def roll_back(
 
 
 def _command(client: "Client", campaign_id: str, as_json: bool, **members: Any) -> None:
-    from lwm2m_ml.client.campaign_schemas import CampaignCommand
+    from lwm2m_ml.client.schemas.campaigns import CampaignCommand
 
     _print(client.command_campaign(campaign_id, CampaignCommand(**members)), as_json)
 

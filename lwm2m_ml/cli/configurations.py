@@ -12,7 +12,7 @@ from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
-    from lwm2m_ml.client.configuration_schemas import ModelConfiguration, Wire
+    from lwm2m_ml.client.schemas.configurations import ModelConfiguration, Wire
 
 app = typer.Typer(help="How the models on a device are wired, and which of them run.", no_args_is_help=True)
 
@@ -62,7 +62,7 @@ def set_configuration(
     as_json: JsonOption = False,
 ) -> None:
     """Wire a model anew, or enable or disable it: no transfer, no reboot. What is not named stays as it is."""
-    from lwm2m_ml.client.configuration_schemas import ConfigurationChange
+    from lwm2m_ml.client.schemas.configurations import ConfigurationChange
 
     change = ConfigurationChange(
         inputs=[_wire(text) for text in inputs] if inputs else None,
@@ -95,7 +95,7 @@ def _wire(text: str) -> "Wire":
             equals = ""
     if not label or not equals or (transform and not transform.startswith(":")):
         raise UsageError(f"{text!r} is no wire", hint=f"{WIRE}, for example audio=sensor or wake=</42771/0/1>")
-    from lwm2m_ml.client.configuration_schemas import Wire
+    from lwm2m_ml.client.schemas.configurations import Wire
 
     return Wire(label=label, link=link, transform=transform[1:])
 

@@ -17,7 +17,7 @@ from lwm2m_ml.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lwm2m_ml.client.credential_schemas import CredentialRequest, IssuedCredential
+    from lwm2m_ml.client.schemas.credentials import CredentialRequest, IssuedCredential
 
 app = typer.Typer(
     help="Credentials of devices: keys, certificates and OSCORE contexts. Needs an admin token.", no_args_is_help=True
@@ -169,7 +169,7 @@ def _requests(file: Path) -> "Sequence[CredentialRequest]":
 def _request(row: "Mapping[str, object]", where: str) -> "CredentialRequest":
     from pydantic import ValidationError
 
-    from lwm2m_ml.client.credential_schemas import CredentialRequest
+    from lwm2m_ml.client.schemas.credentials import CredentialRequest
 
     try:
         return CredentialRequest.model_validate(

@@ -53,7 +53,7 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Say what devices can do that have objects 9 or 5 alone; they count as known when they register next."""
-    from lwm2m_ml.client.fit_schemas import DeviceType
+    from lwm2m_ml.client.schemas.fit import DeviceType
 
     described = DeviceType(
         name=name,

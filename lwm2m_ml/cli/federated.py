@@ -16,7 +16,7 @@ from lwm2m_ml.errors import UsageError
 
 if TYPE_CHECKING:
     from lwm2m_ml.client.client import Client
-    from lwm2m_ml.client.federated_schemas import FederatedRun
+    from lwm2m_ml.client.schemas.federated import FederatedRun
 
 app = typer.Typer(
     help="Federated learning: devices train the last layers of a model together; their inputs stay where they are.",
@@ -75,7 +75,7 @@ def start(
     as_json: JsonOption = False,
 ) -> None:
     """Start a federated run; without --to, --group and --filter it is for every registered device."""
-    from lwm2m_ml.client.federated_schemas import FederatedRequest
+    from lwm2m_ml.client.schemas.federated import FederatedRequest
 
     chosen, _, version = model.partition(":")
     request = FederatedRequest(
@@ -266,7 +266,7 @@ def cancel(
 
 
 def _command(client: "Client", run_id: str, as_json: bool, **members: Any) -> None:
-    from lwm2m_ml.client.federated_schemas import FederatedCommand
+    from lwm2m_ml.client.schemas.federated import FederatedCommand
 
     _print(client.command_federated(run_id, FederatedCommand(**members)), as_json)
 

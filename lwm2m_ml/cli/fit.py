@@ -9,7 +9,7 @@ from lwm2m_ml.cli.output import JsonOption, print_json, print_table
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
-    from lwm2m_ml.client.fit_schemas import FitAnswer
+    from lwm2m_ml.client.schemas.fit import FitAnswer
 
 COLUMNS = (
     "VARIANT",
@@ -42,7 +42,7 @@ def fit_model(
     as_json: JsonOption = False,
 ) -> None:
     """Compare all variants, backends and optimisations of a model on devices: sizes, time, energy, what is missing."""
-    from lwm2m_ml.client.fit_schemas import FitRequest
+    from lwm2m_ml.client.schemas.fit import FitRequest
 
     name, _, version = model.partition(":")
     request = FitRequest(

@@ -46,7 +46,7 @@ def read_source(source: str, given: Mapping[str, Any], calibration: Path | None,
 
 def upload(client: "Client", source: ModelSource) -> "Model":
     """Store the files of a source and add the model."""
-    from lwm2m_ml.client.zoo_schemas import ModelToAdd
+    from lwm2m_ml.client.schemas.zoo import ModelToAdd
 
     model = ModelToAdd.model_validate(source.document)
     for path in source.files.values():
@@ -114,7 +114,7 @@ def _check(document: Mapping[str, Any]) -> None:
     """Raise `InvalidInputError` where the API would not take it."""
     from pydantic import ValidationError
 
-    from lwm2m_ml.client.zoo_schemas import ModelToAdd
+    from lwm2m_ml.client.schemas.zoo import ModelToAdd
 
     try:
         ModelToAdd.model_validate(document)

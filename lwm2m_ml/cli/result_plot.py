@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lwm2m_ml.client.monitoring_schemas import ClassHour
+from lwm2m_ml.client.schemas.monitoring import ClassHour
 from lwm2m_ml.errors import MissingExtraError, UsageError
 
 SUFFIXES = frozenset({".png", ".svg"})

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lwm2m_ml.client.client import Client
-    from lwm2m_ml.client.monitoring_schemas import ClassHour, ModelAccuracy
+    from lwm2m_ml.client.schemas.monitoring import ClassHour, ModelAccuracy
 
 HOURS_OF_A_DAY = 24
 

@@ -9,8 +9,8 @@ import typer
 from lwm2m_ml.cli.output import print_json_line
 
 if TYPE_CHECKING:
-    from lwm2m_ml.client.campaign_schemas import CampaignNote
-    from lwm2m_ml.client.federated_schemas import FederatedNote
+    from lwm2m_ml.client.schemas.campaigns import CampaignNote
+    from lwm2m_ml.client.schemas.federated import FederatedNote
 
 
 def print_story(notes: "Iterable[CampaignNote | FederatedNote]", after: int, *, as_json: bool) -> int:

@@ -2,8 +2,8 @@
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import configuration_schemas as schemas
 from lwm2m_ml.client.call import Call, query_of, segment
+from lwm2m_ml.client.schemas import configurations as schemas
 
 PATIENCE = 300.0
 """Several resources are written and read, each of them from a device that may take its time."""

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import credential_schemas as schemas
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import credentials as schemas
 
 
 def credentials(endpoint: str | None = None) -> Call[Page[schemas.Credential]]:

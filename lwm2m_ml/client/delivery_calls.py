@@ -3,8 +3,8 @@
 from pydantic import TypeAdapter
 
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
-from lwm2m_ml.client.delivery_schemas import EncryptionKey, Firmware, KeyToShare, PublicKey, SharedEncryptionKey
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas.delivery import EncryptionKey, Firmware, KeyToShare, PublicKey, SharedEncryptionKey
 
 
 def firmware() -> Call[Page[Firmware]]:

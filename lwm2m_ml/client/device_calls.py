@@ -8,8 +8,8 @@ from pydantic import BeforeValidator, TypeAdapter
 
 from lwm2m_ml.client import schemas
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
-from lwm2m_ml.client.campaign_schemas import DeviceUpdate
 from lwm2m_ml.client.schemas import Plain
+from lwm2m_ml.client.schemas.campaigns import DeviceUpdate
 
 Answer = TypeVar("Answer")
 

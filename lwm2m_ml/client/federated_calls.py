@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import federated_schemas as schemas
 from lwm2m_ml.client.call import LARGEST_PAGE, Call, query_of, segment
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import federated as schemas
 
 
 def _run(run_id: str, tail: str = "") -> str:

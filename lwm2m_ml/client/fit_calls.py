@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import fit_schemas as schemas
 from lwm2m_ml.client.call import LARGEST_PAGE, NOTHING, Call, query_of, segment
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import fit as schemas
 
 
 def fit(request: schemas.FitRequest) -> Call[schemas.FitAnswer]:

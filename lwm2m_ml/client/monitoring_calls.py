@@ -2,9 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import monitoring_schemas as schemas
 from lwm2m_ml.client.call import CONTENT, LARGEST_PAGE, NOTHING, Call, query_of, segment
 from lwm2m_ml.client.schemas import Job, Page
+from lwm2m_ml.client.schemas import monitoring as schemas
 
 
 def alarms(*, only_open: bool = False) -> Call[Page[schemas.Alarm]]:

@@ -2,8 +2,9 @@
 
 from pydantic import TypeAdapter
 
-from lwm2m_ml.client import schemas, zoo_schemas
+from lwm2m_ml.client import schemas
 from lwm2m_ml.client.call import CONTENT, NOTHING, Call, query_of, segment
+from lwm2m_ml.client.schemas import zoo
 
 MODELS: TypeAdapter[list[schemas.Model]] = TypeAdapter(list[schemas.Model])
 MODEL: TypeAdapter[schemas.Model] = TypeAdapter(schemas.Model)
@@ -19,13 +20,13 @@ def model(name: str, version: str | None = None) -> Call[schemas.Model]:
     return Call("GET", f"/models/{segment(name)}", MODEL, query=query_of(version=version))
 
 
-def store_file(content: bytes) -> Call[zoo_schemas.StoredFile]:
+def store_file(content: bytes) -> Call[zoo.StoredFile]:
     """Store a file of a model that is to be added."""
-    answer = TypeAdapter(zoo_schemas.StoredFile)
+    answer = TypeAdapter(zoo.StoredFile)
     return Call("POST", "/models/files", answer, content=content, timeout=300.0)
 
 
-def add_model(model: zoo_schemas.ModelToAdd) -> Call[schemas.Model]:
+def add_model(model: zoo.ModelToAdd) -> Call[schemas.Model]:
     """Add a version of a model whose files are stored."""
     return Call("POST", "/models", MODEL, json=model.model_dump(), timeout=300.0)
 
@@ -37,7 +38,7 @@ def remove_model(name: str, version: str) -> Call[None]:
 
 def set_alias(name: str, alias: str, version: str) -> Call[schemas.Model]:
     """Let an alias name a version of a model."""
-    body = zoo_schemas.AliasToSet(version=version).model_dump()
+    body = zoo.AliasToSet(version=version).model_dump()
     return Call("PUT", f"/models/{segment(name)}/aliases/{segment(alias)}", MODEL, json=body)
 
 

@@ -15,11 +15,11 @@ from fastapi import FastAPI
 from onnx import TensorProto, helper, numpy_helper
 
 from lwm2m_ml.app import Running
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignCommand, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ApiError
-from lwm2m_ml.client.fit_schemas import DeviceType, FitRequest
-from lwm2m_ml.client.zoo_schemas import ModelToAdd
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignCommand, CampaignRequest
+from lwm2m_ml.client.schemas.fit import DeviceType, FitRequest
+from lwm2m_ml.client.schemas.zoo import ModelToAdd
 from lwm2m_ml.service.access import Scope
 from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.objects.device import Device, DeviceIdentity

@@ -10,8 +10,8 @@ import pytest
 
 from lwm2m_ml.app import Running
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.configuration_schemas import ConfigurationChange, Wire
 from lwm2m_ml.client.errors import ApiError
+from lwm2m_ml.client.schemas.configurations import ConfigurationChange, Wire
 from lwm2m_ml.module.signing import SigningKey
 from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.profile import DeliveryObject

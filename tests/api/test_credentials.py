@@ -9,8 +9,8 @@ from lwm2m_ml.app import Running
 from lwm2m_ml.client import credential_calls as calls
 from lwm2m_ml.client.call import Call
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.credential_schemas import BootstrapConfiguration, CredentialRequest
 from lwm2m_ml.client.errors import ApiError
+from lwm2m_ml.client.schemas.credentials import BootstrapConfiguration, CredentialRequest
 from lwm2m_ml.service.access import Scope
 
 

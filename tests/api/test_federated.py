@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from lwm2m_ml.app import Running
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ApiError
-from lwm2m_ml.client.federated_schemas import FederatedCommand, FederatedRequest, FederatedRun
-from lwm2m_ml.client.zoo_schemas import ModelToAdd
+from lwm2m_ml.client.schemas.federated import FederatedCommand, FederatedRequest, FederatedRun
+from lwm2m_ml.client.schemas.zoo import ModelToAdd
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.compiler.training.marking import marked_trainable
 from lwm2m_ml.learning.terms import VectorEncoding

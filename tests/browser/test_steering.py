@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lwm2m_ml.client.campaign_schemas import CampaignRequest
+from lwm2m_ml.client.schemas.campaigns import CampaignRequest
 from tests.browser.conftest import Site, Tab
 from tests.browser.drifted import COUNTED, EXPECTED, SUBJECT
 from tests.browser.test_devices import choose_instance

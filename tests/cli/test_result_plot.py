@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lwm2m_ml.cli.result_plot import draw_results
-from lwm2m_ml.client.monitoring_schemas import ClassHour
+from lwm2m_ml.client.schemas.monitoring import ClassHour
 from lwm2m_ml.errors import UsageError
 
 pytest.importorskip("matplotlib", reason="pictures need the [draw] extra")

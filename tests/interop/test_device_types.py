@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from lwm2m_ml.app import running as running_service
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.fit_schemas import DeviceType
+from lwm2m_ml.client.schemas.fit import DeviceType
 from lwm2m_ml.config import Settings
 from lwm2m_ml.module.inspection import inspect_package
 from lwm2m_ml.module.manifest import PayloadEncoding

@@ -13,9 +13,9 @@ import pytest
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.credential_schemas import BootstrapConfiguration, CredentialRequest
 from lwm2m_ml.client.delivery_calls import share_encryption_key
-from lwm2m_ml.client.fit_schemas import DeviceType
+from lwm2m_ml.client.schemas.credentials import BootstrapConfiguration, CredentialRequest
+from lwm2m_ml.client.schemas.fit import DeviceType
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.lwm2m.codecs import encode
 from lwm2m_ml.lwm2m.content_formats import ContentFormat

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lwm2m_ml.client.monitoring_schemas import Alarm
 from lwm2m_ml.client.schemas import ArenaBuffer, ExplainedLayer, Explanation, Model, Variant
+from lwm2m_ml.client.schemas.monitoring import Alarm
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.web.parts.arrays import array_in
 from lwm2m_ml.web.parts.digit import DOTS, pixels

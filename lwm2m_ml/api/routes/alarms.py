@@ -8,8 +8,8 @@ from lwm2m_ml.api import views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER, CurrentCaller
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, decode, page_of
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client import monitoring_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import monitoring as schemas
 from lwm2m_ml.service.monitoring.alarms import Alarm
 
 router = APIRouter(prefix="/alarms", tags=["monitoring"])

@@ -9,8 +9,8 @@ from lwm2m_ml.api import credential_views as views
 from lwm2m_ml.api.authentication import ADMIN
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.routes.credentials import Server
-from lwm2m_ml.client import credential_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import credentials as schemas
 from lwm2m_ml.errors import NotFoundError
 
 router = APIRouter(prefix="/bootstrap", tags=["bootstrap"])

@@ -10,8 +10,8 @@ from lwm2m_ml.api.authentication import OPERATOR, VIEWER, CurrentCaller
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, decode, page_of, page_of_all
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.views import as_schema
-from lwm2m_ml.client import campaign_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import campaigns as schemas
 from lwm2m_ml.service.campaigns.campaign import CampaignDevice
 from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.plan import Plan

@@ -11,8 +11,8 @@ from lwm2m_ml.api.authentication import ADMIN, OPERATOR, VIEWER, CurrentCaller
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client import monitoring_schemas as schemas
 from lwm2m_ml.client.schemas import Job, Page
+from lwm2m_ml.client.schemas import monitoring as schemas
 from lwm2m_ml.service.jobs import Progress
 
 router = APIRouter(tags=["monitoring"])

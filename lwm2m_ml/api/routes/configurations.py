@@ -8,7 +8,7 @@ from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.routes.device_operations import Behind
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client import configuration_schemas as schemas
+from lwm2m_ml.client.schemas import configurations as schemas
 from lwm2m_ml.lwm2m.model_wiring import Wire
 from lwm2m_ml.service.model_configurations import ConfigurationChange, ModelConfiguration, WireText
 

@@ -8,8 +8,8 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from lwm2m_ml.api import credential_views as views
 from lwm2m_ml.api.authentication import ADMIN, VIEWER
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
-from lwm2m_ml.client import credential_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import credentials as schemas
 from lwm2m_ml.server.credentials.credentials import Credentials
 from lwm2m_ml.server.server import Lwm2mServer
 

@@ -9,7 +9,7 @@ from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.client import schemas
-from lwm2m_ml.client.campaign_schemas import DeviceUpdate
+from lwm2m_ml.client.schemas.campaigns import DeviceUpdate
 
 router = APIRouter(prefix="/devices/{endpoint}", tags=["devices"])
 

@@ -11,8 +11,8 @@ from lwm2m_ml.api.campaign_views import EVENTS
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, decode, page_of
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.views import as_schema
-from lwm2m_ml.client import federated_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import federated as schemas
 from lwm2m_ml.service.federated.federation import FederatedOverview
 from lwm2m_ml.service.federated.plan import FederatedPlan
 

@@ -10,8 +10,8 @@ from lwm2m_ml.api.authentication import ADMIN, VIEWER
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.uploads import FILE_BODY, Upload, uploaded
-from lwm2m_ml.client import delivery_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import delivery as schemas
 from lwm2m_ml.module.encryption import DevicePublicKey, WrappingKey
 from lwm2m_ml.service.base_images import MAXIMUM_IMAGE_BYTES, BaseImage
 

@@ -9,8 +9,8 @@ from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.views import as_schema
-from lwm2m_ml.client import fit_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import fit as schemas
 from lwm2m_ml.service.device_types import DeviceType
 from lwm2m_ml.service.survey import Constraints, Survey
 

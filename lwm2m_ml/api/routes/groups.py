@@ -9,8 +9,8 @@ from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.paging import DEFAULT_LIMIT, Cursor, Limit, page_of_all
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client import campaign_schemas as schemas
 from lwm2m_ml.client.schemas import Page
+from lwm2m_ml.client.schemas import campaigns as schemas
 from lwm2m_ml.service.groups.groups import GROUP, Group
 
 router = APIRouter(tags=["groups"])

@@ -9,7 +9,8 @@ from lwm2m_ml.api import views, zoo_views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER
 from lwm2m_ml.api.running import Service
 from lwm2m_ml.api.uploads import FILE_BODY, Upload, uploaded
-from lwm2m_ml.client import schemas, zoo_schemas
+from lwm2m_ml.client import schemas
+from lwm2m_ml.client.schemas import zoo
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.service.zoo.zoo import MAXIMUM_CALIBRATION_BYTES
 
@@ -34,15 +35,15 @@ async def list_models(service: Service) -> list[schemas.Model]:
 @router.post("/models/files", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED, openapi_extra=FILE_BODY)
 async def store_file(
     service: Service, upload: Annotated[Upload, uploaded(MAXIMUM_CALIBRATION_BYTES)]
-) -> zoo_schemas.StoredFile:
+) -> zoo.StoredFile:
     """Store a file, a model or calibration data, for a model that is to be added; it is named by its digest."""
     async with upload.content() as content:
         digest = await service.zoo.keep_file(content, upload.digest)
-    return zoo_schemas.StoredFile(digest=digest, bytes=upload.size)
+    return zoo.StoredFile(digest=digest, bytes=upload.size)
 
 
 @router.post("/models", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED)
-async def add(service: Service, body: zoo_schemas.ModelToAdd) -> schemas.Model:
+async def add(service: Service, body: zoo.ModelToAdd) -> schemas.Model:
     """Add a version of a model whose files are stored, once the compiler has read them."""
     return zoo_views.model(service.zoo, await service.zoo.add_version(zoo_views.to_model(body)))
 
@@ -66,7 +67,7 @@ async def remove(service: Service, model: Name, version: Annotated[str, Query(ma
 
 
 @router.put("/models/{model}/aliases/{alias}", dependencies=[OPERATOR])
-async def set_alias(service: Service, model: Name, alias: Alias, body: zoo_schemas.AliasToSet) -> schemas.Model:
+async def set_alias(service: Service, model: Name, alias: Alias, body: zoo.AliasToSet) -> schemas.Model:
     """Let an alias, such as champion or candidate, name a version."""
     await service.zoo.set_alias(model, alias, body.version)
     return zoo_views.model(service.zoo, service.zoo.get(model, alias))

@@ -10,7 +10,7 @@ from lwm2m_ml.api import views
 from lwm2m_ml.api.authentication import OPERATOR, VIEWER, CurrentCaller
 from lwm2m_ml.api.parameters import Endpoint
 from lwm2m_ml.api.running import Service
-from lwm2m_ml.client import monitoring_schemas as schemas
+from lwm2m_ml.client.schemas import monitoring as schemas
 from lwm2m_ml.errors import UsageError
 
 router = APIRouter(tags=["monitoring"])

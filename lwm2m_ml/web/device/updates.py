@@ -2,7 +2,7 @@
 
 from nicegui import ui
 
-from lwm2m_ml.client.campaign_schemas import DeviceUpdate
+from lwm2m_ml.client.schemas.campaigns import DeviceUpdate
 from lwm2m_ml.web.parts.listing import Column, Listing, Row
 from lwm2m_ml.web.parts.telling import told
 from lwm2m_ml.web.parts.words import NOTHING, kind_of, moment, number, size

@@ -2,7 +2,7 @@
 
 from nicegui import html, ui
 
-from lwm2m_ml.client.monitoring_schemas import Alarm
+from lwm2m_ml.client.schemas.monitoring import Alarm
 from lwm2m_ml.web.parts.buttons import act_button
 from lwm2m_ml.web.parts.charts import chart
 from lwm2m_ml.web.parts.drift import drift_options

@@ -6,7 +6,7 @@ from typing import Literal
 from nicegui import html, ui
 
 from lwm2m_ml.client import campaign_calls
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignCommand, CampaignDevice
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignCommand, CampaignDevice
 from lwm2m_ml.web.parts.asking import ask
 from lwm2m_ml.web.parts.buttons import act_button
 from lwm2m_ml.web.parts.listing import Column, Listing, Row

@@ -2,7 +2,7 @@
 
 from nicegui import html, ui
 
-from lwm2m_ml.client.campaign_schemas import Campaign
+from lwm2m_ml.client.schemas.campaigns import Campaign
 from lwm2m_ml.web.parts.links import link
 from lwm2m_ml.web.parts.listing import Column, Listing, Row
 from lwm2m_ml.web.parts.telling import told

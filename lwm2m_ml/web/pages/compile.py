@@ -7,7 +7,7 @@ from nicegui import html, ui
 from nicegui.events import UploadEventArguments
 
 from lwm2m_ml.client.schemas import Explanation, Job, Model, Target
-from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
+from lwm2m_ml.client.schemas.zoo import CalibrationToAdd, ModelToAdd, VariantToAdd
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.web.parts.arrays import array_in
 from lwm2m_ml.web.parts.buttons import act_button

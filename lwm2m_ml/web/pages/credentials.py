@@ -2,8 +2,8 @@
 
 from nicegui import html, ui
 
-from lwm2m_ml.client.credential_schemas import Credential, CredentialRequest
 from lwm2m_ml.client.schemas import Token
+from lwm2m_ml.client.schemas.credentials import Credential, CredentialRequest
 from lwm2m_ml.web.parts.buttons import act_button, asked
 from lwm2m_ml.web.parts.listing import Column, Listing, Row
 from lwm2m_ml.web.parts.tabs import tabs

@@ -2,9 +2,9 @@
 
 from nicegui import html, ui
 
-from lwm2m_ml.client.campaign_schemas import CampaignRequest
-from lwm2m_ml.client.fit_schemas import FitAnswer, FitRequest, Survey
 from lwm2m_ml.client.schemas import Model
+from lwm2m_ml.client.schemas.campaigns import CampaignRequest
+from lwm2m_ml.client.schemas.fit import FitAnswer, FitRequest, Survey
 from lwm2m_ml.web.netron_files import graph_address
 from lwm2m_ml.web.parts.buttons import act_button
 from lwm2m_ml.web.parts.charts import chart

@@ -1,6 +1,6 @@
 """What an alarm about drift saw, as a plot: the shares that the model was made for, beside those that came."""
 
-from lwm2m_ml.client.monitoring_schemas import Alarm
+from lwm2m_ml.client.schemas.monitoring import Alarm
 
 CLASS_MIX = "class mix"
 

@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import SOCK_DGRAM
 
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ServerUnreachableError
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignRequest
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.cli.running import allow_sockets

@@ -17,7 +17,7 @@ from onnx import numpy_helper
 
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.schemas import Model
-from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
+from lwm2m_ml.client.schemas.zoo import CalibrationToAdd, ModelToAdd, VariantToAdd
 
 NAME = "meter"
 WRONG, RIGHT = "1.0.0", "1.0.1"

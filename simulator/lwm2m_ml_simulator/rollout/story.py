@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from lwm2m_ml.client.campaign_schemas import Campaign, CampaignDevice, CampaignRequest
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.errors import ServerUnreachableError
+from lwm2m_ml.client.schemas.campaigns import Campaign, CampaignDevice, CampaignRequest
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.demonstration.server_process import ServerProcess
 from lwm2m_ml_simulator.device.device import SimulatedDevice

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
+from lwm2m_ml.client.schemas.zoo import CalibrationToAdd, ModelToAdd, VariantToAdd
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.logs import configure_logging
 from lwm2m_ml.module.signing import VerificationKey

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.configuration_schemas import ConfigurationChange, ModelConfiguration, Wire
+from lwm2m_ml.client.schemas.configurations import ConfigurationChange, ModelConfiguration, Wire
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.lwm2m.model_wiring import name_of
 from lwm2m_ml.module.signing import VerificationKey

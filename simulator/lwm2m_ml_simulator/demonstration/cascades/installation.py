@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.configuration_schemas import ConfigurationChange, ModelConfiguration
+from lwm2m_ml.client.schemas.configurations import ConfigurationChange, ModelConfiguration
 from lwm2m_ml.compiler.targets import load_target
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.device.profile import DeliveryObject, DeviceProfile

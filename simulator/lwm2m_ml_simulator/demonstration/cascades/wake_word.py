@@ -8,7 +8,7 @@ import asyncio
 from dataclasses import dataclass
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.configuration_schemas import ConfigurationChange, Wire
+from lwm2m_ml.client.schemas.configurations import ConfigurationChange, Wire
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml_simulator.demonstration.cascades.installation import deploy, profile, wired
 from lwm2m_ml_simulator.demonstration.cascades.measured import Measurement, decided, raw_windows

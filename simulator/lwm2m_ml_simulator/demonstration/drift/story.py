@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
+from lwm2m_ml.client.schemas.zoo import CalibrationToAdd, ModelToAdd, VariantToAdd
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.demonstration.drift.fleet import Wrist
 from lwm2m_ml_simulator.demonstration.drift.timeline import Timeline, share

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lwm2m_ml.client.federated_schemas import FederatedAnswer
+from lwm2m_ml.client.schemas.federated import FederatedAnswer
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml_simulator.demonstration.federated.fleet import TARGETS
 from lwm2m_ml_simulator.device.device import SimulatedDevice

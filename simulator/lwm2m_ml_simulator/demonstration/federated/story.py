@@ -11,8 +11,8 @@ from typing import Any
 import numpy
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.federated_schemas import FederatedAnswer, FederatedRequest, FederatedRun
-from lwm2m_ml.client.zoo_schemas import CalibrationToAdd, ModelToAdd, VariantToAdd
+from lwm2m_ml.client.schemas.federated import FederatedAnswer, FederatedRequest, FederatedRun
+from lwm2m_ml.client.schemas.zoo import CalibrationToAdd, ModelToAdd, VariantToAdd
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.learning.terms import VectorEncoding
 from lwm2m_ml.learning.update import Update

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 Name = Annotated[str, Field(max_length=128)]
 Endpoints = Annotated[list[str], Field(min_length=1, max_length=100_000)]

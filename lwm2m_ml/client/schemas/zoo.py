@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 MAXIMUM_WIRES = 16
 MAXIMUM_TEXT = 512

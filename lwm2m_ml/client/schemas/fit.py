@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 Name = Annotated[str, Field(max_length=128)]
 Pattern = Annotated[str, Field(max_length=256)]

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 
 class Alarm(Schema):

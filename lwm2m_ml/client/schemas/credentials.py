@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.shape import Schema
 
 Kind = Literal["psk", "rpk", "x509", "oscore"]
 

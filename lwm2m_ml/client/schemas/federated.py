@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from lwm2m_ml.client.campaign_schemas import Endpoints, Name
-from lwm2m_ml.client.schemas import Schema
+from lwm2m_ml.client.schemas.campaigns import Endpoints, Name
+from lwm2m_ml.client.schemas.shape import Schema
 
 
 class FederatedRequest(Schema):
