@@ -10,7 +10,7 @@ import pytest
 from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.client.client import AsyncClient
-from lwm2m_ml.client.credential_schemas import CredentialRequest
+from lwm2m_ml.client.schemas.credentials import CredentialRequest
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.service.jobs import INTERRUPTED
 from lwm2m_ml_simulator.cluster.nats import nats
