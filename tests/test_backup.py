@@ -25,6 +25,7 @@ from lwm2m_ml.errors import ConflictError, InvalidInputError, UsageError
 from lwm2m_ml.module.signing import VerificationKey
 from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.credentials.credentials import WantedCredential
+from lwm2m_ml.store.dtls_sessions import DtlsSessionRecord, Held
 from lwm2m_ml.store.restored import LEAP
 from lwm2m_ml_simulator.device.device import SimulatedDevice
 from lwm2m_ml_simulator.device.profile import DeviceProfile
@@ -123,6 +124,8 @@ async def installation(tmp_path: Path) -> Path:
         await server.credentials.add_all([WantedCredential("dev", CredentialKind.OSCORE, {})])
         await server._store.oscore_contexts.reserve("context", 16)
         await server._store.sequence_numbers.next("packages")
+        session = DtlsSessionRecord("psk:a", "c1d", ["192.0.2.1", 5684], b"sealed")
+        await server._store.dtls_sessions.keep([Held(session, "a", 0, 16)], complete=False)
     return settings.data_directory
 
 
@@ -147,7 +150,9 @@ async def test_counters_that_must_not_go_back_are_set_on(installation: Path, tmp
     with sqlite3.connect(tmp_path / "restored" / backup.DATABASE) as connection:
         contexts = connection.execute("SELECT next_number, taken, saved FROM oscore_contexts").fetchall()
         (number,) = connection.execute("SELECT value FROM sequence_numbers WHERE name = 'packages'").fetchone()
+        (sessions,) = connection.execute("SELECT count(*) FROM dtls_sessions").fetchone()
     connection.close()
+    assert sessions == 0, "what was sealed with their numbers after the backup is not known"
     assert contexts == [(16 + LEAP, 1, 0)]
     assert number == 1 + LEAP
 

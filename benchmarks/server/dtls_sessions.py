@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from lwm2m_ml.coap.dtls import Granted, NoCredentials
-from lwm2m_ml.coap.dtls12 import SUITES, ClientHandshake, ClientPolicy, records
+from lwm2m_ml.coap.dtls12 import SUITES, ClientHandshake, ClientPolicy, Session, records
 from lwm2m_ml.coap.dtls_cid import MemorySessions
+from lwm2m_ml.coap.dtls_cid.resting import key_of
 from lwm2m_ml.coap.dtls_cid.transport import CidTransport
 from lwm2m_ml.coap.fast import FastHandlers, FastResponse
 from lwm2m_ml.coap.numbers import CONTENT, GET
@@ -116,11 +117,15 @@ async def measure(suite: int, sessions: int) -> dict[str, float]:
     each = (resident() - before) / sessions
     request = ask(transport, suite)
     known = len(transport._peers)
+    resting = [(peer.identity, key_of(peer.session.own_cid, peer.socket_address)) for peer in transport._peers.all()]
     begun = time.process_time()
-    await states.save([transport.give_away(peer) for peer in transport._peers.all()])
+    await transport.stored.close()
     saved = time.process_time()
     again = made(states)
-    assert len(await again.restore()) == known
+    for identity, key in resting:
+        taken = await states.take(identity, key, 1)
+        again.stored._go_on(taken, Session.resume(taken.session.exported, taken.numbers))
+    assert len(again._peers) == known
     return {
         "bytes_per_idle_session": each,
         "handshake_us": sorted(spent)[len(spent) // 2] * 1e6,

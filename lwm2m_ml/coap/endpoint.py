@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.channel import Incoming
     from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate, OwnKey
     from lwm2m_ml.coap.dtls_cid.resting import SessionStates
+    from lwm2m_ml.coap.dtls_cid.stored import HolderOf
+    from lwm2m_ml.coap.dtls_cid.transport import CidTransport
     from lwm2m_ml.coap.fast import FastRequest
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
     from lwm2m_ml.coap.oscore.layer import OscoreLayer
@@ -159,19 +161,27 @@ class CoapEndpoint:
         *,
         named: Mapping[str, OwnCertificate] | None = None,
         states: SessionStates | None = None,
-    ) -> Mapping[str, Remote]:
-        """Speak CoAP over DTLS 1.2 with connection ids, in the place of `listen_dtls`; `address` tells the address.
+        holder_of: HolderOf | None = None,
+    ) -> CidTransport:
+        """Speak CoAP over DTLS 1.2 with connection ids, in the place of `listen_dtls`.
 
-        Sessions rest in `states` while the endpoint is closed; returns the peers of those that go on, by identity.
+        `states` keeps sessions that outlive the endpoint; `holder_of` as in `CidTransport`, which is returned.
         """
         from lwm2m_ml.coap.dtls_cid.transport import CidTransport  # noqa: PLC0415  # only loaded when it is used
 
         transport = CidTransport(
-            self.settings, self._requester, self._responder, credentials, own, named=named, states=states
+            self.settings,
+            self._requester,
+            self._responder,
+            credentials,
+            own,
+            named=named,
+            states=states,
+            holder_of=holder_of,
         )
         await transport.open(host, port)
         self._transports[transport.scheme] = transport
-        return await transport.restore()
+        return transport
 
     async def listen_tcp(self, host: str, port: int) -> tuple[str, int]:
         """Speak CoAP over TCP, as server and as client; returns the address."""

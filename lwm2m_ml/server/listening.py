@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
 
 from lwm2m_ml.coap.dtls.credentials import OwnCertificate
-from lwm2m_ml.coap.dtls_cid import SessionStates
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.oscore import OscoreStates
-from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.coap.settings import CoapSettings
 from lwm2m_ml.coap.tcp.tls import TlsSettings
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.server.credentials.credential import Credential, CredentialKind
 from lwm2m_ml.server.credentials.index import CredentialIndex
+from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
+
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.dtls_cid.stored import StoredSessions
 
 Addresses = Mapping[str, tuple[str, int]]
 """Host and port by URI scheme, plain CoAP first."""
@@ -49,8 +52,8 @@ class Listening:
     coap: CoapEndpoint
     addresses: Addresses
     tls: TlsSettings | None
-    resumed: Mapping[str, Remote] = field(default_factory=dict)
-    """Peers by identity whose DTLS sessions go on from an earlier run."""
+    sessions: StoredSessions | None = None
+    """Where DTLS sessions outlive addresses, processes and nodes, if that is switched on."""
 
     def trust(self, credential: Credential) -> None:
         """Let TLS ask for a certificate that this credential is about; who its owner is, the lookup judges.
@@ -72,9 +75,13 @@ async def listen(
     own: OwnCertificate,
     *,
     states: OscoreStates,
-    sessions: SessionStates,
+    sessions: StoredDtlsSessions,
+    shared: bool,
 ) -> Listening:
-    """Open the ports. Raises `PortInUse`, and `UsageError` when the configuration leaves no way in."""
+    """Open the ports. Raises `PortInUse`, and `UsageError` when the configuration leaves no way in.
+
+    `shared` says whether there are other nodes, which may go on with our sessions.
+    """
     if not (settings.insecure or settings.coaps or settings.oscore or settings.coaps_tcp_port is not None):
         raise UsageError("No device can come in: DTLS, TLS, OSCORE and plain CoAP are off", hint="Switch one on")
     if settings.coap_tcp_port is not None and not settings.insecure:
@@ -83,7 +90,7 @@ async def listen(
     host = settings.coap_host
     addresses: dict[str, tuple[str, int]] = {}
     tls: TlsSettings | None = None
-    resumed: Mapping[str, Remote] = {}
+    kept: StoredSessions | None = None
     try:
         if settings.insecure or settings.oscore:
             addresses["coap"] = await coap.listen_udp(host, settings.coap_port)
@@ -91,8 +98,11 @@ async def listen(
         if settings.insecure:
             log.warning("plain CoAP is on: anyone may register as any endpoint without credentials")
         if settings.coaps and settings.dtls_engine == "cid":
-            resumed = await coap.listen_dtls_cid(host, settings.secure_port, credentials, own, states=sessions)
-            addresses["coaps"] = coap.address("coaps")
+            holder_of = sessions.holder_of if shared else None
+            transport = await coap.listen_dtls_cid(
+                host, settings.secure_port, credentials, own, states=sessions, holder_of=holder_of
+            )
+            kept, addresses["coaps"] = transport.stored, transport.local_address
         elif settings.coaps:
             addresses["coaps"] = await coap.listen_dtls(host, settings.secure_port, credentials, own)
         if settings.coap_tcp_port is not None:
@@ -103,7 +113,7 @@ async def listen(
     except BaseException:
         await coap.close()
         raise
-    return Listening(coap, addresses, tls, resumed)
+    return Listening(coap, addresses, tls, kept)
 
 
 def _coap_settings(settings: Settings) -> CoapSettings:

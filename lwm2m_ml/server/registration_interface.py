@@ -59,7 +59,7 @@ class RegistrationInterface:
         rebind: Rebind,
         on_started_anew: Callable[[Registration], None],
         on_heard: Callable[[Registration], None],
-        on_left: Callable[[str], None],
+        on_left: Callable[[Registration], None],
         on_overdue: Callable[[str], None] | None = None,
     ) -> None:
         """`rebind` moves a known peer to the address of another; the others hear of a device before the bus does.
@@ -122,9 +122,10 @@ class RegistrationInterface:
 
     def left_elsewhere(self, endpoint: str) -> None:
         """Another node saw the device leave, and has told the store."""
-        if self._registry.remove(endpoint) is not None:
+        registration = self._registry.remove(endpoint)
+        if registration is not None:
             self._lifetimes.forget(endpoint)
-            self._on_left(endpoint)
+            self._on_left(registration)
 
     def expire(self, endpoint: str) -> None:
         """End a registration whose device was silent for too long."""
@@ -266,7 +267,7 @@ class RegistrationInterface:
 
         def announce() -> None:
             log.info("device deregistered", endpoint=registration.endpoint)
-            self._on_left(registration.endpoint)
+            self._on_left(registration)
             self._bus.publish(DeviceDeregistered(registration.endpoint))
 
         def undo() -> None:
@@ -278,14 +279,15 @@ class RegistrationInterface:
 
     def _end(self, endpoint: str) -> bool:
         """End a registration without its device; False when there is none."""
-        if self._registry.remove(endpoint) is None:
+        registration = self._registry.remove(endpoint)
+        if registration is None:
             return False
         self._lifetimes.forget(endpoint)
         try:
             self._mirror.delete(endpoint)
         except StoreError as error:
             log.warning("end of a registration not written", endpoint=endpoint, reason=str(error))
-        self._on_left(endpoint)
+        self._on_left(registration)
         return True
 
     # What they share

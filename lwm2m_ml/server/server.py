@@ -1,10 +1,11 @@
 """The LwM2M server: its parts, put together, started and stopped."""
 
 from collections.abc import Container
+from typing import TYPE_CHECKING
 
 import structlog
 
-from lwm2m_ml.bus import Bus, Ownership, SoleOwner
+from lwm2m_ml.bus import Bus, NotOwner, Ownership, OwnershipLost, SoleOwner, Subscription
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest
 from lwm2m_ml.coap.remote import Remote
@@ -44,6 +45,9 @@ from lwm2m_ml.server.statistics import OperationStatistics
 from lwm2m_ml.store import Store, StoreError, tables
 from lwm2m_ml.store.registrations import RegistrationRecord
 
+if TYPE_CHECKING:
+    from lwm2m_ml.coap.dtls_cid.stored import StoredSessions
+
 log = structlog.get_logger(__name__)
 
 
@@ -75,7 +79,8 @@ class Lwm2mServer:
         self._own = own_certificate(settings.data_directory, settings.certificate, settings.private_key)
         self.vault = vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
         self.credentials = Credentials(store.credentials, vault)
-        self._sessions = StoredDtlsSessions(store.dtls_sessions, vault)
+        self._sessions = StoredDtlsSessions(store.dtls_sessions, vault, self.credentials.endpoint_of, self._ownership)
+        self._losses: Subscription | None = None
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
@@ -217,6 +222,7 @@ class Lwm2mServer:
             self._own,
             states=StoredOscoreStates(self._store.oscore_contexts),
             sessions=self._sessions,
+            shared=self._elsewhere is not None,
         )
         coap, self._addresses = self._listening.coap, self._listening.addresses
         for credential in self.credentials.list():
@@ -224,6 +230,7 @@ class Lwm2mServer:
         self._coap = coap
         self._exchange.attach(coap)
         self.bootstrap.attach(coap)
+        await self._share_sessions()
         self._registrations.restore(known, self._known_peer)
         self.credentials.attach(on_added=self._credential_added, on_gone=self._credential_gone)
         self._observations.restore_reachable()
@@ -238,6 +245,8 @@ class Lwm2mServer:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         if self._elsewhere is not None:
             await self._elsewhere.stop()
+        if self._losses is not None:
+            self._losses.cancel()
         self._registrations.close()
         self.messages.stop()
         await self.histories.stop()
@@ -324,11 +333,13 @@ class Lwm2mServer:
         return found.endpoint if self._admission.may_continue(found, request.remote) else None
 
     def _known_peer(self, record: RegistrationRecord) -> Remote:
-        """The peer that a device was in an earlier run; connections of that run are gone, and most sessions."""
+        """The peer that a device was in an earlier run: its connection is gone, its session may be stored."""
         host, port, scheme = record.address_host, record.address_port, scheme_of(record)
-        resumed = None if self._listening is None else self._listening.resumed.get(record.identity or "")
-        if scheme == "coaps" and resumed is not None:
-            return resumed
+        sessions = self._stored_sessions
+        if scheme == "coaps" and record.identity is not None and sessions is not None and self._elsewhere is None:
+            resting = sessions.resting_peer(record.identity, host, port)
+            if resting is not None:
+                return resting
         if scheme == "coap" and scheme in self._addresses:
             here = self._exchange.coap.remote(host, port)
             if record.identity is None:
@@ -337,6 +348,29 @@ class Lwm2mServer:
             if context is not None:
                 return self._exchange.coap.secured(here, context)
         return AbsentPeer(scheme, host, port, record.identity)
+
+    @property
+    def _stored_sessions(self) -> "StoredSessions | None":
+        return None if self._listening is None else self._listening.sessions
+
+    async def _share_sessions(self) -> None:
+        """Go on with the sessions of those who are gone, and leave those to others whose devices they act for."""
+        if self._stored_sessions is None:
+            return
+        if self._elsewhere is None:
+            await self._store.dtls_sessions.all_are_ours()
+        else:
+            self._losses = self._bus.subscribe(OwnershipLost, self._let_go)
+
+    async def _let_go(self, event: OwnershipLost) -> None:
+        """Another node goes on with the session of its device; without a lease nobody knows yet whether one does."""
+        registration = self.registry.find(event.name)
+        try:
+            self._ownership.check()
+        except NotOwner:
+            return
+        if registration is not None and self._stored_sessions is not None and not self._ownership.has(event.name):
+            self._stored_sessions.let_go(registration.remote)
 
     def _route(self, endpoint: str) -> Route:
         registration = self.registry.find(endpoint)
@@ -360,6 +394,7 @@ class Lwm2mServer:
             self._registrations.exclude(credential.endpoint, "its credential was revoked or has ended")
 
     def _started_anew(self, registration: Registration) -> None:
+        self._keep_session(registration)
         self._credential_used(registration)
         self._exchange.started_anew(registration)
         self._exchange.heard(registration)
@@ -370,13 +405,22 @@ class Lwm2mServer:
         if registration.identity is not None:
             self.credentials.used(registration.identity)
 
+    def _keep_session(self, registration: Registration) -> None:
+        sessions = self._stored_sessions
+        if sessions is not None:
+            sessions.keep(registration.remote)
+
     def _heard(self, registration: Registration) -> None:
+        self._keep_session(registration)
         self._credential_used(registration)
         self._exchange.heard(registration)
         self._observations.device_heard(registration.endpoint)
         self.requests.device_heard(registration.endpoint)
 
-    def _left(self, endpoint: str) -> None:
+    def _left(self, registration: Registration) -> None:
+        endpoint, sessions = registration.endpoint, self._stored_sessions
+        if sessions is not None:
+            sessions.keep_no_more(registration.remote)
         self._exchange.left(endpoint)
         self._formats.forget(endpoint)
         self._observations.device_left(endpoint)

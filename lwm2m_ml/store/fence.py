@@ -17,7 +17,13 @@ from lwm2m_ml.store.row_statement import RowWrite
 CAMPAIGNS = "campaigns"
 """What whoever drives the campaigns owns."""
 
-OF_A_DEVICE = frozenset({tables.registrations, tables.observations, tables.results, tables.watched_models})
+OF_A_DEVICE = frozenset({
+    tables.registrations,
+    tables.observations,
+    tables.results,
+    tables.watched_models,
+    tables.dtls_sessions,
+})  # fmt: skip
 OF_CAMPAIGNS = frozenset({tables.campaigns, tables.campaign_devices, tables.campaign_notes})
 ENDPOINT_PARAMETERS = ("endpoint", "of_endpoint")
 

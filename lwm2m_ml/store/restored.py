@@ -13,6 +13,8 @@ STATEMENTS = (
     ("UPDATE oscore_contexts SET next_number = next_number + ?", (LEAP,)),
     # What peers sent after the backup is not known any more: they prove by an Echo that they are fresh (Appendix B.1).
     ("UPDATE oscore_contexts SET taken = 1, saved = 0", ()),
+    # So of DTLS sessions; devices make a handshake.
+    ("DELETE FROM dtls_sessions", ()),
     # Devices refuse packages whose sequence number is not above that of their module.
     ("UPDATE sequence_numbers SET value = value + ?", (LEAP,)),
 )

@@ -8,7 +8,7 @@ from lwm2m_ml.coap.dtls12.listener import Greeting, Listener
 from lwm2m_ml.coap.dtls12.numbers import Alert, CertificateType
 from lwm2m_ml.coap.dtls12.records import Record, records
 from lwm2m_ml.coap.dtls12.server import ServerHandshake, ServerPolicy
-from lwm2m_ml.coap.dtls12.session import Session
+from lwm2m_ml.coap.dtls12.session import Session, Stored
 from lwm2m_ml.coap.dtls12.signatures import Shown, Signer
 from lwm2m_ml.coap.dtls12.suites import SUITES, KeyExchange, Suite
 
@@ -31,6 +31,7 @@ __all__ = [
     "Session",
     "Shown",
     "Signer",
+    "Stored",
     "Suite",
     "UnusableSession",
     "node_of",

@@ -1,5 +1,5 @@
 """CoAP over DTLS 1.2 with connection ids: `dtls12` plugged into a socket, and what makes sessions outlive addresses."""
 
-from lwm2m_ml.coap.dtls_cid.resting import MemorySessions, RestingSession, SessionStates
+from lwm2m_ml.coap.dtls_cid.resting import Holders, MemorySessions, RestingSession, SessionStates, TakenSession
 
-__all__ = ["MemorySessions", "RestingSession", "SessionStates"]
+__all__ = ["Holders", "MemorySessions", "RestingSession", "SessionStates", "TakenSession"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,13 @@ class PeerTable:
     record without the connection id that was agreed on is none of its session (RFC 9146 §3).
     """
 
-    __slots__ = ("_maximum", "_maximum_pending", "_peers", "_pending", "_pending_by_cid")
+    __slots__ = ("_maximum", "_maximum_pending", "_on_ended", "_peers", "_pending", "_pending_by_cid")
 
-    def __init__(self, maximum: int, maximum_pending: int) -> None:
+    def __init__(
+        self, maximum: int, maximum_pending: int, on_ended: Callable[[SessionRemote], None] = lambda _peer: None
+    ) -> None:
+        """`on_ended` is told of peers whose session gives way to another one."""
+        self._on_ended = on_ended
         self._maximum = maximum
         self._maximum_pending = maximum_pending
         self._peers: dict[bytes | SocketAddress, SessionRemote] = {}
@@ -69,10 +74,14 @@ class PeerTable:
         peer.session = session
         replaced = self._peers.get(_key(peer, session))
         if replaced is not None:
-            self.forget(replaced)
+            self._give_way(replaced)
         elif len(self._peers) >= self._maximum:
-            self.forget(next(iter(self._peers.values())))
+            self._give_way(next(iter(self._peers.values())))
         self._peers[_key(peer, session)] = peer
+
+    def _give_way(self, peer: SessionRemote) -> None:
+        self._on_ended(peer)
+        self.forget(peer)
 
     def hand_over(self, new: SessionRemote, peer: SessionRemote) -> None:
         """A known peer goes on with the session of a new one, whose place it takes."""
@@ -80,8 +89,11 @@ class PeerTable:
             self.forget(peer)
         peer.session, peer.finale, peer.path = new.session, new.finale, None
         peer.socket_address = new.socket_address
+        peer.doubted, peer.keeper = new.doubted, new.keeper
         if new.session is not None:
             self._peers[_key(new, new.session)] = peer
+            if new.session.reservations is not None:
+                new.session.reservations = peer
 
     def forget(self, peer: SessionRemote) -> None:
         """The session has ended."""
@@ -90,6 +102,7 @@ class PeerTable:
             if self._peers.get(key) is peer:
                 del self._peers[key]
         peer.session = peer.finale = peer.path = None
+        peer.doubted = False
 
     def all(self) -> list[SessionRemote]:
         """Every peer, the oldest session first."""

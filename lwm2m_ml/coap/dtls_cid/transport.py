@@ -8,7 +8,7 @@ A record finds its session so:
     others of epoch 1             the handshake under way with that address if they belong to one, else its session
 
 A new session replaces the one before when its handshake is complete, not before: a forged ClientHello ends nothing
-(RFC 6347 §4.2.8).
+(RFC 6347 §4.2.8). What is of no session here may be of one that is stored: see `revivals`.
 """
 
 from __future__ import annotations
@@ -36,10 +36,11 @@ from lwm2m_ml.coap.dtls12.numbers import (
 )
 from lwm2m_ml.coap.dtls12.records import Record, plain_alert, records
 from lwm2m_ml.coap.dtls12.session import Session
-from lwm2m_ml.coap.dtls_cid.paths import Path
+from lwm2m_ml.coap.dtls_cid.paths import Path, Revival
 from lwm2m_ml.coap.dtls_cid.peer import SessionRemote
 from lwm2m_ml.coap.dtls_cid.policies import client_policy, name_of, server_policy
-from lwm2m_ml.coap.dtls_cid.resting import RestingSession, SessionStates
+from lwm2m_ml.coap.dtls_cid.resting import SessionStates
+from lwm2m_ml.coap.dtls_cid.stored import HolderOf, StoredSessions
 from lwm2m_ml.coap.dtls_cid.table import PeerTable, Pending
 from lwm2m_ml.coap.echo import EchoChallenges
 from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
@@ -69,7 +70,7 @@ class CidTransport(DatagramTransport):
         "_peers",
         "_policy",
         "_requester",
-        "_states",
+        "stored",
     )
 
     scheme = "coaps"
@@ -86,18 +87,28 @@ class CidTransport(DatagramTransport):
         named: Mapping[str, OwnCertificate] | None = None,
         states: SessionStates | None = None,
         ids: ConnectionIds | None = None,
+        holder_of: HolderOf | None = None,
     ) -> None:
-        """`states` keeps sessions from one run to the next; `ids` makes the connection ids of this node."""
+        """`states` keeps sessions from one run to the next; `ids` makes the connection ids of this node.
+
+        `holder_of` tells the token with which this node, and no other, acts for an identity at this moment, if it does;
+        without it there is no other.
+        """
         super().__init__(settings, requester, responder)
         now = self.layer.loop.time()
         self._requester = requester
         self._credentials = credentials
         self._policy = server_policy(credentials, own, named or {}, (ids or ConnectionIds()).new)
         self._listener = Listener(now)
-        self._peers = PeerTable(settings.maximum_sessions, settings.maximum_handshakes)
+        self._peers = PeerTable(settings.maximum_sessions, settings.maximum_handshakes, self._ended)
         self._bucket = TokenBucket(settings.handshakes_per_second, now)
         self._challenges = EchoChallenges()
-        self._states = states
+        self.stored: StoredSessions | None = None
+        """The sessions that the store knows, where there is one."""
+        if states is not None:
+            self.stored = StoredSessions(
+                self, self._peers, requester, states, is_valid=credentials.is_valid, holder_of=holder_of
+            )
 
     # Receiving
 
@@ -112,11 +123,20 @@ class CidTransport(DatagramTransport):
             if record.is_plain or peer is None or record.type == HANDSHAKE:
                 under_way = self._receive_handshake(record, addr, peer, under_way)
             else:
-                self._receive_sealed(record, addr, peer)
+                self.receive_sealed(record, addr, peer)
         if under_way is not None:
             self._advance(under_way)
 
-    def _receive_sealed(self, record: Record, address: SocketAddress, peer: SessionRemote) -> None:
+    def _receive_unknown(self, record: Record, address: SocketAddress) -> None:
+        """A sealed record of no session and no handshake here."""
+        if self.stored is not None and record.type in (TLS12_CID, APPLICATION_DATA):
+            self.stored.ask(record, address)
+
+    def receive_sealed(self, record: Record, address: SocketAddress, peer: SessionRemote) -> None:
+        """Take in a record of a peer's session."""
+        if self.stored is not None and self.stored.may_be_held_elsewhere(peer):
+            self.stored.ask(record, address)
+            return
         session = peer.session
         opened = None if session is None else session.open(record)
         if opened is None:
@@ -124,7 +144,7 @@ class CidTransport(DatagramTransport):
         kind, content, newest = opened
         if kind == APPLICATION_DATA:
             peer.finale = None
-            if newest and address != peer.socket_address:
+            if peer.doubted or (newest and address != peer.socket_address):
                 self._receive_elsewhere(content, address, peer, len(record.content))
                 return
             peer.bytes_in += len(content)
@@ -148,28 +168,37 @@ class CidTransport(DatagramTransport):
 
     def _receive_alert(self, content: bytes, peer: SessionRemote) -> None:
         if len(content) == 2 and (content[0] == FATAL or content[1] == Alert.CLOSE_NOTIFY):
+            self._ended(peer)
             self._peers.forget(peer)
             if peer.is_called:
                 self._requester.fail_all(peer, NetworkError(f"{peer.hostinfo} ended the DTLS session"))
 
-    # Peers that move
+    # Peers that move, or come back
 
     def _receive_elsewhere(self, message: bytes, address: SocketAddress, peer: SessionRemote, size: int) -> None:
         path = peer.path
         if path is None or path.address != address:
-            path = peer.path = Path(address)
+            path = peer.path = Revival(address) if peer.doubted else Path(address)
         now = self.layer.loop.time()
         if path.hear(message, size, self._challenges, now):
-            self._moved(message, peer, path)
+            self._proved(message, peer, path)
             return
         if peer.session is None:
+            return
+        if path.is_hopeless and self.stored is not None:
+            self.stored.give_up(peer)
             return
         question = peer.session.seal(path.question(message, self._challenges, now))
         if path.may_send(len(question)):
             self.send_datagram(question, address)
 
-    def _moved(self, proof: bytes, peer: SessionRemote, path: Path) -> None:
-        logger.info("A peer has moved", identity=peer.identity, peer=peer.hostinfo, to=host_and_port(path.address))
+    def _proved(self, proof: bytes, peer: SessionRemote, path: Path) -> None:
+        if path.address != peer.socket_address:
+            logger.info("A peer has moved", identity=peer.identity, peer=peer.hostinfo, to=host_and_port(path.address))
+        if peer.doubted and peer.session is not None:
+            logger.info("A DTLS session goes on", identity=peer.identity, peer=host_and_port(path.address))
+            peer.session.forget_older()
+            peer.doubted = False
         peer.path = None
         peer.socket_address = path.address
         peer.round_trip = None
@@ -191,7 +220,9 @@ class CidTransport(DatagramTransport):
             return self._receive_hello(record, address) or under_way
         if pending is None or pending.address != address:
             if peer is not None and not record.is_plain:
-                self._receive_sealed(record, address, peer)
+                self.receive_sealed(record, address, peer)
+            elif pending is None and not record.is_plain:
+                self._receive_unknown(record, address)
             return under_way
         if under_way is not None and under_way is not pending:
             self._advance(under_way)
@@ -245,7 +276,8 @@ class CidTransport(DatagramTransport):
 
     def _establish(self, pending: Pending, session: Session) -> None:
         self._peers.end(pending)
-        peer = self._new_peer(pending.address, pending.granted)
+        awaited = None if self.stored is None else self.stored.known(pending.granted, pending.address)
+        peer = awaited or self.new_peer(pending.address, pending.granted)
         peer.is_called = not pending.handshake.is_server
         if pending.handshake.is_server:
             peer.finale = pending.handshake
@@ -254,7 +286,8 @@ class CidTransport(DatagramTransport):
         if pending.established is not None and not pending.established.done():
             pending.established.set_result(peer)
 
-    def _new_peer(self, address: SocketAddress, identity: str) -> SessionRemote:
+    def new_peer(self, address: SocketAddress, identity: str) -> SessionRemote:
+        """A peer that was not known before."""
         peer = self.new_remote(address, identity)
         assert isinstance(peer, SessionRemote)  # noqa: S101  # `remote_class` says so
         return peer
@@ -276,9 +309,13 @@ class CidTransport(DatagramTransport):
     # Sending
 
     def send(self, datagram: bytes, remote: Remote) -> None:
-        """Seal and send a message; it is lost when the peer has no session."""
-        session = remote.session if isinstance(remote, SessionRemote) else None
+        """Seal and send a message; it is lost when the peer has no session, here or in the store."""
+        if not isinstance(remote, SessionRemote):
+            return
+        session = remote.session
         if session is None:
+            if self.stored is not None:
+                self.stored.wake(remote, datagram)
             return
         remote.bytes_out += len(datagram)
         if remote.listener is not None:
@@ -290,47 +327,29 @@ class CidTransport(DatagramTransport):
             return
         self.send_datagram(sealed, remote.socket_address)
 
-    # The end of a session, and its rest
+    # The end of a session
 
     def drop_identity(self, identity: str) -> None:
         """The credential was revoked or removed: end its sessions, fail what is under way."""
+        if self.stored is not None:
+            self.stored.gone(identity)
         for peer in self._peers.all():
             if peer.identity == identity:
                 self._say_goodbye(peer)
                 self._requester.fail_all(peer, NetworkError(f"The credential of {identity} is gone"))
 
     def _say_goodbye(self, peer: SessionRemote) -> None:
+        self._ended(peer)
         if peer.session is not None:
-            self.send_datagram(peer.session.seal(CLOSE_NOTIFY, ALERT), peer.socket_address)
-        self._peers.forget(peer)
-
-    def give_away(self, peer: SessionRemote) -> RestingSession | None:
-        """End a session here, so that it goes on elsewhere; None when it has ended already."""
-        session, identity = peer.session, peer.identity
-        if session is None or identity is None:
-            return None
-        self._peers.forget(peer)
-        return RestingSession(identity, peer.socket_address, session.export())
-
-    def take_over(self, resting: RestingSession) -> SessionRemote:
-        """Go on with a session that was given away. Raises UnusableSession."""
-        session = Session.resume(resting.exported)
-        peer = self._new_peer(tuple(resting.address), resting.identity)
-        self._peers.establish(peer, session)
-        return peer
-
-    async def restore(self) -> dict[str, Remote]:
-        """Go on with the sessions of an earlier run whose identities are still good; returns the peers by identity."""
-        resting = [] if self._states is None else await self._states.take()
-        peers: dict[str, Remote] = {}
-        for one in resting:
-            if not self._credentials.is_valid(one.identity):
-                continue
             try:
-                peers[one.identity] = self.take_over(one)
+                self.send_datagram(peer.session.seal(CLOSE_NOTIFY, ALERT), peer.socket_address)
             except UnusableSession as error:
-                logger.warning("A DTLS session is lost", identity=one.identity, reason=error.message)
-        return peers
+                logger.info("A DTLS session ends without a word", peer=peer.hostinfo, reason=error.message)
+        self._peers.forget(peer)
+
+    def _ended(self, peer: SessionRemote) -> None:
+        if self.stored is not None:
+            self.stored.ended(peer)
 
     # Peers
 
@@ -362,17 +381,16 @@ class CidTransport(DatagramTransport):
             self._peers.hand_over(new, remote)
 
     async def close(self) -> None:
-        """Let sessions rest where `states` keeps them, say goodbye to all other peers, and close the socket."""
+        """Let sessions rest where `states` keeps them, or say goodbye to all peers, and close the socket."""
         for pending in self._peers.all_pending():
             self._peers.end(pending)
             if pending.established is not None and not pending.established.done():
                 pending.established.set_exception(HandshakeFailed("The endpoint was closed during a handshake"))
-        if self._states is None:
+        if self.stored is None:
             for peer in self._peers.all():
                 self._say_goodbye(peer)
         else:
-            given = [self.give_away(peer) for peer in self._peers.all()]
-            await self._states.save([one for one in given if one is not None])
+            await self.stored.close()
         await super().close()
 
 

@@ -2,7 +2,7 @@
 
 from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, LargeBinary, String, Table, Text
 
-from lwm2m_ml.store.tables.schema import BigNumber, metadata
+from lwm2m_ml.store.tables.schema import metadata
 
 credentials = Table(
     "credentials",
@@ -29,10 +29,14 @@ bootstrap_configurations = Table(
 dtls_sessions = Table(
     "dtls_sessions",
     metadata,
-    Column("id", BigNumber, primary_key=True, autoincrement=True),
-    Column("identity", String, nullable=False),
+    Column("identity", String, primary_key=True),
+    Column("key", String, nullable=False, index=True),
+    Column("endpoint", String, nullable=False),
     Column("address", JSON, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Column("next_number", BigInteger, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("complete", Boolean, nullable=False),
     Column("saved_at", Float, nullable=False),
 )
 

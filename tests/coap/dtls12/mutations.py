@@ -41,7 +41,6 @@ from lwm2m_ml.coap.dtls12.fragments import MOST_AHEAD
 from lwm2m_ml.coap.dtls12.handshake import MOST_HANDSHAKE_BYTES, Handshake
 from lwm2m_ml.coap.dtls12.numbers import APPLICATION_DATA
 from lwm2m_ml.coap.dtls12.session import SessionKeys
-from lwm2m_ml.coap.dtls_cid import RestingSession
 from lwm2m_ml.coap.dtls_cid.transport import CidTransport
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.requester import Requester
@@ -273,7 +272,7 @@ def at_rest(choices: Choices) -> None:
     """A session at rest that was damaged."""
     client, _ = sessions(PSK, CID)
     try:
-        Session.resume(changed(choices, client.export())).seal(b"x")
+        Session.resume(changed(choices, client.export()), range(1)).seal(b"x")
     except UnusableSession:
         return
 
@@ -315,7 +314,10 @@ class Whole:
 
     def play(self, choices: Choices) -> None:
         client, server = sessions(PSK, CID)
-        peer = self.transport.take_over(RestingSession("psk:device", ADDRESS, server.export()))
+        peer = self.transport.new_peer(ADDRESS, "psk:device")
+        for earlier in self.transport._peers.all():
+            self.transport._peers.forget(earlier)
+        self.transport._peers.establish(peer, server)
         self.sink.sent.clear()
         received = 0
         for _ in range(1 + choices.number(3)):

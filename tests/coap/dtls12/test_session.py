@@ -102,7 +102,7 @@ def test_epochs_other_than_one_are_not_opened() -> None:
 
 def test_no_sequence_number_is_used_twice_even_at_the_end() -> None:
     keys = SessionKeys.of(SUITES[0xC0A8], BLOCK, server=False)
-    session = Session(keys, b"", b"", sent=LAST_SEQUENCE_NUMBER)
+    session = Session(keys, b"", b"", numbers=range(LAST_SEQUENCE_NUMBER, 1 << 50))
     session.seal(b"the last one")
     with pytest.raises(UnusableSession, match="used up"):
         session.seal(b"one more")
@@ -121,7 +121,8 @@ def test_a_session_goes_on_where_it_was_exported(suite: int, arrived: list[bool]
             server.open(sealed)
             replayed.append(sealed)
         server.seal(b"numbers are used up")
-    resumed = Session.resume(server.export())
+    exported, first = server.export(), server.end()
+    resumed = Session.resume(exported, range(first, first + 10))
     assert all(resumed.open(one) is None for one in replayed), "the window comes along"
     assert resumed.open(record(client.seal(b"after"))) == (APPLICATION_DATA, b"after", True)
     answer = record(resumed.seal(b"answer"), b"")
@@ -129,9 +130,9 @@ def test_a_session_goes_on_where_it_was_exported(suite: int, arrived: list[bool]
     assert client.open(answer) is not None
 
 
-def test_an_exported_session_seals_nothing_any_more() -> None:
+def test_an_ended_session_seals_nothing_any_more() -> None:
     client, _ = pair()
-    client.export()
+    client.end()
     with pytest.raises(UnusableSession):
         client.seal(b"would repeat a nonce")
 
@@ -139,19 +140,19 @@ def test_an_exported_session_seals_nothing_any_more() -> None:
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_session_are_refused(data: bytes) -> None:
     with pytest.raises(UnusableSession):
-        Session.resume(data)
+        Session.resume(data, range(1))
 
 
 @pytest.mark.parametrize(
     ("place", "value"),
-    [(0, 2), (1, 0x1301), (1, []), (2, b"short"), (2, "text"), (3, 5), (5, -2), (5, 1 << 70), (6, None), (7, "x")],
+    [(0, 1), (1, 0x1301), (1, []), (2, b"short"), (2, "text"), (3, 5), (5, -2), (5, 1 << 70), (6, None), (6, "x")],
 )
 def test_a_damaged_session_is_refused(place: int, value: object) -> None:
     client, _ = pair()
     facts = cbor2.loads(client.export())
     facts[place] = value
     with pytest.raises(UnusableSession):
-        Session.resume(cbor2.dumps(facts))
+        Session.resume(cbor2.dumps(facts), range(1))
 
 
 def test_the_replay_window_at_rest_is_the_one_that_was() -> None:
@@ -165,3 +166,69 @@ def test_no_key_shows_in_what_is_printed() -> None:
     shown = repr(client) + repr(client._keys)
     assert BLOCK.hex() not in shown
     assert repr(BLOCK[:8])[2:-1] not in shown
+
+
+# Sequence numbers that others might have
+
+
+class Asked:
+    def __init__(self) -> None:
+        self.times = 0
+
+    def short(self) -> None:
+        self.times += 1
+
+
+def test_a_session_that_is_bound_asks_in_time_and_stops_at_its_limit() -> None:
+    client, _ = pair()
+    client.seal(b"before")
+    assert client.bound(4) == client.limit == 5
+    client.reservations = asked = Asked()
+    numbers = [record(client.seal(b"x")).sequence_number for _ in range(4)]
+    assert numbers == [1, 2, 3, 4]
+    assert asked.times == 2, "from the half on"
+    with pytest.raises(UnusableSession, match="waits for the store"):
+        client.seal(b"x")
+    assert asked.times == 3
+    client.grant(range(5, 9))
+    assert record(client.seal(b"x")).sequence_number == 5
+
+
+def test_numbers_of_others_are_left_out() -> None:
+    client, _ = pair()
+    client.bound(4)
+    client.grant(range(100, 104))
+    assert record(client.seal(b"x")).sequence_number == 100
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_numbers_that_were_given_out_before_are_refused(start: int) -> None:
+    client, _ = pair()
+    client.bound(4)
+    with pytest.raises(UnusableSession, match="twice"):
+        client.grant(range(start, 50))
+    assert client.limit == 4
+
+
+def test_without_numbers_a_session_opens_and_does_not_seal() -> None:
+    client, server = pair()
+    resumed = Session.resume(server.export(), range(0))
+    assert resumed.open(record(client.seal(b"x"))) is not None
+    with pytest.raises(UnusableSession):
+        resumed.seal(b"x")
+
+
+def test_numbers_beyond_the_last_one_are_none() -> None:
+    _, server = pair()
+    resumed = Session.resume(server.export(), range(LAST_SEQUENCE_NUMBER + 1, LAST_SEQUENCE_NUMBER + 9))
+    with pytest.raises(UnusableSession, match="used up"):
+        resumed.seal(b"x")
+
+
+def test_what_is_older_than_the_newest_is_not_opened_when_it_is_to_be_forgotten() -> None:
+    client, server = pair()
+    early, late = record(client.seal(b"early")), record(client.seal(b"late"))
+    server.open(late)
+    server.forget_older()
+    assert server.open(early) is None
+    assert server.open(record(client.seal(b"later"))) is not None

@@ -24,6 +24,7 @@ from lwm2m_ml.coap import (
 )
 from lwm2m_ml.coap.dtls import OwnCertificate, OwnKey, PreSharedKey, ServerCredential, TrustedKey, TrustedPeer
 from lwm2m_ml.coap.dtls_cid import SessionStates
+from lwm2m_ml.coap.dtls_cid.stored import HolderOf
 from lwm2m_ml.coap.dtls_cid.transport import CidTransport
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ async def listen(value: Value) -> AsyncIterator[Listen]:
         states: SessionStates | None = None,
         engine: str = "cid",
         host: str = "127.0.0.1",
+        holder_of: HolderOf | None = None,
     ) -> CoapEndpoint:
         handlers = FastHandlers()
         handlers.add(aiocoap.GET, "who", who)
@@ -142,7 +144,7 @@ async def listen(value: Value) -> AsyncIterator[Listen]:
             assert own is None or isinstance(own, OwnCertificate)
             await endpoint.listen_dtls("127.0.0.1", 0, store, own, named=named)
         else:
-            await endpoint.listen_dtls_cid(host, 0, store, own, named=named, states=states)
+            await endpoint.listen_dtls_cid(host, 0, store, own, named=named, states=states, holder_of=holder_of)
         return endpoint
 
     yield listen_one

@@ -10,9 +10,9 @@ import pytest
 
 from lwm2m_ml.coap.codec import encode_options, header, parse
 from lwm2m_ml.coap.dtls12.numbers import HANDSHAKE
-from lwm2m_ml.coap.dtls_cid.paths import MOST_SENT, MOST_WAITING, Path
+from lwm2m_ml.coap.dtls_cid.paths import MOST_SENT, MOST_WAITING, Path, Revival, token_of
 from lwm2m_ml.coap.echo import EchoChallenges
-from lwm2m_ml.coap.numbers import CON, ECHO, GET, UNAUTHORIZED, URI_PATH
+from lwm2m_ml.coap.numbers import ACK, BLOCK2, CON, CONTENT, ECHO, GET, NON, NOT_FOUND, UNAUTHORIZED, URI_PATH
 from lwm2m_ml.coap.options import first
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BODY = bytes(range(256)) * 20
 ELSEWHERE = ("127.0.0.1", 9)
+CHALLENGES = EchoChallenges()
 
 
 def only_peer(transport: CidTransport) -> SessionRemote:
@@ -219,3 +220,66 @@ def test_no_more_than_three_times_what_came_is_sent() -> None:
 )
 def test_odd_messages_prove_nothing(message: bytes) -> None:
     assert not Path(ELSEWHERE).hear(message, 50, EchoChallenges(), 0.0)
+
+
+# Whether it is the peer, now
+
+
+def request(message_id: int = 1, options: list[tuple[int, bytes]] | None = None) -> bytes:
+    return header(CON, GET, message_id, b"tokn") + encode_options(options or [(URI_PATH, b"who")])
+
+
+def asked(revival: Revival, message: bytes) -> bytes:
+    assert not revival.hear(message, 100, CHALLENGES, 0.0)
+    return revival.question(message, CHALLENGES, 0.0)
+
+
+def test_a_session_that_is_doubted_asks_by_a_get_of_little() -> None:
+    question = parse(asked(Revival(ELSEWHERE), request()))
+    assert (question.type, question.code) == (CON, GET)
+    assert len(question.token) == 8
+    assert question.options == [(URI_PATH, b".well-known"), (URI_PATH, b"core"), (BLOCK2, b"")]
+
+
+@pytest.mark.parametrize("kind", [ACK, CON, NON])
+@pytest.mark.parametrize("code", [CONTENT, NOT_FOUND, UNAUTHORIZED])
+def test_any_response_with_the_token_is_the_proof(kind: int, code: int) -> None:
+    revival = Revival(ELSEWHERE)
+    token = parse(asked(revival, request())).token
+    assert not revival.hear(header(kind, code, 7, token[:7] + b"x"), 20, CHALLENGES, 0.0)
+    assert not revival.hear(header(kind, code, 7, b""), 20, CHALLENGES, 0.0)
+    assert not revival.hear(header(kind, GET, 7, token), 20, CHALLENGES, 0.0), "a request is none"
+    assert revival.hear(header(kind, code, 7, token), 20, CHALLENGES, 0.0)
+
+
+def test_a_reset_proves_nothing_there_as_its_message_id_is_too_short() -> None:
+    revival = Revival(ELSEWHERE)
+    question = asked(revival, request())
+    assert not revival.hear(b"\x70\x00" + question[2:4], 4, CHALLENGES, 0.0)
+
+
+def test_who_answers_no_get_is_asked_by_echo_and_proves_it_by_that() -> None:
+    revival = Revival(ELSEWHERE)
+    codes = [parse(asked(revival, request())).code for _ in range(3)]
+    assert codes == [GET, GET, UNAUTHORIZED]
+    value = first(parse(asked(revival, request())).options, ECHO)
+    assert value is not None
+    assert not revival.hear(request(2, [(ECHO, value[:-1])]), 100, CHALLENGES, 0.0)
+    assert not revival.hear(request(2, [(ECHO, CHALLENGES.challenge(ELSEWHERE, 0.0))]), 100, CHALLENGES, 0.0)
+    assert revival.hear(request(2, [(ECHO, value)]), 100, CHALLENGES, 0.0)
+
+
+def test_what_is_said_before_the_proof_is_not_kept() -> None:
+    revival = Revival(ELSEWHERE)
+    for number in range(20):
+        asked(revival, request(number))
+    assert revival.waiting == []
+    assert revival.is_hopeless
+
+
+def test_a_request_of_ours_is_a_question_too() -> None:
+    sent = header(CON, GET, 5, b"8 bytes!")
+    revival = Revival(ELSEWHERE, token_of(sent))
+    assert revival.hear(header(ACK, CONTENT, 5, b"8 bytes!"), 20, CHALLENGES, 0.0)
+    assert token_of(header(ACK, CONTENT, 5, b"8 bytes!")) == b""
+    assert not Revival(ELSEWHERE, b"short").hear(header(ACK, CONTENT, 5, b"short"), 20, CHALLENGES, 0.0)
