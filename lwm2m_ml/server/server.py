@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from lwm2m_ml.bus import Bus, NotOwner, Ownership, OwnershipLost, SoleOwner, Subscription
+from lwm2m_ml.bus import Bus, Ownership, SoleOwner
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers, FastRequest
 from lwm2m_ml.coap.remote import Remote
@@ -80,7 +80,6 @@ class Lwm2mServer:
         self.vault = vault = Vault.open(settings.data_directory, settings.secret.get_secret_value())
         self.credentials = Credentials(store.credentials, vault)
         self._sessions = StoredDtlsSessions(store.dtls_sessions, vault, self.credentials.endpoint_of, self._ownership)
-        self._losses: Subscription | None = None
         self.registry = Registry()
         self._catalogues = Catalogues(catalogue)
         self._formats = Formats()
@@ -230,7 +229,8 @@ class Lwm2mServer:
         self._coap = coap
         self._exchange.attach(coap)
         self.bootstrap.attach(coap)
-        await self._share_sessions()
+        if self._elsewhere is None:
+            await self._store.dtls_sessions.all_are_ours()
         self._registrations.restore(known, self._known_peer)
         self.credentials.attach(on_added=self._credential_added, on_gone=self._credential_gone)
         self._observations.restore_reachable()
@@ -245,8 +245,6 @@ class Lwm2mServer:
         """Close the port when everything that was promised is on disk. May be called when never started."""
         if self._elsewhere is not None:
             await self._elsewhere.stop()
-        if self._losses is not None:
-            self._losses.cancel()
         self._registrations.close()
         self.messages.stop()
         await self.histories.stop()
@@ -300,6 +298,9 @@ class Lwm2mServer:
         """Another node answers a device from now on: what this one has received of it is not all there is."""
         for credential in self.credentials.list(endpoint):
             self._exchange.coap.doubt(credential.name)
+        registration = self.registry.find(endpoint)
+        if registration is not None and self._stored_sessions is not None:
+            self._stored_sessions.let_go(registration.remote)
 
     def left_elsewhere(self, endpoint: str) -> None:
         """Another node saw a device leave."""
@@ -352,25 +353,6 @@ class Lwm2mServer:
     @property
     def _stored_sessions(self) -> "StoredSessions | None":
         return None if self._listening is None else self._listening.sessions
-
-    async def _share_sessions(self) -> None:
-        """Go on with the sessions of those who are gone, and leave those to others whose devices they act for."""
-        if self._stored_sessions is None:
-            return
-        if self._elsewhere is None:
-            await self._store.dtls_sessions.all_are_ours()
-        else:
-            self._losses = self._bus.subscribe(OwnershipLost, self._let_go)
-
-    async def _let_go(self, event: OwnershipLost) -> None:
-        """Another node goes on with the session of its device; without a lease nobody knows yet whether one does."""
-        registration = self.registry.find(event.name)
-        try:
-            self._ownership.check()
-        except NotOwner:
-            return
-        if registration is not None and self._stored_sessions is not None and not self._ownership.has(event.name):
-            self._stored_sessions.let_go(registration.remote)
 
     def _route(self, endpoint: str) -> Route:
         registration = self.registry.find(endpoint)
