@@ -136,6 +136,7 @@ def fetch_lists(server: Server, devices: int, report: Report) -> None:
 def known_again(server: Server, devices: int, report: Report) -> float:
     """Start the server and return the seconds until it serves and knows everybody."""
     seconds = server.start()
+    report.tell("processor time that it took", server.processor_seconds(), "s")
     with Client(server.api, server.token) as client:
         names = {one.endpoint for page in client.pages(device_pages(limit=1_000)) for one in page}
     report.check("all known by name", names == {endpoint(index) for index in range(devices)})

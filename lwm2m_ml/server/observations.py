@@ -107,13 +107,13 @@ class Observations:
     async def load(self) -> None:
         """Take over the lasting observations of an earlier run; they have lapsed."""
         for record in await self._repository.all():
-            target = shared(Target.parse(record.paths, composite=record.composite))
+            target = Target.parse(record.paths, composite=record.composite)
             self._put(Observed(record.endpoint, target, self, lasting=True))
 
     async def adopt(self, endpoint: str) -> None:
         """Take over the lasting observations that another node made of a device; they have lapsed."""
         for record in await self._repository.of_endpoint(endpoint):
-            target = shared(Target.parse(record.paths, composite=record.composite))
+            target = Target.parse(record.paths, composite=record.composite)
             if self._find(endpoint, target) is None:
                 self._put(Observed(endpoint, target, self, lasting=True))
         self.device_heard(endpoint)

@@ -1,5 +1,6 @@
 """What is observed of a device, and its latest values."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -12,6 +13,9 @@ from lwm2m_ml.lwm2m.record import Record
 
 OnRecords = Callable[[Sequence[Record]], None]
 
+REMEMBERED_TARGETS = 1_024
+"""Texts that are parsed once: what a fleet is observed for is the same on most devices."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -23,6 +27,7 @@ class Target:
     """Names a device behind the one that is asked (object 25)."""
 
     @classmethod
+    @functools.lru_cache(maxsize=REMEMBERED_TARGETS)
     def parse(cls, text: str, *, composite: bool) -> "Target":
         """Read paths separated by spaces."""
         found = [split_uri_path(path.strip("/").split("/")) for path in (text.split() if composite else [text])]
