@@ -1,4 +1,4 @@
-"""A hundred thousand devices on one server: `python benchmarks/scale/bench_scale.py [--devices 100000]`.
+"""A hundred thousand devices on one server: `python benchmarks/scale/bench_scale.py [--devices 100000] [--census]`.
 
 The server is `lwm2m-ml serve` as users start it, with its own database. Every device is a CoAP client with an address
 of its own (`herd.c`): all of them register at the same moment, answer what the server reads of them (objects 3 and
@@ -27,6 +27,8 @@ ALLOWED_PAGE_MS = 200.0
 REGISTERED_WITHIN = 600.0
 SETTLED_WITHIN = 1_800.0
 PAGES_EACH = 9
+CENSUS_SHOWN = 20.0
+"""Bytes a device: classes that take less are not shown."""
 
 
 class Report:
@@ -51,18 +53,19 @@ class Report:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--devices", type=int, default=100_000)
+    parser.add_argument("--census", action="store_true", help="tell what the memory holds, by class")
     chosen = parser.parse_args()
     report = Report()
     with tempfile.TemporaryDirectory(prefix="lwm2m-ml-scale-") as name:
         directory = Path(name)
         describe(directory / "kinds")
-        server = Server(directory)
+        server = Server(directory, counting=chosen.census)
         asyncio.run(prepare(directory, chosen.devices))
         server.start()
         report.tell("memory without devices", server.resident_bytes() / 2**20, "MB")
         herd = Herd(compiled_herd(directory), server.ports[0], chosen.devices, directory / "kinds")
         try:
-            run(server, herd, chosen.devices, report)
+            run(server, herd, chosen.devices, report, census=chosen.census)
         finally:
             herd.stop()
             server.stop()
@@ -77,11 +80,13 @@ async def prepare(directory: Path, devices: int) -> None:
     await store.close()
 
 
-def run(server: Server, herd: Herd, devices: int, report: Report) -> None:
+def run(server: Server, herd: Herd, devices: int, report: Report, *, census: bool) -> None:
     arrive(server, herd, devices, report)
     observed = settle(herd, OBSERVATIONS * devices, f"observed {OBSERVATIONS} times each", report)
     report.tell("memory with all devices", server.resident_bytes() / 2**20, "MB", at_most=ALLOWED_MEMORY / 2**20)
     report.tell("memory at its most", server.largest_bytes() / 2**20, "MB")
+    if census:
+        tell_census(server, devices, report)
     fetch_lists(server, devices, report)
     server.kill()
     report.tell("restart after SIGKILL, all known", known_again(server, devices, report), "s", at_most=ALLOWED_RESTART)
@@ -115,6 +120,15 @@ def settle(herd: Herd, wanted: int, what: str, report: Report) -> int:
     report.check(what, observed >= wanted)
     time.sleep(3)  # the last answers are on their way
     return int(observed)
+
+
+def tell_census(server: Server, devices: int, report: Report) -> None:
+    """What was made since the server came up, by class; what is little is left out."""
+    counted = server.census()
+    for kind, (number, size) in sorted(counted["classes"].items(), key=lambda item: -item[1][1]):
+        if size / devices >= CENSUS_SHOWN:
+            report.tell(f"{number / devices:6.2f} {kind.replace('lwm2m_ml.', '')}", size / devices, "bytes a device")
+    report.tell("free, but kept by the C library", counted["free_in_malloc"] / 2**20, "MB")
 
 
 def fetch_lists(server: Server, devices: int, report: Report) -> None:

@@ -11,15 +11,21 @@ import time
 from pathlib import Path
 from typing import Any
 
+from census import FILE as CENSUS_FILE
+
 START_SECONDS = 120.0
+CENSUS_SECONDS = 120.0
 HERE = Path(__file__).parent
 
 
 class Server:
     """`lwm2m-ml serve` on data and ports that stay the same, however often it is killed."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, counting: bool = False) -> None:
+        """`counting` lets it tell what its memory holds."""
         self.directory = directory
+        self._program = [str(HERE / "census.py")] if counting else ["-m", "lwm2m_ml"]
+        self._census = directory / "census.json"
         self.ports = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
         self.api = self.token = ""
         self._process: subprocess.Popen[str] | None = None
@@ -31,18 +37,31 @@ class Server:
         with (self.directory / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "lwm2m_ml", "serve", "--json", "--insecure"),
+                    *(sys.executable, *self._program, "serve", "--json", "--insecure"),
                     *("--data-directory", str(self.directory), "--coaps-port", "0"),
                     *("--coap-port", coap, "--api-port", api),
                 ],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
-                env=os.environ | {"LWM2M_ML_API_RATE": "0"},
+                env=os.environ | {"LWM2M_ML_API_RATE": "0", CENSUS_FILE: str(self._census)},
             )
         told = json.loads(answer_of(self._process, START_SECONDS))
         self.api, self.token = told["api"], self.token or told["token"]
         return time.perf_counter() - began
+
+    def census(self) -> dict[str, Any]:
+        """What `census.py` counts; ends the benchmark when it says nothing in time."""
+        assert self._process is not None
+        self._census.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR2)
+        ends = time.monotonic() + CENSUS_SECONDS
+        while not self._census.exists():
+            if time.monotonic() > ends:
+                raise SystemExit(f"the server counted nothing for {CENSUS_SECONDS:.0f} s")
+            time.sleep(0.1)
+        counted: dict[str, Any] = json.loads(self._census.read_text())
+        return counted
 
     def kill(self) -> None:
         """kill -9."""
