@@ -144,11 +144,16 @@ class DevicesElsewhere:
                 self._news.clear()
 
     async def _check_overdue(self, endpoint: str) -> None:
-        """End it if its row says so, too, and nobody else does."""
+        """End it if nobody acts for it and its row says so, too.
+
+        Whoever acts for it counts its lifetime on a clock that never jumps; rows have the times of other clocks.
+        """
         try:
             records = await self._registrations.some([endpoint])
             if not records:
                 self._server.left_elsewhere(endpoint)
+            elif await self._ownership.is_elsewhere(endpoint):
+                self._server.watch_anew(endpoint)
             elif _is_overdue(records[0]):
                 await self._ownership.claim(endpoint)
                 self._server.expire(endpoint)

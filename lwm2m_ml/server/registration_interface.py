@@ -116,9 +116,9 @@ class RegistrationInterface:
         self._watch(renewed)
         return renewed
 
-    def watch(self, registration: Registration) -> None:
-        """Expire it in time."""
-        self._watch(registration, elapsed=max(0.0, time.time() - registration.updated_at))
+    def watch(self, registration: Registration, *, anew: bool = False) -> None:
+        """Expire it in time: a lifetime after it was heard last, or after this moment."""
+        self._watch(registration, elapsed=0.0 if anew else max(0.0, time.time() - registration.updated_at))
 
     def left_elsewhere(self, endpoint: str) -> None:
         """Another node saw the device leave, and has told the store."""

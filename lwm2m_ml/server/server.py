@@ -275,6 +275,12 @@ class Lwm2mServer:
         self._registrations.watch(registration)
         self._exchange.heard(registration)
 
+    def watch_anew(self, endpoint: str) -> None:
+        """Look at a device again when its whole lifetime has passed once more."""
+        registration = self.registry.find(endpoint)
+        if registration is not None:
+            self._registrations.watch(registration, anew=True)
+
     def renewed_elsewhere(self, endpoint: str) -> bool:
         """Another node heard a device; False when the device is not known here."""
         registration = self.registry.find(endpoint)
