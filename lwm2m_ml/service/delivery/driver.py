@@ -5,6 +5,7 @@ import time
 import structlog
 
 from lwm2m_ml.errors import Lwm2mMlError
+from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.server.errors import DeviceError, OperationError, UnknownDevice, UnusableAnswer
 from lwm2m_ml.service.delivery.diagnosis import Situation, describe_transfer, diagnose, diagnose_silence
 from lwm2m_ml.service.delivery.machine import Action, Event, Memory, Phase, step
@@ -192,6 +193,12 @@ class Delivery:
         except DeviceError as error:
             if await self._has_moved_on(reading, slot):
                 self._log.info("refused, as the device has moved on", action=str(action), reason=error.message)
+                return
+            downloads = self._road.classify(reading, slot, self._memory) is Event.TRANSFERRING
+            if downloads and error.code == ResponseCode.METHOD_NOT_ALLOWED:
+                # Whoever downloads, however slowly, takes nothing else meanwhile (SwMgmt §5.1): it is waited for.
+                self._log.info("refused, as the device still downloads", action=str(action), reason=error.message)
+                self._phase = Phase.TRANSFER
                 return
             self._fail(f"the device refused to {action} the module: {error.message}", transfer_failed=transferring)
         except (OperationError, UnknownDevice) as error:

@@ -14,12 +14,12 @@ BORN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 ENDS = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
 
 
-def make_certificates(folder: Path) -> Certificates:
-    """An authority, and a certificate for 127.0.0.1 that serves both ends."""
+def make_certificates(folder: Path, owner: str = "part") -> Certificates:
+    """An authority, and a certificate for 127.0.0.1 that serves both ends; as a client it is that of its `owner`."""
     folder.mkdir()
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority_name, name = (
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in ("authority", "part")
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, each)]) for each in ("authority", owner)
     )
     identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = (

@@ -149,6 +149,31 @@ async def test_a_refusal_counts_only_where_the_device_has_not_moved_on_meanwhile
     assert ("refused to offer the module" in outcome.reason) is not moved
 
 
+@pytest.mark.parametrize("slow", [True, False])
+async def test_a_device_that_downloads_and_takes_nothing_else_meanwhile_is_waited_for(
+    deliver: Deliver, new_device: Any, slow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = new_device(lazy=True)
+    write, refusals = device.write, 0
+
+    async def refusing(endpoint: str, path: ObjectPath, value: Value) -> None:
+        nonlocal refusals
+        if device.slots[0].delivery_state == 1:
+            refusals += 1
+            device.lazy = not slow
+            raise DeviceError(endpoint, "Write", METHOD_NOT_ALLOWED)
+        await write(endpoint, path, value)
+
+    monkeypatch.setattr(device, "write", refusing)
+    outcome = await deliver(device)
+    if slow:
+        assert outcome == Outcome(True)
+        assert refusals == 1
+    else:
+        assert "no block fetched for" in outcome.reason
+        assert outcome.transfer_failed
+
+
 async def test_an_occupied_slot_is_cleared_first(deliver: Deliver, new_device: Any, slot_of: Any) -> None:
     old = slot_of(0, delivery_state=4, active=False, state=4, digest=b"o" * 32)
     device = new_device(slots=[old])
