@@ -56,11 +56,16 @@ async def test_certificates_that_cannot_be_read_are_named(tmp_path: Path) -> Non
 
 
 async def test_a_node_alone_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lwm2m_ml.cluster.connection.CONNECT_SECONDS", 1)
-
-    async def refuse(*_: object, **__: object) -> None:
-        raise OSError("refused")
-
-    monkeypatch.setattr("nats.connect", refuse)
-    with pytest.raises(UnavailableError, match="does not answer"):
+    monkeypatch.setattr("lwm2m_ml.cluster.connection.FIRST_SECONDS", 1.0)
+    with pytest.raises(UnavailableError, match=r"NATS at 127\.0\.0\.1:1 does not let this node in \(.+\)") as caught:
         await connect("nats://me:secret@127.0.0.1:1", NONE, None, name="x", on_reconnected=lambda: None)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(("content", "reason"), [(None, "cannot be read"), ("nonsense", "holds no credentials")])
+async def test_credentials_that_cannot_be_used_are_named(tmp_path: Path, content: str | None, reason: str) -> None:
+    file = tmp_path / "node.creds"
+    if content is not None:
+        file.write_text(content)
+    with pytest.raises(UsageError, match=reason):
+        await connect("nats://127.0.0.1:1", NONE, file, name="x", on_reconnected=lambda: None)

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,21 +47,27 @@ async def acts_for_a_device(settings: ClusterSettings, store: Store) -> bool:
     bus = Bus()
     cluster = await Cluster.join(settings, store, bus)
     try:
-        await cluster.ownership.claim("urn:dev:encrypted")
-        return cluster.ownership.has("urn:dev:encrypted")
+        name = f"urn:dev:{secrets.token_hex(4)}"
+        await cluster.ownership.claim(name)
+        return cluster.ownership.has(name)
     finally:
         await cluster.leave()
         await bus.close()
 
 
 async def test_nats_lets_in_nodes_with_a_certificate_and_nobody_else(
-    stores: tuple[Store, Store], ours: Certificates, theirs: Certificates, tmp_path: Path
+    stores: tuple[Store, Store],
+    ours: Certificates,
+    theirs: Certificates,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with nats(tmp_path / "nats", certificates=ours) as server:
         assert server.url.startswith("tls://")
         assert await acts_for_a_device(ClusterSettings(server.url, ours), stores[0])
+        monkeypatch.setattr("lwm2m_ml.cluster.connection.FIRST_SECONDS", 1.0)
         for wrong in (mixed(ours, theirs), mixed(theirs, ours), Certificates(ours.authority)):
-            with pytest.raises(UnavailableError, match="does not answer"):
+            with pytest.raises(UnavailableError, match="does not let this node in"):
                 await acts_for_a_device(ClusterSettings(server.url, wrong), stores[0])
 
 
@@ -76,22 +83,27 @@ class Authority:
         seeds = [nkeys.encode_seed(os.urandom(32), kind) for kind in kinds]
         self._seed = seeds[2]
         self._operator, self._account, self._user = (nkeys.from_seed(bytearray(seed)) for seed in seeds)
+        self._system = nkeys.from_seed(bytearray(nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_ACCOUNT)))
 
     @property
     def configuration(self) -> str:
         """What the server has to know."""
         unlimited = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1)
         unlimited |= dict.fromkeys(("mem_storage", "disk_storage", "streams", "consumer"), -1)
-        account = self._token(self._operator, self._account, "account", limits=unlimited)
         operator = self._token(self._operator, self._operator, "operator")
-        name = self._account.public_key.decode()
-        return f"operator: {operator}\nresolver: MEMORY\nresolver_preload: {{ {name}: {account} }}\n"
+        accounts = {
+            account.public_key.decode(): self._token(self._operator, account, "account", limits=limits)
+            for account, limits in ((self._account, unlimited), (self._system, {}))
+        }
+        known = "\n".join(f"{name}: {token}" for name, token in accounts.items())
+        system = self._system.public_key.decode()
+        return f"operator: {operator}\nsystem_account: {system}\nresolver: MEMORY\nresolver_preload {{\n{known}\n}}\n"
 
     def credentials(self, file: Path) -> Path:
         """The file that a node is let in with."""
         token = self._token(self._account, self._user, "user", subs=-1, data=-1, payload=-1)
-        parts = {"USER JWT": token, "USER NKEY SEED": self._seed.decode()}
-        file.write_text("".join(f"-----BEGIN NATS {k}-----\n{v}\n------END NATS {k}------\n" for k, v in parts.items()))
+        parts = {"NATS USER JWT": token, "USER NKEY SEED": self._seed.decode()}
+        file.write_text("".join(f"-----BEGIN {k}-----\n{v}\n------END {k}------\n" for k, v in parts.items()))
         return file
 
     def _token(self, issuer: object, subject: object, kind: str, **claims: object) -> str:
@@ -112,7 +124,7 @@ def _base64(data: bytes) -> str:
 
 
 async def test_nats_lets_in_nodes_with_credentials_and_nobody_else(
-    stores: tuple[Store, Store], ours: Certificates, tmp_path: Path
+    stores: tuple[Store, Store], ours: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     authority, stranger = Authority(), Authority()
     one_way = f'tls {{ cert_file: "{ours.certificate}", key_file: "{ours.private_key}" }}\n'
@@ -121,10 +133,10 @@ async def test_nats_lets_in_nodes_with_credentials_and_nobody_else(
         url = server.url.replace("nats://", "tls://")
         right, wrong = (each.credentials(tmp_path / f"{id(each)}.creds") for each in (authority, stranger))
         assert await acts_for_a_device(ClusterSettings(url, believing, right), stores[0])
-        with pytest.raises(UnavailableError):
-            await acts_for_a_device(ClusterSettings(url, believing, wrong), stores[0])
-        with pytest.raises(UnavailableError):
-            await acts_for_a_device(ClusterSettings(url, believing), stores[0])
+        monkeypatch.setattr("lwm2m_ml.cluster.connection.FIRST_SECONDS", 1.0)
+        for settings in (ClusterSettings(url, believing, wrong), ClusterSettings(url, believing)):
+            with pytest.raises(UnavailableError, match="does not let this node in"):
+                await acts_for_a_device(settings, stores[0])
 
 
 # PostgreSQL
