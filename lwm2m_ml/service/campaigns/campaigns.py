@@ -1,6 +1,5 @@
 """All campaigns: created, commanded, resumed after a restart of the server, joined by devices that come later."""
 
-import asyncio
 import secrets
 import time
 from collections import Counter
@@ -9,9 +8,9 @@ from dataclasses import dataclass
 
 import structlog
 
-from lwm2m_ml.bus import Ownership, OwnershipGained, OwnershipLost, Subscription
+from lwm2m_ml.bus import Ownership, Subscription
 from lwm2m_ml.bus.bus import Document
-from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
+from lwm2m_ml.errors import ConflictError, NotFoundError
 from lwm2m_ml.server.events import DeviceEvent, DeviceRegistered, DeviceUpdated
 from lwm2m_ml.service.campaigns.campaign import (
     Campaign,
@@ -23,12 +22,11 @@ from lwm2m_ml.service.campaigns.plan import Plan, assign_phases
 from lwm2m_ml.service.campaigns.runner import SERVICE, CampaignRunner
 from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.campaigns.work import Work
+from lwm2m_ml.service.driven import Driven
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.store.fence import CAMPAIGNS
 
-RESTART_SECONDS = 5.0
-AGAIN_SECONDS = 1.0
 CREATE, COMMAND = "campaigns.create", "campaigns.command"
 
 log = structlog.get_logger(__name__)
@@ -64,11 +62,11 @@ class Campaigns:
 
         Campaigns are driven by whoever owns them; they are created and commanded anywhere.
         """
-        self._ownership = ownership
         self._work = work
         self._matches = matches
-        self._running: dict[str, CampaignRunner] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._driven: Driven[CampaignRunner] = Driven(
+            "campaign", work.bus, ownership, resume=self._resume, over=work.forget, halted=work.vacate_all
+        )
         self._subscriptions: tuple[Subscription, ...] = ()
         work.on_vacated = self._wake_all
 
@@ -80,56 +78,30 @@ class Campaigns:
             bus.subscribe(DeviceRegistered, self._heard, everywhere=True),
             bus.subscribe(DeviceUpdated, self._heard, everywhere=True),
             bus.subscribe(DeviceProfiled, self._profiled, everywhere=True),
-            bus.subscribe(OwnershipGained, self._gained),
-            bus.subscribe(OwnershipLost, self._lost),
         )
         bus.serve(CREATE, self._create_for_another)
         bus.serve(COMMAND, self._command_for_another)
-        if self._ownership.has(CAMPAIGNS):
-            await self._resume()
+        await self._driven.start()
 
     async def stop(self) -> None:
         """Stop all work; what is not over goes on at the next start."""
         for subscription in self._subscriptions:
             subscription.cancel()
-        await self._halt()
+        await self._driven.stop()
         self._work.signals.stop()
 
     async def _resume(self) -> None:
         for found in await self._work.records.unfinished():
-            if found.campaign.id not in self._running:
+            if self._driven.get(found.campaign.id) is None:
                 log.info("campaign resumed", campaign=found.campaign.id, model=found.campaign.model)
                 self._start(found)
-
-    async def _halt(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._running.clear()
-        self._work.vacate_all()
-
-    async def _gained(self, event: OwnershipGained) -> None:
-        while event.name == CAMPAIGNS and self._ownership.has(CAMPAIGNS):
-            try:
-                await self._resume()
-            except Lwm2mMlError as error:
-                log.warning("campaigns are not resumed yet", reason=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
-
-    async def _lost(self, event: OwnershipLost) -> None:
-        if event.name == CAMPAIGNS:
-            log.warning("campaigns are driven elsewhere", campaigns=len(self._running))
-            await self._halt()
 
     async def create(
         self, model: Model, selection: Selection, plan: Plan | None = None, *, name: str = "", who: str = SERVICE
     ) -> CampaignSnapshot:
         """Store a new campaign and begin it."""
         plan = plan or Plan.at_once()
-        if not self._ownership.has(CAMPAIGNS):
+        if not self._driven.here:
             return await self._create_elsewhere(model, selection, plan, name=name, who=who)
         now = time.time()
         campaign = Campaign(
@@ -180,7 +152,7 @@ class Campaigns:
 
     async def get(self, campaign_id: str) -> CampaignSnapshot:
         """Return a campaign as it stands; raises `NotFoundError`."""
-        runner = self._running.get(campaign_id)
+        runner = self._driven.get(campaign_id)
         if runner is not None:
             return CampaignSnapshot(runner.campaign, tuple(runner.roll.rows.values()))
         found = await self._work.records.get(campaign_id)
@@ -208,11 +180,11 @@ class Campaigns:
 
     async def command(self, campaign_id: str, event: CampaignEvent, who: str, reason: str = "") -> CampaignOverview:
         """Do what an operator wants; raises `ConflictError` when the campaign's state does not allow it."""
-        if not self._ownership.has(CAMPAIGNS):
+        if not self._driven.here:
             asked = {"id": campaign_id, "event": str(event), "who": who, "reason": reason}
             await self._work.bus.ask(CAMPAIGNS, COMMAND, asked)
             return await self.overview(campaign_id)
-        runner = self._running.get(campaign_id)
+        runner = self._driven.get(campaign_id)
         if runner is None:
             found = await self.get(campaign_id)
             raise ConflictError(f"Campaign {campaign_id} is over: it is {found.campaign.state}")
@@ -221,71 +193,55 @@ class Campaigns:
 
     def diagnosis(self, campaign_id: str, device: CampaignDevice) -> str:
         """Say in a sentence what a device waits for, or how it ended."""
-        runner = self._running.get(campaign_id)
+        runner = self._driven.get(campaign_id)
         return device.reason if runner is None else runner.explain_device(device)
 
     async def updates(self, endpoint: str) -> tuple[tuple[Campaign, CampaignDevice, str], ...]:
         """Return the campaigns that a device took part in, the newest first, with its row and a diagnosis."""
         campaigns = {one.id: one for one in await self._work.records.all()}
         rows = {name: row for name, row in await self._work.records.of_endpoint(endpoint) if name in campaigns}
-        for name, runner in self._running.items():
+        for runner in self._driven.all():
             if endpoint in runner.roll.rows:
-                rows[name] = runner.roll.rows[endpoint]
-                campaigns[name] = runner.campaign
+                rows[runner.id] = runner.roll.rows[endpoint]
+                campaigns[runner.id] = runner.campaign
         newest = sorted(rows, key=lambda name: campaigns[name].created_at, reverse=True)
         return tuple((campaigns[name], rows[name], self.diagnosis(name, rows[name])) for name in newest)
 
     @property
     def states(self) -> Mapping[str, int]:
         """How many campaigns that are not over are in each state."""
-        return Counter(str(runner.campaign.state) for runner in self._running.values())
+        return Counter(str(runner.campaign.state) for runner in self._driven.all())
 
     def users(self, model: str, version: str | None = None) -> tuple[str, ...]:
         """Return the running campaigns of a model, any version unless one is named."""
         return tuple(
             runner.campaign.id
-            for runner in self._running.values()
+            for runner in self._driven.all()
             if runner.campaign.model == model and version in {None, runner.campaign.version}
         )
 
     def _overview(self, stored: Campaign, tally: Mapping[str, int]) -> CampaignOverview:
-        runner = self._running.get(stored.id)
+        runner = self._driven.get(stored.id)
         if runner is None:
             return CampaignOverview(stored, tally, stored.reason)
         return CampaignOverview(runner.campaign, runner.roll.tally(), runner.explain())
 
     def _start(self, found: CampaignSnapshot) -> None:
-        runner = CampaignRunner(found.campaign, found.devices, self._work)
-        self._running[found.campaign.id] = runner
-        task = asyncio.create_task(self._drive(runner), name=f"campaign {found.campaign.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _drive(self, runner: CampaignRunner) -> None:
-        """Run a campaign to its end; whatever goes wrong with the store or with us, it goes on a moment later."""
-        while not runner.campaign.finished:
-            try:
-                await runner.run()
-            except Exception:
-                log.exception("a campaign was interrupted", campaign=runner.campaign.id)
-                await asyncio.sleep(RESTART_SECONDS)
-        self._running.pop(runner.campaign.id, None)
-        self._work.forget(runner.campaign.id)
-        log.info("campaign over", campaign=runner.campaign.id, state=str(runner.campaign.state))
+        self._driven.begin(CampaignRunner(found.campaign, found.devices, self._work))
 
     def _wake_all(self) -> None:
-        for runner in self._running.values():
+        for runner in self._driven.all():
             runner.wake()
 
     async def _heard(self, event: DeviceEvent) -> None:
         """A device woke or came back: campaigns that wait for it look again."""
-        for runner in self._running.values():
+        for runner in self._driven.all():
             if event.endpoint in runner.roll.rows:
                 runner.wake()
 
     async def _profiled(self, event: DeviceProfiled) -> None:
         """A device tells what it is: campaigns that take joiners may want it."""
-        for runner in tuple(self._running.values()):
+        for runner in self._driven.all():
             campaign = runner.campaign
             if campaign.plan.joiners and self._matches(campaign.selection, event.endpoint):
                 await runner.join(event.endpoint)

@@ -67,7 +67,22 @@ class CampaignRunner:
         """Have the campaign looked at again."""
         self._news.set()
 
-    async def run(self) -> None:
+    @property
+    def id(self) -> str:
+        """The campaign's."""
+        return self.campaign.id
+
+    @property
+    def state(self) -> CampaignState:
+        """The campaign's."""
+        return self.campaign.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether the campaign is over."""
+        return self.campaign.finished
+
+    async def drive(self) -> None:
         """Go on until the campaign is over."""
         watching = asyncio.create_task(self._watch_witnesses(), name=f"{self.campaign.id} witnesses")
         try:

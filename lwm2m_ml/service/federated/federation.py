@@ -1,6 +1,5 @@
 """All federated runs: created, commanded, resumed after a restart of the server, and where sent updates go."""
 
-import asyncio
 import secrets
 import time
 from collections.abc import Mapping
@@ -9,13 +8,14 @@ from typing import Protocol
 
 import structlog
 
-from lwm2m_ml.bus import Bus, Ownership, OwnershipGained, OwnershipLost, Subscription
+from lwm2m_ml.bus import Bus, Ownership
 from lwm2m_ml.bus.bus import Document
-from lwm2m_ml.errors import ConflictError, Lwm2mMlError, NotFoundError
+from lwm2m_ml.errors import ConflictError, NotFoundError
 from lwm2m_ml.server.events import DataSent, Notified
-from lwm2m_ml.service.campaigns.campaigns import AGAIN_SECONDS, RESTART_SECONDS, Selection
+from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.runner import SERVICE
 from lwm2m_ml.service.campaigns.states import CampaignEvent
+from lwm2m_ml.service.driven import Driven
 from lwm2m_ml.service.federated.device import LearningAccess, LearningObjects
 from lwm2m_ml.service.federated.plan import FederatedPlan, InvalidFederatedPlan, Start
 from lwm2m_ml.service.federated.records import FederatedRecords
@@ -64,65 +64,38 @@ class Federation:
         ownership: Ownership,
     ) -> None:
         """Runs are driven by whoever owns campaigns; they are created and commanded anywhere."""
-        self._ownership = ownership
-        self._subscriptions: tuple[Subscription, ...] = ()
         self._access = access
         self._objects = objects
         self._records = records
         self._builder = builder
         self._bus = bus
-        self._running: dict[str, FederatedRunner] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._driven: Driven[FederatedRunner] = Driven(
+            "federated run", bus, ownership, resume=self._resume, over=self._forget
+        )
         self._named: dict[str, int] = {}
 
     async def start(self) -> None:
         """Go on with every run that is not over."""
-        self._subscriptions = (
-            self._bus.subscribe(OwnershipGained, self._gained),
-            self._bus.subscribe(OwnershipLost, self._lost),
-        )
         self._bus.serve(BEGIN, self._begin_for_another)
         self._bus.serve(COMMAND, self._command_for_another)
-        if self._ownership.has(CAMPAIGNS):
-            await self._resume()
+        await self._driven.start()
 
     async def stop(self) -> None:
         """Stop all work; what is not over goes on at the next start."""
-        for subscription in self._subscriptions:
-            subscription.cancel()
-        await self._halt()
+        await self._driven.stop()
 
     async def _resume(self) -> None:
         for run in await self._records.all():
-            if not run.finished and run.id not in self._running:
+            if not run.finished and self._driven.get(run.id) is None:
                 log.info("federated run resumed", run=run.id, model=run.model, round=run.round)
                 self._start(run)
 
-    async def _halt(self) -> None:
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._running.clear()
-
-    async def _gained(self, event: OwnershipGained) -> None:
-        while event.name == CAMPAIGNS and self._ownership.has(CAMPAIGNS):
-            try:
-                await self._resume()
-            except Lwm2mMlError as error:
-                log.warning("federated runs are not resumed yet", reason=str(error))
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                return
-
-    async def _lost(self, event: OwnershipLost) -> None:
-        if event.name == CAMPAIGNS:
-            log.warning("federated runs are driven elsewhere", runs=len(self._running))
-            await self._halt()
+    def _forget(self, run_id: str) -> None:
+        self._named.pop(run_id, None)
 
     async def _begin_for_another(self, asked: Document) -> Document:
         run = await self._records.get(asked["id"])
-        if run is not None and run.id not in self._running and not run.finished:
+        if run is not None and not run.finished:
             self._start(run)
         return {}
 
@@ -156,7 +129,7 @@ class Federation:
         await self._records.put(run)
         text = f"started: {model.name} {model.version}, {plan.rounds} rounds for {len(run.endpoints)} devices"
         await self._records.note(run.id, FederatedNote(now, who, text))
-        if self._ownership.has(CAMPAIGNS):
+        if self._driven.here:
             self._start(run)
         else:
             await self._bus.ask(CAMPAIGNS, BEGIN, {"id": run.id})
@@ -164,7 +137,7 @@ class Federation:
 
     async def overview(self, run_id: str) -> FederatedOverview:
         """Return a run as it stands; raises `NotFoundError`."""
-        runner = self._running.get(run_id)
+        runner = self._driven.get(run_id)
         run = await self._records.get(run_id) if runner is None else runner.run
         if run is None:
             raise NotFoundError(f"There is no federated run {run_id[:64]!r}")
@@ -205,11 +178,11 @@ class Federation:
 
     async def command(self, run_id: str, event: CampaignEvent, who: str, reason: str = "") -> FederatedOverview:
         """Do what an operator wants; raises `ConflictError` when the run's state does not allow it."""
-        if not self._ownership.has(CAMPAIGNS):
+        if not self._driven.here:
             asked = {"id": run_id, "event": str(event), "who": who, "reason": reason}
             await self._bus.ask(CAMPAIGNS, COMMAND, asked)
             return await self.overview(run_id)
-        runner = self._running.get(run_id)
+        runner = self._driven.get(run_id)
         if runner is None:
             found = await self.overview(run_id)
             raise ConflictError(f"Run {run_id} is over: it is {found.run.state}")
@@ -218,15 +191,13 @@ class Federation:
 
     def why_not(self, run_id: str) -> Mapping[str, str]:
         """The devices that did not take part when they were last looked at, and why."""
-        runner = self._running.get(run_id)
+        runner = self._driven.get(run_id)
         return {} if runner is None else runner.why_not()
 
     def users(self, model: str, version: str) -> tuple[str, ...]:
         """Return the runs that are not over of a version of a model."""
         return tuple(
-            runner.run.id
-            for runner in self._running.values()
-            if (runner.run.model, runner.run.version) == (model, version)
+            runner.run.id for runner in self._driven.all() if (runner.run.model, runner.run.version) == (model, version)
         )
 
     def keep(self, event: DataSent | Notified) -> None:
@@ -235,16 +206,14 @@ class Federation:
             path = record.path
             if (path.object_id, path.resource_id) != (self._objects.learning, LearningResource.UPDATE):
                 continue
-            if isinstance(record.value, bytes) and self._running:
-                task = asyncio.create_task(self._sent(event.endpoint, record.value), name="sent update")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+            if isinstance(record.value, bytes) and self._driven.all():
+                self._driven.spawn(self._sent(event.endpoint, record.value), name="sent update")
 
     async def _sent(self, endpoint: str, content: bytes) -> None:
-        for runner in tuple(self._running.values()):
+        for runner in self._driven.all():
             if await runner.offer(endpoint, content):
                 return
-        for runner in tuple(self._running.values())[:1]:
+        for runner in self._driven.all()[:1]:
             named = self._named[runner.run.id] = self._named.get(runner.run.id, 0) + 1
             if named > MAXIMUM_NAMED:
                 log.warning("unasked update dropped", endpoint=endpoint, run=runner.run.id)
@@ -263,20 +232,4 @@ class Federation:
         return model.variants[0]
 
     def _start(self, run: FederatedRun) -> None:
-        runner = FederatedRunner(run, self._access, self._objects, self._records, self._bus)
-        self._running[run.id] = runner
-        task = asyncio.create_task(self._drive(runner), name=f"federated run {run.id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _drive(self, runner: FederatedRunner) -> None:
-        """Run to the end; whatever goes wrong with the store or with us, it goes on a moment later."""
-        while not runner.run.finished:
-            try:
-                await runner.drive()
-            except Exception:
-                log.exception("a federated run was interrupted", run=runner.run.id)
-                await asyncio.sleep(RESTART_SECONDS)
-        self._running.pop(runner.run.id, None)
-        self._named.pop(runner.run.id, None)
-        log.info("federated run over", run=runner.run.id, state=str(runner.run.state))
+        self._driven.begin(FederatedRunner(run, self._access, self._objects, self._records, self._bus))

@@ -66,6 +66,21 @@ class FederatedRunner:
         self._turn = asyncio.Lock()
         self._lottery = random.SystemRandom()
 
+    @property
+    def id(self) -> str:
+        """The run's."""
+        return self.run.id
+
+    @property
+    def state(self) -> CampaignState:
+        """The run's."""
+        return self.run.state
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run is over."""
+        return self.run.finished
+
     async def drive(self) -> None:
         """Go on until the run is over."""
         while not self.run.finished:
