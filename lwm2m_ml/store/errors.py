@@ -54,13 +54,18 @@ CONDITIONS = tuple(
 )
 """SQLite's names for what is wrong with the database or its disk, not with a statement."""
 
+STATES = ("08", "25006", "53200", "53300", "57P", "58")
+"""Beginnings of PostgreSQL's codes (documentation, appendix A) for the same of a server: it is not reached, only reads,
+has no memory or connection left, starts, stops or was told to end us, or its disk fails."""
+FULL = "53100"
+
 
 def concerns_everybody(error: Exception) -> bool:
     """Whether a failure lies in the state of the database, so that nothing else can be written either."""
     if isinstance(error, StoreUnavailable | OSError):
         return True
     if isinstance(error, exc.DBAPIError):
-        if error.connection_invalidated:
+        if error.connection_invalidated or _state(error).startswith(STATES):
             return True
         return getattr(error.orig, "sqlite_errorname", "").startswith(CONDITIONS)
     return getattr(error, "sqlite_errorname", "").startswith(CONDITIONS)
@@ -76,9 +81,9 @@ def translate(error: exc.SQLAlchemyError | OSError) -> StoreError:
     reason = str(error.orig).strip().rstrip(".") if isinstance(error, exc.DBAPIError) else str(error)
     if isinstance(error, exc.IntegrityError):
         return RecordConflict(f"The record contradicts one that is stored ({reason})")
-    if ("full" in reason and isinstance(error, exc.OperationalError)) or "No space left on device" in reason:
+    if ("full" in reason and isinstance(error, exc.OperationalError)) or _state(error) == FULL:
         return StoreFull(f"The database has no room left ({reason})", hint="Free space on its disk, then try again")
-    if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+    if isinstance(error, exc.DBAPIError) and (error.connection_invalidated or _state(error).startswith(STATES)):
         return StoreUnavailable(f"The database went away ({reason})", hint="It is asked again by itself")
     # SQLite says of a file that is damaged or none of its own nothing more precise than DatabaseError.
     if isinstance(error, exc.OperationalError | exc.InterfaceError) or type(error) is exc.DatabaseError:
@@ -86,3 +91,8 @@ def translate(error: exc.SQLAlchemyError | OSError) -> StoreError:
             f"The database is not usable ({reason})", hint="Check that its file or server is there and writable"
         )
     return StoreError(f"The database refused a statement ({reason})")
+
+
+def _state(error: exc.SQLAlchemyError) -> str:
+    """PostgreSQL's code for an error; SQLite has none."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")

@@ -19,7 +19,9 @@ from lwm2m_ml.client.schemas import Event
 from lwm2m_ml.config import Settings
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.server.credentials.own_certificate import CERTIFICATE_FILE, PRIVATE_KEY_FILE, own_certificate
+from lwm2m_ml.service.access import AccessTokens, Caller
 from lwm2m_ml.service.service import TinyMLService
+from lwm2m_ml.store.errors import StoreUnavailable
 
 
 @pytest.fixture
@@ -59,6 +61,18 @@ async def test_a_server_whose_database_takes_no_writes_is_not_ready(
     answer = await http.get("/api/v1/ready")
     assert answer.status_code == 503
     assert (await http.get("/api/v1/health")).status_code == 200
+
+
+async def test_health_is_told_to_callers_whom_the_database_cannot_tell(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_tokens: AccessTokens, _token: str) -> Caller | None:
+        raise StoreUnavailable("The database cannot be reached")
+
+    monkeypatch.setattr(AccessTokens, "caller_of", gone)
+    known = {"Authorization": "Bearer whoever"}
+    assert (await http.get("/api/v1/health", headers=known)).status_code == 200
+    assert (await http.get("/api/v1/devices", headers=known)).status_code == 503
 
 
 async def followed(service: TinyMLService) -> None:
