@@ -85,7 +85,7 @@ def small_disk() -> Iterator[Path]:
     place.chmod(0o755)
     if shutil.which("mount") is None:
         pytest.skip("there is no mount command")
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", place]
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(place)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("file systems cannot be mounted here")
     yield place
