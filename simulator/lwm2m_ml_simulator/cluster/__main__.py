@@ -12,7 +12,7 @@ from lwm2m_ml.logs import configure_logging
 from lwm2m_ml_simulator.cluster.demo import play
 
 DEVICES = 2_000
-PATIENCE = 1_500.0
+PATIENCE = 3_000.0
 
 
 class Teller:
