@@ -301,7 +301,8 @@ class Lwm2mServer:
             self._elsewhere.note_orphan(endpoint)
 
     def served_elsewhere(self, endpoint: str) -> None:
-        """Another node answers a device from now on: what this one has received of it is not all there is."""
+        """Another node answers a device from now on: it hears what is observed, and this one not all that is said."""
+        self._observations.device_left(endpoint)
         for credential in self.credentials.list(endpoint):
             self._exchange.coap.doubt(credential.name)
         registration = self.registry.find(endpoint)

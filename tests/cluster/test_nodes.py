@@ -243,6 +243,29 @@ async def test_who_goes_on_with_a_delivery_offers_the_address_that_the_device_ha
     assert (await other.server.downloads.offer(content, endpoint=name)).uri == offer.uri
 
 
+async def test_a_lasting_observation_goes_with_its_device_there_and_back(pair: Pair, device_at: StartDevice) -> None:
+    one, other = pair
+    device, name = await registered_at(one, device_at)
+    await known_at(other, name)
+
+    async def accept(_request: object) -> object:
+        response = message(Code.CONTENT, b"20", TEXT)
+        response.opt.observe = 1
+        return response
+
+    device.site.script = accept
+    await one.server.devices.observe(name, ObjectPath(3, 0, 9), lasting=True)
+    for times, node in enumerate((other, one, other), start=2):
+        device.server = node.server
+        assert (await device.update()).code is Code.CHANGED
+        for _ in range(int(PATIENCE / 0.05)):
+            if len(device.site.pipes) == times:
+                break
+            await asyncio.sleep(0.05)
+        assert len(device.site.pipes) == times, "it was not observed again where it is served now"
+        assert [each.active for each in node.server.devices.observed(name)] == [True]
+
+
 async def test_what_a_device_said_to_the_other_node_proves_nothing_here(pair: Pair) -> None:
     one, other = pair
     name = f"urn:dev:{secrets.token_hex(4)}"
