@@ -52,7 +52,7 @@ class Observations:
         bus: Bus,
         pressed: Callable[[], bool] = lambda: False,
     ) -> None:
-        """While `pressed`, no observations are made again."""
+        """While `pressed`, no observations are made again: others come first, or nobody would keep what they tell."""
         self._registry = registry
         self._exchange = exchange
         self._formats = formats

@@ -96,7 +96,7 @@ class Lwm2mServer:
             repository=store.observations,
             keepers=self._keepers,
             bus=bus,
-            pressed=admission.pressed,
+            pressed=lambda: admission.pressed() or self._keepers.away,
         )
         self.devices: DeviceOperations = DeviceOperations(
             self._exchange, self._formats, self._catalogues, self._observations

@@ -11,6 +11,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server import visits
 from lwm2m_ml.server.errors import DeviceError, UnusableAnswer
 from lwm2m_ml.server.events import Notified
 
@@ -186,6 +187,24 @@ async def test_lasting_observations_are_made_again_after_a_restart_of_the_server
     (event,) = await again.events.wait(Notified)
     assert (event.path, event.records[0].value) == (FREE, 100)
     assert [str(one.target) for one in again.server.devices.observed("dev")] == ["/3/0/10"]
+
+
+async def test_nothing_is_observed_again_while_nobody_would_keep_what_it_tells(
+    running: Any, device: Any, start_device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "PRESSED_SECONDS", 0.005)
+    await device.register()
+    observable(device)
+    heard = Heard()
+    await running.server.devices.observe("dev", FREE, heard, lasting=True)
+    running.server.keepers_away(True)
+    rebooted = await start_device()
+    observable(rebooted, b"500")
+    await rebooted.register()
+    await asyncio.sleep(0.05)
+    assert rebooted.site.requests == []
+    running.server.keepers_away(False)
+    await until(lambda: heard.values == [100, 500])
 
 
 async def test_a_cancelled_lasting_observation_is_not_made_again(running: Any, device: Any) -> None:
