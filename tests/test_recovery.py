@@ -53,9 +53,9 @@ def test_a_running_server_takes_the_token_at_once(server: dict[str, str]) -> Non
     done = run("tokens", "recover", "--data-directory", directory)
     assert done.returncode == 0, done.stderr
     headers = {"Authorization": f"Bearer {done.stdout.strip()}"}
-    tokens = httpx.get(f"{server['LWM2M_ML_SERVER']}/api/v1/tokens", headers=headers).json()["items"]
+    tokens = httpx.get(f"{server['LWM2M_ML_SERVER']}/api/v1/tokens", headers=headers, timeout=60).json()["items"]
     assert sorted(one["label"] for one in tokens) == ["first admin", "recovered"]
-    (entry,) = httpx.get(f"{server['LWM2M_ML_SERVER']}/api/v1/audit", headers=headers).json()["items"]
+    (entry,) = httpx.get(f"{server['LWM2M_ML_SERVER']}/api/v1/audit", headers=headers, timeout=60).json()["items"]
     assert entry["action"] == "tokens recover"
 
 

@@ -15,6 +15,9 @@ from lwm2m_ml.lwm2m.own_definitions import FOLDER, add_file
 from lwm2m_ml.service.access import AccessTokens, Scope
 from lwm2m_ml.service.repeats import Repeats
 
+PATIENCE = 60.0
+"""Seconds for an answer of a server that shares its machine."""
+
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[tuple[Running, ApiServer]]:
@@ -41,7 +44,7 @@ async def client(where: Running) -> AsyncIterator[AsyncClient]:
 @pytest.fixture
 async def http(where: Running) -> AsyncIterator[httpx.AsyncClient]:
     """Raw HTTP, without a token."""
-    async with httpx.AsyncClient(base_url=where.api) as http:
+    async with httpx.AsyncClient(base_url=where.api, timeout=PATIENCE) as http:
         yield http
 
 

@@ -22,6 +22,7 @@ from lwm2m_ml.server.credentials.own_certificate import CERTIFICATE_FILE, PRIVAT
 from lwm2m_ml.service.access import AccessTokens, Caller
 from lwm2m_ml.service.service import TinyMLService
 from lwm2m_ml.store.errors import StoreUnavailable
+from tests.api.conftest import PATIENCE
 
 
 @pytest.fixture
@@ -134,10 +135,10 @@ async def test_the_api_is_served_over_tls_with_a_given_certificate(tmp_path: Pat
         assert where.api.startswith("https://127.0.0.1:")
         context = ssl.create_default_context(cafile=str(paths[0]))
         context.check_hostname = False  # the certificate is one for devices
-        async with httpx.AsyncClient(base_url=where.api, verify=context) as client:
+        async with httpx.AsyncClient(base_url=where.api, verify=context, timeout=PATIENCE) as client:
             assert (await client.get("/api/v1/health")).json()["status"] == "ok"
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient(base_url=where.api) as stranger:
+            async with httpx.AsyncClient(base_url=where.api, timeout=PATIENCE) as stranger:
                 pytest.fail(f"trusted without a reason: {await stranger.get('/api/v1/health')}")
         http.should_exit = True
         await task
@@ -186,7 +187,7 @@ async def test_requests_are_traced_when_asked_for(tmp_path: Path, collector: tup
     settings = Settings(data_directory=tmp_path, coap_port=0, api_port=0, trace_endpoint=collector[0])
     async with running(settings) as (where, http, listener):
         task = asyncio.create_task(http.serve(sockets=[listener]))
-        async with httpx.AsyncClient(base_url=where.api) as client:
+        async with httpx.AsyncClient(base_url=where.api, timeout=PATIENCE) as client:
             await client.get("/api/v1/health")
         http.should_exit = True
         await task
