@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lwm2m_ml.coap.errors import MalformedMessage
 from lwm2m_ml.coap.numbers import EMPTY
 from lwm2m_ml.coap.options import Option, Options
-
-if TYPE_CHECKING:
-    from lwm2m_ml.coap.receipt import Receipt
+from lwm2m_ml.coap.receipt import Receipt
 
 MAXIMUM_OPTIONS = 64
 MAXIMUM_OPTION_NUMBER = 65535

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import EllipsisType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -201,6 +201,13 @@ Encoded = tuple[int, bytes]
 FastAnswer = FastResponse | Encoded | PendingResponse | None
 FastHandler = Callable[[FastRequest], FastAnswer]
 """Answers a request, now or later; None leaves it to the slow path. What is encoded already is not cut into blocks."""
+
+
+class HandlerTable(Protocol):
+    """Where handlers are added."""
+
+    def add(self, code: int, first_segment: str, handler: FastHandler) -> None:
+        """Let this handler answer requests with this code below this first path segment."""
 
 
 class FastHandlers:

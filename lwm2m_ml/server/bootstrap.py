@@ -10,7 +10,7 @@ from aiocoap.numbers.codes import Code
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastRequest, FastResponse, HandlerTable, PendingResponse
 from lwm2m_ml.coap.numbers import GET, POST
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.errors import InvalidInputError, Lwm2mMlError
@@ -74,7 +74,7 @@ class BootstrapServer:
         self._sessions: dict[str, asyncio.Task[None]] = {}
         self._coap: CoapEndpoint | None = None
 
-    def add_to(self, handlers: FastHandlers) -> None:
+    def add_to(self, handlers: HandlerTable) -> None:
         """Answer Bootstrap-Requests through an endpoint's table."""
         handlers.add(POST, REQUEST_SEGMENT, self._request)
         handlers.add(GET, PACK_SEGMENT, self._pack)

@@ -17,7 +17,7 @@ import structlog
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.coap import numbers
 from lwm2m_ml.coap.codec import encode_ordered
-from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastHandlers, FastRequest, FastResponse, PendingResponse
+from lwm2m_ml.coap.fast import Encoded, FastAnswer, FastRequest, FastResponse, HandlerTable, PendingResponse
 from lwm2m_ml.coap.numbers import GET
 from lwm2m_ml.coap.options import BERT, Block, encode_uint
 from lwm2m_ml.errors import NotFoundError
@@ -198,7 +198,7 @@ class Downloads:
         """Tell devices that prefer it to fetch over HTTP or HTTPS; somebody serves `get` below this URL."""
         self._http_root = root.rstrip("/")
 
-    def add_to(self, handlers: FastHandlers) -> None:
+    def add_to(self, handlers: HandlerTable) -> None:
         """Serve the published content through an endpoint's table."""
         handlers.add(GET, SEGMENT, self._get)
 

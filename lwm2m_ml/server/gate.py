@@ -9,7 +9,7 @@ from collections.abc import Callable
 import structlog
 
 from lwm2m_ml.bus import Ownership
-from lwm2m_ml.coap.fast import FastAnswer, FastHandler, FastHandlers, FastRequest, FastResponse, PendingResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastHandler, FastRequest, FastResponse, HandlerTable, PendingResponse
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 
 MAXIMUM_CLAIMS = 5_000
@@ -18,21 +18,20 @@ MAXIMUM_CLAIMS = 5_000
 log = structlog.get_logger(__name__)
 
 
-class GatedHandlers(FastHandlers):
+class GatedHandlers:
     """Handlers that are called only for devices that this process acts for, or for nobody in particular."""
 
     __slots__ = ("_behind", "_endpoint_of", "_ownership", "_retry_after", "_under_way")
 
     def __init__(
         self,
-        behind: FastHandlers,
+        behind: HandlerTable,
         ownership: Ownership,
         endpoint_of: Callable[[FastRequest], str | None],
         *,
         retry_after: int,
     ) -> None:
         """What is added here goes into `behind`. `endpoint_of` names the device that a request is about, if it can."""
-        super().__init__()
         self._behind = behind
         self._ownership = ownership
         self._endpoint_of = endpoint_of

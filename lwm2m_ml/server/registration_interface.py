@@ -7,7 +7,7 @@ from dataclasses import replace
 import structlog
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastRequest, FastResponse, HandlerTable
 from lwm2m_ml.coap.numbers import DELETE, POST, PUT
 from lwm2m_ml.coap.remote import TOKEN_BYTES, Remote, random_token
 from lwm2m_ml.lwm2m.registration import (
@@ -77,7 +77,7 @@ class RegistrationInterface:
         self._on_left = on_left
         self._lifetimes = Lifetimes(on_overdue or self.expire)
 
-    def add_to(self, handlers: FastHandlers) -> None:
+    def add_to(self, handlers: HandlerTable) -> None:
         """Answer requests below /rd through an endpoint's table."""
         handlers.add(POST, SEGMENT, self._post)
         handlers.add(PUT, SEGMENT, self._put)

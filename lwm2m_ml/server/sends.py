@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from lwm2m_ml.bus import Bus
-from lwm2m_ml.coap.fast import FastAnswer, FastHandlers, FastRequest, FastResponse
+from lwm2m_ml.coap.fast import FastAnswer, FastRequest, FastResponse, HandlerTable
 from lwm2m_ml.coap.numbers import POST
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
@@ -44,7 +44,7 @@ class Sends:
         self._on_heard = on_heard
         self._keepers = keepers
 
-    def add_to(self, handlers: FastHandlers) -> None:
+    def add_to(self, handlers: HandlerTable) -> None:
         """Answer requests to /dp through an endpoint's table."""
         handlers.add(POST, *URI_PATH, self._post)
 

@@ -7,7 +7,7 @@ import structlog
 
 from lwm2m_ml.bus import Bus, Ownership, SoleOwner
 from lwm2m_ml.coap.endpoint import CoapEndpoint
-from lwm2m_ml.coap.fast import FastHandlers, FastRequest
+from lwm2m_ml.coap.fast import FastHandlers, FastRequest, HandlerTable
 from lwm2m_ml.coap.remote import Remote
 from lwm2m_ml.config import Settings
 from lwm2m_ml.lwm2m.definitions import Catalogue
@@ -322,7 +322,7 @@ class Lwm2mServer:
         await self.requests.adopt(endpoint)
         await self._observations.adopt(endpoint)
 
-    def _gate(self, handlers: FastHandlers) -> FastHandlers:
+    def _gate(self, handlers: HandlerTable) -> HandlerTable:
         if self._elsewhere is None:
             return handlers
         return GatedHandlers(handlers, self._ownership, self._endpoint_of, retry_after=self._limits.overload_retry)
