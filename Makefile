@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: browser-test help setup demo demo-fleet test test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-dashboard bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-cascades demo-federated interop fuzz-dtls docs lint format types contracts check clean
+.PHONY: browser-test help setup demo demo-fleet test test-compiled test-slow sweep fuzz bench-delivery chaos bench-simulator test-compiler bench-server bench-api bench-dashboard bench-soak bench-compiler bench-drift bench-cluster cluster-demo demo-drift demo-cascades demo-federated interop fuzz-dtls docs lint format types contracts check clean
 
 help: ## List the commands.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-18s %s\n", $$1, $$2}'
@@ -74,6 +74,12 @@ demo-cascades: $(VENV)/test.stamp ## Let small models decide when larger ones ru
 
 bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
 	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)
+
+test-compiled: $(VENV)/test.stamp ## Compile what runs for each datagram, and run its tests on that (a minute).
+	@package=$$($(BIN)/python benchmarks/server/compiled.py) || { [ $$? = 77 ] && exit 0 || exit 1; }; \
+	export PYTHONPATH=$$package PYTHONSAFEPATH=1; \
+	$(BIN)/python -c 'from lwm2m_ml.coap import codec; print(codec.__file__); assert codec.__file__.endswith(".so")' && \
+	$(BIN)/python -m pytest tests/coap/dtls12 tests/coap/test_*.py $(ARGS)
 
 test-slow: $(VENV)/test.stamp ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)

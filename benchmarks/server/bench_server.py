@@ -14,6 +14,7 @@ import tempfile
 from datetime import date
 from pathlib import Path
 
+import compiled
 from loads import LOADS, Figures, Load, Programs, secure_devices_ask
 from processes import REGISTRAR, compile_load, leshan_libraries, libcoap, running
 from report import Results, machine, table, write_into
@@ -23,6 +24,11 @@ def kinds() -> list[str]:
     found = ["stock", "ours", "ours batches", "cid"]
     if importlib.util.find_spec("uvloop"):
         found += ["ours uvloop", "ours uvloop batches", "cid uvloop batches"]
+        try:
+            compiled.directory()
+            found += ["ours uvloop batches compiled", "cid uvloop batches compiled"]
+        except compiled.CannotCompile as reason:
+            say(f"The compiled build is left out: {reason}")
     else:
         say("uvloop is not installed: pip install 'lwm2m-ml[fast]'")
     if libcoap():

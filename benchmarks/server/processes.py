@@ -17,6 +17,8 @@ from typing import Any, TextIO
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent.parent))
 
+import compiled  # noqa: E402
+
 from tests.interop import leshan_libraries  # noqa: E402  # Leshan is fetched as the tests with it do
 
 SOURCES = HERE.parent / "coap"
@@ -67,7 +69,7 @@ def libcoap() -> str | None:
 def running(kind: str) -> Iterator[Server]:
     """A server of a kind: `stock`, `leshan`, `libcoap`, `libcoap-openssl`, or with options `ours` and `cid`.
 
-    `cid` is ours with `dtls_engine = "cid"`; options are told like `ours uvloop`.
+    `cid` is ours with `dtls_engine = "cid"`; options are told like `ours uvloop`. `compiled` is the compiled build.
     """
     port = free_port()
     options = kind.split()[1:]
@@ -86,7 +88,10 @@ def running(kind: str) -> Iterator[Server]:
             keys.writelines(f"lwm2m,device-{number},the-key-of-device-{number}\n" for number in range(SESSIONS))
             keys.flush()
             commands[name] += ["-h", "lwm2m", "-i", keys.name]
-        process = subprocess.Popen(commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        environment = os.environ | ({"PYTHONPATH": str(compiled.directory())} if "compiled" in options else {})
+        process = subprocess.Popen(
+            commands[name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
         server = Server(kind, port, process, log)
         try:
             if name.startswith("libcoap"):

@@ -29,9 +29,11 @@ def median(runs: list[Figures], figure: str) -> float:
 
 
 def named(kind: str) -> str:
-    """`ours uvloop batches` as `ours, uvloop and batches`."""
-    name, *options = kind.split()
-    return SERVERS.get(kind) or f"{WITH_OPTIONS[name]}, {' and '.join(options)}"
+    """`ours uvloop batches compiled` as `ours, uvloop, batches and compiled`."""
+    if kind in SERVERS:
+        return SERVERS[kind]
+    name, *options, last = kind.split()
+    return f"{WITH_OPTIONS[name]}, {' and '.join(filter(None, (', '.join(options), last)))}"
 
 
 def judge(results: Results, load: Load, kind: str, goal: Goal) -> str:

@@ -86,8 +86,9 @@ class FastRequest:
 
     @property
     def block2(self) -> Block | None:
-        """The block of the answer that the peer asks for."""
+        """The block of the answer that the peer asks for; raises UnusableOption, once: that must be told, too."""
         if isinstance(self._block2, EllipsisType):
+            self._block2 = None
             self._block2 = first_block(self.options, numbers.BLOCK2, bert=self.remote.bert_bytes > 0)
         return self._block2
 

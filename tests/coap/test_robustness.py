@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.coap import CoapEndpoint, CoapSettings, FastHandlers, FastRequest, FastResponse
-from lwm2m_ml.coap.codec import RawMessage, encode
-from lwm2m_ml.coap.numbers import GET, OPTION_FORMATS, POST
+from lwm2m_ml.coap.codec import RawMessage, encode, parse
+from lwm2m_ml.coap.numbers import BAD_OPTION, BLOCK2, GET, OPTION_FORMATS, POST
 
 if TYPE_CHECKING:
     from tests.coap.conftest import Bind
@@ -30,9 +30,11 @@ class Wire:
     def __init__(self, transport: Any) -> None:
         self.transport = transport
         self.bytes_out = 0
+        self.last = b""
 
     def sendto(self, datagram: bytes, _address: Any) -> None:
         self.bytes_out += len(datagram)
+        self.last = datagram
 
     def is_closing(self) -> bool:
         return False
@@ -90,3 +92,10 @@ async def test_any_message_is_survived_and_never_amplified(endpoint: CoapEndpoin
 
     throw()
     assert endpoint._responder._request_bodies is None or len(endpoint._responder._request_bodies) < 700
+
+
+async def test_a_block_that_cannot_be_asked_for_is_refused(endpoint: CoapEndpoint, wire: Wire) -> None:
+    transport: Any = endpoint._transports["coap"]
+    reserved_size = (BLOCK2, b"\x07")
+    transport.datagram_received(encode(RawMessage(0, GET, 1, b"", [reserved_size], b"")), ("192.0.2.1", 1))
+    assert parse(wire.last).code == BAD_OPTION
