@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -146,18 +146,24 @@ async def test_on_a_disk_that_stands_still_writes_wait_and_nobody_is_told_too_ea
     assert store.writer.durability.trouble is None
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    place = tmp_path / "small"
-    place.mkdir()
+@contextmanager
+def disk_of_1_mb(place: Path) -> Iterator[Path]:
+    """A file system of 1 MB where anybody may write."""
     if shutil.which("mount") is None:
         pytest.skip("there is no mount command")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], capture_output=True, check=False)
-    if done.returncode:
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(place)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("file systems cannot be mounted here")
     yield place
     subprocess.run(["umount", "--lazy", place], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    with disk_of_1_mb(place) as disk:
+        yield disk
 
 
 def fill(disk: Path) -> Path:
@@ -169,17 +175,22 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-async def test_a_disk_without_room_refuses_and_goes_on_when_there_is_some(small_disk: Path) -> None:
-    store = await Store.open(f"sqlite+aiosqlite:///{small_disk / 'one.sqlite3'}")
+async def refuses_while_full(store: Store, disk: Path) -> None:
+    """Fill the disk of the results, and make room again."""
     await store.results.add(result(0))
-    ballast = fill(small_disk)
-    outcomes = [await settled(store.results.add(result(n, size=9_000))) for n in range(1, 60)]
+    ballast = fill(disk)
+    outcomes = [await settled(store.results.add(result(n, size=6_000))) for n in range(1, 90)]
     assert isinstance(outcomes[-1], StoreFull)
     assert isinstance(store.writer.durability.trouble, StoreFull)
     ballast.unlink()
     await store.results.add(result(100))
     assert store.writer.durability.trouble is None
     assert await kept(store) == {0, 100} | {n for n, outcome in enumerate(outcomes, 1) if outcome is None}
+
+
+async def test_a_disk_without_room_refuses_and_goes_on_when_there_is_some(small_disk: Path) -> None:
+    store = await Store.open(f"sqlite+aiosqlite:///{small_disk / 'one.sqlite3'}")
+    await refuses_while_full(store, small_disk)
     await store.close()
 
 

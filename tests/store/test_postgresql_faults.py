@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -14,9 +13,9 @@ from sqlalchemy import text
 from lwm2m_ml.errors import MissingToolError
 from lwm2m_ml.store import Store
 from lwm2m_ml.store.database import create_engine
-from lwm2m_ml.store.errors import StoreFull, StoreUnavailable
+from lwm2m_ml.store.errors import StoreUnavailable
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql, postgresql
-from tests.store.test_faults import credential, fill, kept, result, settled
+from tests.store.test_faults import credential, disk_of_1_mb, kept, refuses_while_full, result, settled
 
 PATIENCE = 60.0
 
@@ -80,17 +79,14 @@ async def test_a_server_that_crashes_and_comes_back_has_all_that_was_acknowledge
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of 1 MB, where the server's user may write."""
+    """Where the server's user may write, too."""
     place = Path(tempfile.mkdtemp(prefix="lwm2m-ml-small-"))
     place.chmod(0o755)
-    if shutil.which("mount") is None:
-        pytest.skip("there is no mount command")
-    command = ["mount", "-t", "tmpfs", "-o", "size=1m,mode=777", "tmpfs", str(place)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("file systems cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "--lazy", place], check=True)
-    place.rmdir()
+    try:
+        with disk_of_1_mb(place) as disk:
+            yield disk
+    finally:
+        place.rmdir()
 
 
 async def outside(url: str, *statements: str) -> None:
@@ -115,15 +111,7 @@ async def test_a_server_without_room_refuses_says_so_and_goes_on_when_there_is_s
         "ALTER TABLE results SET TABLESPACE small",
     )
     try:
-        await store.results.add(result(0))
-        ballast = fill(small_disk)
-        outcomes = [await settled(store.results.add(result(n, size=6_000))) for n in range(1, 60)]
-        assert isinstance(outcomes[-1], StoreFull)
-        assert isinstance(store.writer.durability.trouble, StoreFull)
-        ballast.unlink()
-        await store.results.add(result(100))
-        assert store.writer.durability.trouble is None
-        assert await kept(store) == {0, 100} | {n for n, outcome in enumerate(outcomes, 1) if outcome is None}
+        await refuses_while_full(store, small_disk)
     finally:
         await outside(postgresql_url, "ALTER TABLE results SET TABLESPACE pg_default", "DROP TABLESPACE small")
 
