@@ -3,6 +3,7 @@
 Each finds logging as it was never configured, whatever a command that ran in this process before has done.
 """
 
+import gc
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -33,3 +34,10 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
         monkeypatch.setattr(time, "time", lambda: real() + seconds)
 
     return put
+
+
+@pytest.fixture
+def lost_connections_collected() -> Iterator[None]:
+    """Collect what `tests/lost_connections.py` tells of, within the test."""
+    yield
+    gc.collect()

@@ -20,6 +20,7 @@ from lwm2m_ml.bus import Bus, NotOwner
 from lwm2m_ml.bus.bus import Document
 from lwm2m_ml.cluster.connection import connect
 from lwm2m_ml.cluster.devices import RoutedDevices
+from lwm2m_ml.cluster.endings import end
 from lwm2m_ml.cluster.lease import LEASE_SECONDS, Lease
 from lwm2m_ml.cluster.ownership import ClusterOwnership
 from lwm2m_ml.cluster.peers import Peers
@@ -126,9 +127,7 @@ class Cluster:
         await self.ownership.stop()
         await self._lease.stop()
         await self._requests.stop()
-        if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+        await end([self._listening])
         try:
             await self._connection.close()
         except (Error, OSError) as error:

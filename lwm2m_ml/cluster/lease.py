@@ -13,6 +13,8 @@ from nats.errors import Error
 from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
+from lwm2m_ml.cluster.endings import end
+
 LEASE_SECONDS = 5.0
 """How long a node that is gone keeps what it acted for. The clocks of nodes may run 20 % apart."""
 ACTING_SHARE = 0.8
@@ -47,9 +49,7 @@ class Lease:
 
     async def stop(self) -> None:
         """Give it up: others need not wait for its end."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
         self._until = 0.0
         try:
             async with asyncio.timeout(1.0):

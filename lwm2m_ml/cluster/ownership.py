@@ -15,6 +15,7 @@ from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 from nats.js.kv import KeyValue
 
 from lwm2m_ml.bus import Bus, NotOwner, OwnershipGained, OwnershipLost
+from lwm2m_ml.cluster.endings import end
 from lwm2m_ml.cluster.lease import Lease
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.store.ownerships import OwnershipRepository
@@ -101,10 +102,7 @@ class ClusterOwnership:
 
     async def stop(self) -> None:
         """Claim nothing any more."""
-        tasks = [*self._claims.values(), *self._pursuits]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end([*self._claims.values(), *self._pursuits])
         self._tokens.clear()
 
     async def _claim(self, name: str, *, insist: bool) -> None:

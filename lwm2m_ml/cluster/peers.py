@@ -7,6 +7,7 @@ from nats.errors import Error
 from nats.js import JetStreamContext
 
 from lwm2m_ml.bus import Bus, ProcessLost
+from lwm2m_ml.cluster.endings import end
 
 LOOK_SECONDS = 1.0
 LOOKS_BEFORE_LOST = 3
@@ -33,9 +34,7 @@ class Peers:
 
     async def stop(self) -> None:
         """Look no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
 
     async def _look_again_and_again(self) -> None:
         while True:

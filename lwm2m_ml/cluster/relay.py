@@ -14,6 +14,7 @@ from nats.js.api import DeliverPolicy, DiscardPolicy, RetentionPolicy, StreamCon
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.cluster import event_codec
+from lwm2m_ml.cluster.endings import end
 
 STREAM, SUBJECT = "LWM2M_EVENTS", "lwm2m.events"
 KEPT_SECONDS = 3_600.0
@@ -79,9 +80,7 @@ class EventRelay:
     async def stop(self) -> None:
         """Leave."""
         self._bus.relay = None
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await end([self._task])
 
     def _published(self, event: object) -> None:
         if event_codec.is_for_all(event):

@@ -13,6 +13,7 @@ from nats.errors import TimeoutError as NatsTimeout
 
 from lwm2m_ml.bus import Bus, NotOwner
 from lwm2m_ml.bus.bus import Document
+from lwm2m_ml.cluster.endings import end
 from lwm2m_ml.cluster.failures import from_failure, to_failure
 from lwm2m_ml.errors import Lwm2mMlError
 
@@ -47,10 +48,7 @@ class NodeRequests:
 
     async def stop(self) -> None:
         """Give up what is under way."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(self._tasks)
 
     async def let_go(self, node: str, name: str) -> None:
         """Have a node let go of a name. Raises `NotOwner`."""

@@ -7,6 +7,9 @@ import pytest
 from lwm2m_ml.cluster.connection import check_exposure, connect
 from lwm2m_ml.errors import UnavailableError, UsageError
 from lwm2m_ml.exposure import Certificates
+from tests.lost_connections import LOST_CONNECTIONS
+
+pytestmark = LOST_CONNECTIONS
 
 NONE = Certificates()
 ALL = Certificates("ca.pem", "cert.pem", "key.pem")

@@ -21,6 +21,9 @@ from lwm2m_ml_simulator.cluster.certificates import make_certificates
 from lwm2m_ml_simulator.cluster.nats import nats
 from lwm2m_ml_simulator.cluster.postgresql import USER, PostgreSql, postgresql
 from lwm2m_ml_simulator.cluster.process import LOOPBACK
+from tests.lost_connections import LOST_CONNECTIONS
+
+pytestmark = LOST_CONNECTIONS
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,9 @@ from lwm2m_ml_simulator.cluster.nats import nats
 from lwm2m_ml_simulator.cluster.node import Node, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql, postgresql
 from lwm2m_ml_simulator.cluster.process import LOOPBACK, Program, free_port
+from tests.lost_connections import LOST_CONNECTIONS
+
+pytestmark = LOST_CONNECTIONS
 
 PATIENCE = 120.0
 

@@ -17,6 +17,9 @@ from lwm2m_ml_simulator.cluster.nats import nats
 from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
 from tests.cluster.oscore_device import Front, oscore_device
+from tests.lost_connections import LOST_CONNECTIONS
+
+pytestmark = LOST_CONNECTIONS
 
 PATIENCE = 120.0
 REBOOT, MANUFACTURER = "/3/0/4", "/3/0/0"

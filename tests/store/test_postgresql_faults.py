@@ -15,7 +15,10 @@ from lwm2m_ml.store import Store
 from lwm2m_ml.store.database import create_engine
 from lwm2m_ml.store.errors import StoreUnavailable
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql, postgresql
+from tests.lost_connections import LOST_CONNECTIONS
 from tests.store.test_faults import credential, disk_of_1_mb, kept, refuses_while_full, result, settled
+
+pytestmark = LOST_CONNECTIONS
 
 PATIENCE = 60.0
 
