@@ -155,6 +155,7 @@ async def test_a_node_that_starts_leaves_the_jobs_of_others_alone(pair: tuple[No
         assert (await one.jobs.get(job.id)).state is JobState.RUNNING
 
 
+@pytest.mark.usefixtures("nats_server")
 async def test_jobs_of_a_node_that_is_gone_have_failed_and_its_alarms_stay(
     stores: tuple[Store, Store], tmp_path: Path
 ) -> None:

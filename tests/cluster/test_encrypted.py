@@ -58,6 +58,7 @@ async def acts_for_a_device(settings: ClusterSettings, store: Store) -> bool:
         await bus.close()
 
 
+@pytest.mark.usefixtures("nats_server")
 async def test_nats_lets_in_nodes_with_a_certificate_and_nobody_else(
     stores: tuple[Store, Store],
     ours: Certificates,
@@ -126,6 +127,7 @@ def _base64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
+@pytest.mark.usefixtures("nats_server")
 async def test_nats_lets_in_nodes_with_credentials_and_nobody_else(
     stores: tuple[Store, Store], ours: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

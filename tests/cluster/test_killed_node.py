@@ -13,7 +13,7 @@ from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.schemas.credentials import CredentialRequest
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.service.jobs import INTERRUPTED
-from lwm2m_ml_simulator.cluster.nats import nats
+from lwm2m_ml_simulator.cluster.nats import Nats, nats
 from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
 from tests.cluster.oscore_device import Front, oscore_device
@@ -26,7 +26,8 @@ REBOOT, MANUFACTURER = "/3/0/4", "/3/0/0"
 
 
 @pytest.fixture
-async def nodes(database_server: PostgreSql, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
+async def nodes(database_server: PostgreSql, nats_server: Nats, tmp_path: Path) -> AsyncIterator[tuple[Node, Node]]:
+    """Of a NATS of their own: the lease that they have by default is not that of other tests."""
     with ExitStack() as stack:
         url = database_server.create(f"killed{secrets.token_hex(4)}")
         engine = stack.enter_context(nats(tmp_path / "nats"))
