@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 RETENTION = 7 * 86400.0
 MAXIMUM_RUNNING = 256
 """Jobs that may be under way; whoever asks for more is told to wait."""
-INTERRUPTED = "The server was restarted"
+INTERRUPTED = "The server that did it was restarted, or is gone"
 CANCEL = "jobs.cancel"
 AGAIN_SECONDS = 1.0
 

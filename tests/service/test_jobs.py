@@ -9,7 +9,7 @@ import pytest
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError
-from lwm2m_ml.service.jobs import Job, JobChanged, Jobs, JobState, Progress
+from lwm2m_ml.service.jobs import INTERRUPTED, Job, JobChanged, Jobs, JobState, Progress
 from lwm2m_ml.store import Store
 
 
@@ -104,7 +104,7 @@ async def test_what_a_restart_interrupted_says_so(jobs: Jobs, store: Store, bus:
     later = Jobs(store.jobs, bus)
     await later.start()
     found = await later.get(job.id)
-    assert (found.state, found.error) == (JobState.FAILED, "The server was restarted")
+    assert (found.state, found.error) == (JobState.FAILED, INTERRUPTED)
 
 
 async def test_jobs_are_listed_newest_first_in_parts(jobs: Jobs) -> None:
