@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiocoap import Message
+from aiocoap import Message, resource
 from aiocoap.numbers.codes import Code
 from structlog.testing import capture_logs
 
@@ -22,6 +22,7 @@ from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.credentials.vault import Vault
 from lwm2m_ml.server.dtls_sessions import StoredDtlsSessions
 from lwm2m_ml.server.errors import DeviceUnreachable
+from lwm2m_ml.server.events import Notified
 from lwm2m_ml.server.server import Lwm2mServer
 from lwm2m_ml.store import Store
 
@@ -39,6 +40,17 @@ class OneServer(NoCredentials):
 class Manufacturer:
     async def render_to_pipe(self, pipe: Any) -> None:
         pipe.add_response(Message(code=Code.CONTENT, payload=b"ACME", content_format=0), is_last=True)
+
+
+class Temperature(resource.ObservableResource):  # type: ignore[misc]
+    value = b"20"
+
+    async def render_get(self, _request: Message) -> Message:
+        return Message(payload=self.value, content_format=0)
+
+    def change(self, value: bytes) -> None:
+        self.value = value
+        self.updated_state()
 
 
 class NobodysOwner(SoleOwner):
@@ -147,6 +159,28 @@ async def test_a_device_is_read_right_after_a_kill_without_a_handshake(start: St
         (record,) = await again.devices.read("dev", MANUFACTURER)
         assert await updated(again, device) is Code.CHANGED
     assert record.value == "ACME"
+    assert "A DTLS session is established" not in [log["event"] for log in logs]
+
+
+async def test_an_observation_goes_on_after_a_kill(start: Start, device: CoapEndpoint) -> None:
+    temperature = Temperature()
+    device.site = resource.Site()
+    device.site.add_resource(["3", "0", "9"], temperature)
+    server = await start()
+    await registered(server, device)
+    await server.devices.observe("dev", ObjectPath(3, 0, 9), lasting=True)
+    await stored(server)
+    await kill(server)
+    again = await start()
+    news: asyncio.Queue[Notified] = asyncio.Queue()
+    again._bus.subscribe(Notified, news.put)
+    with capture_logs() as logs:
+        assert await updated(again, device) is Code.CHANGED
+        async with asyncio.timeout(PATIENCE):
+            first = await news.get()
+            temperature.change(b"21")
+            second = await news.get()
+    assert [event.records[0].value for event in (first, second)] == [20, 21]
     assert "A DTLS session is established" not in [log["event"] for log in logs]
 
 
