@@ -6,6 +6,7 @@ from lwm2m_ml.client.schemas import credentials as schemas
 from lwm2m_ml.errors import InvalidInputError
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration
+from lwm2m_ml.server.bootstrap_nodes import BootstrapNodes
 from lwm2m_ml.server.credentials.credential import Credential, CredentialKind, IssuedCredential
 from lwm2m_ml.server.credentials.credentials import WantedCredential
 from lwm2m_ml.server.senml_documents import from_senml, to_senml
@@ -62,7 +63,8 @@ def issued(fact: IssuedCredential) -> schemas.IssuedCredential:
 def to_configuration(body: schemas.BootstrapConfiguration) -> BootstrapConfiguration:
     """What the bootstrap server is to give."""
     delete = tuple(ObjectPath.parse(path) for path in body.delete)
-    return BootstrapConfiguration(from_senml(json.dumps(body.records)), delete, body.issue, body.discover)
+    nodes = BootstrapNodes(body.nodes, body.spread)
+    return BootstrapConfiguration(from_senml(json.dumps(body.records)), delete, body.issue, body.discover, nodes)
 
 
 def bootstrap_entry(pattern: str, fact: BootstrapConfiguration) -> schemas.BootstrapEntry:
@@ -73,5 +75,7 @@ def bootstrap_entry(pattern: str, fact: BootstrapConfiguration) -> schemas.Boots
         delete=[str(path) for path in fact.delete],
         issue=fact.issue,
         discover=fact.discover,
+        nodes=dict(fact.nodes.uris),
+        spread=fact.nodes.spread,
     )
     return schemas.BootstrapEntry(pattern=pattern, configuration=configuration)

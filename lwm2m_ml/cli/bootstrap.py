@@ -26,16 +26,24 @@ def list_configurations(
         print_models(entries)
         return
     rows = [
-        (one.pattern, len(one.configuration.records), one.configuration.issue, " ".join(one.configuration.delete))
+        (
+            one.pattern,
+            len(one.configuration.records),
+            one.configuration.issue,
+            " ".join(one.configuration.delete),
+            " ".join(one.configuration.nodes),
+        )
         for one in entries
     ]
-    print_table(("PATTERN", "VALUES", "ISSUES KEYS", "DELETES"), rows)
+    print_table(("PATTERN", "VALUES", "ISSUES KEYS", "DELETES", "NODES"), rows)
 
 
 @app.command("set")
 def configure(
     pattern: PatternArgument,
-    file: Annotated[Path, typer.Argument(help='JSON: {"records": SenML JSON, "delete": ["/"], "issue": true}.')],
+    file: Annotated[
+        Path, typer.Argument(help='JSON: {"records": SenML JSON, "delete": ["/"], "issue": true, "nodes": {...}}.')
+    ],
     dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",

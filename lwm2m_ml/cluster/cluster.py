@@ -103,6 +103,7 @@ class Cluster:
         devices = RoutedDevices(server.devices, server, self.ownership, self._bus)
         devices.serve()
         server.devices = devices
+        server.bootstrap.lives = self.lives
         self._bus.router = self._route
         self._store.writer.on_written = self._written
         self._relay = EventRelay(
@@ -112,6 +113,10 @@ class Cluster:
             await self._relay.start()
         except (Error, OSError, TimeoutError) as error:
             raise UnavailableError(f"NATS does not keep events ({error})") from error
+
+    def lives(self, name: str) -> bool:
+        """Whether a node that was started with this name has a lease."""
+        return any(node.rpartition("-")[0] == readable(name) for node in self._peers.present)
 
     def drive_campaigns(self) -> None:
         """Drive the campaigns whenever no other node does."""
@@ -215,5 +220,9 @@ class Cluster:
 
 def node_id(name: str) -> str:
     """A name for this run of a node: a restarted node is another one."""
-    readable = re.sub(r"[^A-Za-z0-9_-]", "-", name or socket.gethostname())
-    return f"{readable}-{secrets.token_hex(4)}"
+    return f"{readable(name or socket.gethostname())}-{secrets.token_hex(4)}"
+
+
+def readable(name: str) -> str:
+    """A name as it may stand in a key of NATS."""
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)

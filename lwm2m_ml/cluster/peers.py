@@ -32,6 +32,11 @@ class Peers:
         """Begin to look."""
         self._task = asyncio.create_task(self._look_again_and_again(), name="peers")
 
+    @property
+    def present(self) -> tuple[str, ...]:
+        """The nodes that had a lease when this one looked last, itself among them."""
+        return tuple(node for node, missed in self._missed.items() if not missed)
+
     async def stop(self) -> None:
         """Look no more."""
         await end([self._task])

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import aiocoap
 import structlog
@@ -21,7 +21,7 @@ from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.registration import RegistrationError, parse_bootstrap_request
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
-from lwm2m_ml.server.bootstrap_accounts import SECURITY, beside, bootstrap_accounts, with_key
+from lwm2m_ml.server.bootstrap_accounts import SECURITY, at_node, beside, bootstrap_accounts, with_key
 from lwm2m_ml.server.bootstrap_configuration import BootstrapConfiguration, BootstrapConfigurations, by_instance
 from lwm2m_ml.server.credentials.credential import CredentialKind
 from lwm2m_ml.server.credentials.credentials import Credentials
@@ -73,6 +73,8 @@ class BootstrapServer:
         self._configurations = BootstrapConfigurations({})
         self._sessions: dict[str, asyncio.Task[None]] = {}
         self._coap: CoapEndpoint | None = None
+        self.lives: Callable[[str], bool] = lambda _name: True
+        """Whether a node of this name is there. Who is alone knows of no other."""
 
     def add_to(self, handlers: HandlerTable) -> None:
         """Answer Bootstrap-Requests through an endpoint's table."""
@@ -218,15 +220,20 @@ class BootstrapServer:
 
         Earlier keys stay good until the device uses the new one: nobody knows which one a broken session left it with.
         """
+        told = configuration.records
+        node = configuration.nodes.of(endpoint, self.lives)
+        if node is not None:
+            log.info("device assigned", endpoint=endpoint, node=node)
+            told = at_node(told, configuration.nodes.uris[node])
         if not configuration.issue:
-            return configuration.records, ""
+            return told, ""
         earlier = [one for one in self._credentials.list(endpoint) if one.facts.get("origin") == ORIGIN]
         for superfluous in earlier[1:-UNUSED_KEYS]:  # the first may be the one in use
             await self._credentials.forget(superfluous.id)
         remaining = [one for one in earlier if one not in earlier[1:-UNUSED_KEYS]]
         issued = await self._credentials.replace(remaining, endpoint, CredentialKind.PSK, grace=None, origin=ORIGIN)
         secret = issued.secret
-        return with_key(configuration.records, secret["identity"], bytes.fromhex(secret["key"])), issued.credential.id
+        return with_key(told, secret["identity"], bytes.fromhex(secret["key"])), issued.credential.id
 
     async def _discover(self, endpoint: str, remote: Remote) -> frozenset[int]:
         """Bootstrap-Discover (§6.1.7.3): the instances of object 0 that are bootstrap accounts, if the device tells."""

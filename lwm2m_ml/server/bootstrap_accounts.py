@@ -1,6 +1,6 @@
 """The servers' accounts in what bootstrap writes: object 0 with a device's own key, where it does not collide."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lwm2m_ml.lwm2m.bootstrap import SecurityMode
 from lwm2m_ml.lwm2m.link_format import LinkFormatError, parse_links
@@ -9,32 +9,43 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import Value
 
 SECURITY = 0
-BOOTSTRAP_SERVER, MODE, IDENTITY, SECRET_KEY = 1, 2, 3, 5
-CREDENTIALS = frozenset({MODE, IDENTITY, SECRET_KEY})
+URI, BOOTSTRAP_SERVER, MODE, IDENTITY, SECRET_KEY = 0, 1, 2, 3, 5
 
 
 def with_key(records: Sequence[Record], identity: str, key: bytes) -> tuple[Record, ...]:
     """The records with a pre-shared key in every account but those of bootstrap servers."""
-    instances = {record.path.instance_id for record in records if record.path.object_id == SECURITY}
-    keep = {
+    mode = int(SecurityMode.PRE_SHARED_KEY)
+    return _with_values(records, {MODE: mode, IDENTITY: identity.encode(), SECRET_KEY: key})
+
+
+def at_node(records: Sequence[Record], uri: str) -> tuple[Record, ...]:
+    """The records with a server's URI in every account but those of bootstrap servers."""
+    return _with_values(records, {URI: uri})
+
+
+def accounts(records: Sequence[Record]) -> frozenset[int]:
+    """The instances of object 0 in these records that lead to a server, not to a bootstrap server."""
+    of_bootstrap = {
         record.path.instance_id
         for record in records
         if record.path.object_id == SECURITY and record.path.resource_id == BOOTSTRAP_SERVER and record.value is True
     }
-    given = instances - keep
+    found = {record.path.instance_id for record in records if record.path.object_id == SECURITY}
+    return frozenset(one for one in found - of_bootstrap if one is not None)
+
+
+def _with_values(records: Sequence[Record], values: Mapping[int, Value]) -> tuple[Record, ...]:
+    given = accounts(records)
     others = [
         record
         for record in records
         if not (
-            record.path.object_id == SECURITY
-            and record.path.instance_id in given
-            and record.path.resource_id in CREDENTIALS
+            record.path.object_id == SECURITY and record.path.instance_id in given and record.path.resource_id in values
         )
     ]
-    values: dict[int, Value] = {MODE: int(SecurityMode.PRE_SHARED_KEY), IDENTITY: identity.encode(), SECRET_KEY: key}
     added = [
         Record(ObjectPath(SECURITY, instance, resource), value)
-        for instance in sorted(one for one in given if one is not None)
+        for instance in sorted(given)
         for resource, value in values.items()
     ]
     return (*others, *added)

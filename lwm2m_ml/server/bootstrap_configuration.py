@@ -9,7 +9,11 @@ from typing import Any
 from lwm2m_ml.errors import UsageError
 from lwm2m_ml.lwm2m.path import ROOT, ObjectPath
 from lwm2m_ml.lwm2m.record import Record
+from lwm2m_ml.server.bootstrap_accounts import accounts
+from lwm2m_ml.server.bootstrap_nodes import BootstrapNodes
 from lwm2m_ml.server.senml_documents import from_senml, to_senml
+
+NO_NODES = BootstrapNodes({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +22,22 @@ class BootstrapConfiguration:
 
     Deleting the root removes everything but the bootstrap account itself (Core TS V1_2 §6.1.7.5). With `issue`, each
     device gets a pre-shared key of its own in its accounts. With `discover`, the server asks first which instance of
-    object 0 the bootstrap account has, and writes beside it.
+    object 0 the bootstrap account has, and writes beside it. With `nodes`, the accounts name the node that each device
+    is told.
     """
 
     records: tuple[Record, ...] = field(repr=False)
     delete: tuple[ObjectPath, ...] = (ROOT,)
     issue: bool = False
     discover: bool = False
+    nodes: BootstrapNodes = NO_NODES
 
     def __post_init__(self) -> None:
+        if self.nodes.uris and not accounts(self.records):
+            raise UsageError(
+                "There is no account that could name a node",
+                hint='Give its short server id, for one: {"n": "/0/1/10", "v": 101}',
+            )
         if any(record.path.level < 3 or record.value is None for record in self.records):
             raise UsageError("A bootstrap configuration holds resources with values only")
         if any(path.level > 2 for path in self.delete):
@@ -44,6 +55,8 @@ class BootstrapConfiguration:
             "records": to_senml(self.records),
             "issue": self.issue,
             "discover": self.discover,
+            "nodes": dict(self.nodes.uris),
+            "spread": self.nodes.spread,
         }
 
     @classmethod
@@ -51,7 +64,8 @@ class BootstrapConfiguration:
         """The configuration that `to_document` wrote."""
         delete = tuple(ObjectPath.parse(path) for path in document["delete"])
         issue, discover = document.get("issue", False), document.get("discover", False)
-        return cls(from_senml(document["records"]), delete, issue, discover)
+        nodes = BootstrapNodes(document.get("nodes", {}), document.get("spread", True))
+        return cls(from_senml(document["records"]), delete, issue, discover, nodes)
 
 
 def by_instance(records: Iterable[Record]) -> tuple[tuple[ObjectPath, tuple[Record, ...]], ...]:

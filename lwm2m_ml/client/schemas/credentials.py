@@ -72,7 +72,9 @@ class BootstrapConfiguration(Schema):
     """What devices get from the bootstrap server.
 
     `records` is SenML JSON: values of objects 0, 1 and others. With `issue`, each device gets a pre-shared key of its
-    own for the servers of object 0. With `discover`, the account that led the device here keeps its instance.
+    own for the servers of object 0. With `discover`, the account that led the device here keeps its instance. `nodes`
+    are URIs by the names that nodes were started with: each device is told one that lives, spread evenly and always the
+    same, or without `spread` the first.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -81,6 +83,8 @@ class BootstrapConfiguration(Schema):
     delete: list[str] = Field(default=["/"], max_length=64)
     issue: bool = False
     discover: bool = False
+    nodes: dict[str, str] = Field(default={}, max_length=1_000)
+    spread: bool = True
 
 
 class BootstrapEntry(Schema):
