@@ -21,8 +21,7 @@ class BootstrapNodes:
 
     def __post_init__(self) -> None:
         for name, uri in self.uris.items():
-            parts = urlsplit(uri)
-            if not parts.scheme.startswith("coap") or not parts.hostname:
+            if not _is_address(uri):
                 raise UsageError(
                     f"{uri!r} of node {name!r} is no address for devices", hint="Give one like coaps://one.example:5684"
                 )
@@ -33,6 +32,14 @@ class BootstrapNodes:
         if not names:
             return None
         return max(names, key=lambda name: _rank(name, endpoint)) if self.spread else names[0]
+
+
+def _is_address(uri: str) -> bool:
+    try:
+        parts = urlsplit(uri)
+        return parts.scheme.startswith("coap") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _rank(name: str, endpoint: str) -> bytes:

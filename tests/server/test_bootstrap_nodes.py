@@ -51,7 +51,9 @@ def test_when_none_lives_any_may_come_back() -> None:
     assert BootstrapNodes({}).of("sensor-1", everybody) is None
 
 
-@pytest.mark.parametrize("uri", ["", "one.example", "https://one.example", "coaps://"])
+@pytest.mark.parametrize(
+    "uri", ["", "one.example", "https://one.example", "coaps://", "coap://[", "coap://one:port", "coap://one:0"]
+)
 def test_what_is_no_address_for_devices_is_refused(uri: str) -> None:
     with pytest.raises(UsageError, match="no address for devices"):
         BootstrapNodes({"one": uri})
