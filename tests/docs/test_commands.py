@@ -184,6 +184,7 @@ def more_files(files: None, tmp_path: Path) -> None:
         ("plan.toml", "campaigns.md", "toml"),
         ("federated.toml", "federated.md", "toml"),
         ("servers.json", "security.md", "json"),
+        ("nodes.json", "scale.md", "json"),
         ("scenario.toml", "simulator.md", "toml"),
         ("my-board.toml", "write-a-target.md", "toml"),
     ):
@@ -191,8 +192,6 @@ def more_files(files: None, tmp_path: Path) -> None:
     shutil.copytree(test_examples.SHIPPED.parent / "vibration", "vibration")
     card = Path("vibration", "card.toml")
     card.write_text(card.read_text("utf-8").replace('version = "1.0.0"', 'version = "1.1.0"'), "utf-8")
-    for name in ("node-one.json", "node-two.json"):
-        shutil.copy("servers.json", name)
     Path("app.bin").write_bytes(bytes(0x20000))
     shutil.copy("credentials.csv", "fleet.csv")
     key = ec.generate_private_key(ec.SECP256R1())
