@@ -77,6 +77,7 @@ class OscoreDevice:
     front: Front
     site: ScriptedSite
     location: tuple[str, ...] = ()
+    scheme: str = "coap"
 
     async def register(self) -> None:
         query = ["lt=300", "lwm2m=1.1", "b=U"]
@@ -94,7 +95,7 @@ class OscoreDevice:
     async def _post(self, path: Any, query: Any, payload: bytes, content_format: int | None) -> aiocoap.Message:
         asked = aiocoap.Message(code=Code.POST, payload=payload, uri_path=tuple(path), uri_query=tuple(query))
         asked.opt.content_format = content_format
-        asked.remote = await self.endpoint.connect("coap", *self.front.address)
+        asked.remote = await self.endpoint.connect(self.scheme, *self.front.address)
         return await self.endpoint.request(asked, timeout=10)
 
 

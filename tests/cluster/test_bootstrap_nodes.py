@@ -22,7 +22,8 @@ from lwm2m_ml_simulator.client.client import Lwm2mClient
 from lwm2m_ml_simulator.cluster.nats import nats
 from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
-from tests.cluster.test_killed_sessions import PATIENCE, secure
+from tests.cluster.test_killed_node import PATIENCE
+from tests.cluster.test_killed_sessions import secure
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scale.md"
 QUICK = CoapSettings(ack_timeout=0.3, minimum_timeout=0.2, max_retransmit=2, handshake_timeout=3.0)

@@ -5,7 +5,7 @@ import json
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +16,6 @@ from sqlalchemy import select
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.schemas.credentials import CredentialRequest
 from lwm2m_ml.config import Settings
-from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.store import Store, tables
 from lwm2m_ml_simulator.cluster.nats import nats
 from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
@@ -24,8 +23,8 @@ from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
 from lwm2m_ml_simulator.cluster.process import free_port
 from tests.cluster.oscore_device import Front
 from tests.cluster.session_device import SessionDevice, session_device
+from tests.cluster.test_killed_node import PATIENCE, until
 
-PATIENCE = 120.0
 MANUFACTURER = "/3/0/0"
 
 Start = Callable[[str], Awaitable[Node]]
@@ -36,16 +35,6 @@ def secure(node: Node) -> tuple[str, int]:
     announced = next(line for line in node.program.log.read_text().splitlines() if line.startswith('{"api"'))
     where = urlsplit(json.loads(announced)["coaps"])
     return str(where.hostname), int(where.port or 0)
-
-
-async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            with suppress(Lwm2mMlError):
-                if await condition():
-                    return
-            await asyncio.sleep(0.2)
-    raise AssertionError(what)
 
 
 async def stored(url: str) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from structlog.testing import capture_logs
 
+from lwm2m_ml.coap.dtls12 import Stored
 from lwm2m_ml.lwm2m.content_formats import ContentFormat
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.server.credentials.credential import CredentialKind
@@ -132,6 +133,31 @@ def write_down(nat: Nat, suite: str, own_cid: int) -> None:
         return
     facts = {"software": "Leshan 2.0.0-M15 (Scandium 3.12) with our server", "suite": suite, "key": KEY}
     Path(path).write_text(json.dumps({**facts, "datagrams": nat.datagrams}, indent=1) + "\n")
+
+
+@pytest.mark.parametrize("own_cid", [0, 4])
+async def test_a_session_that_the_server_has_only_in_its_store_goes_on(
+    start_peer: Any, running: Any, models: str, own_cid: int
+) -> None:
+    """As after a kill: the device answers what it is asked before it is believed."""
+    server = running.server
+    transport = server._exchange.coap._transports["coaps"]
+    await server.credentials.add(NAME, CredentialKind.PSK, identity="leshan", key=KEY)
+    with capture_logs() as logs:
+        options = (f"psk=leshan:{KEY}", f"cid={own_cid}")
+        device = await start_peer("Device", NAME, server.uris["coaps"], "300", models, *options)
+        await device.told("registered")
+        (peer,) = transport._peers.all()
+        async with asyncio.timeout(60):
+            while peer.session.stored is not Stored.HELD:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.1)
+        transport._peers.forget(peer)
+        await device.ask("update")
+        await running.events.next(DeviceUpdated)
+        assert (await server.devices.read(NAME, INSTANCE.child(0)))[0].value == "Grüße"
+    assert sessions(logs) == 1
+    assert [log["event"] for log in logs].count("A DTLS session goes on") == 1
+    assert not device.has_told("registration failed")
 
 
 async def test_a_block_transfer_under_way_survives(start_peer: Any, running: Any, models: str, nat: Nat) -> None:
