@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from lwm2m_ml.coap.dtls12 import SUITES, Session, Stored, UnusableSession
@@ -174,7 +174,7 @@ HELD_BY_NOBODY = script("keep 0, revive 1, seal 1, end 0, keep 1, seal 1, seal 1
 @example(STORED_LATE)
 @example(HELD_BY_NOBODY)
 @given(st.lists(STEPS, min_size=20, max_size=50))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_number_is_used_twice(steps: list[tuple[str, int, str]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keeping, "NUMBERS", FEW)
