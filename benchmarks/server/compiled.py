@@ -33,7 +33,8 @@ def directory() -> Path:
     made = KEPT / f"{sys.implementation.cache_tag}-{platform.machine()}-{_digest()}"
     if not made.exists():
         _check()
-        KEPT.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(KEPT, ignore_errors=True)  # what was built of other sources
+        KEPT.mkdir(parents=True)
         with tempfile.TemporaryDirectory(dir=KEPT) as workplace:
             unpacked = _build(Path(workplace))
             unpacked.replace(made)
