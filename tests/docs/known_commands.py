@@ -96,6 +96,8 @@ ONLY_CHECKED = {
     "--public-uris 'coaps://devices.example:5684'": "needs a cluster; tests/cluster make one",
     "apt-get install nats-server postgresql": "changes the machine",
     "pip install 'lwm2m-ml[cluster]'": "changes the machine",
+    "pip install --no-binary lwm2m-ml 'lwm2m-ml[fast]'": "changes the machine",
+    "export HATCH_BUILD_HOOK_ENABLE_MYPYC=1": "make test-compiled builds what it asks for",
     "dask scheduler --protocol tls --port 8786 --tls-ca-file ca.pem --tls-cert farm.pem --tls-key farm.key": (
         "is Dask's own; needs certificates"
     ),
