@@ -408,7 +408,7 @@ class Lwm2mServer:
 
     def _left(self, registration: Registration) -> None:
         endpoint, sessions = registration.endpoint, self._stored_sessions
-        if sessions is not None:
+        if sessions is not None and self._ownership.has(endpoint):
             sessions.keep_no_more(registration.remote)
         self._exchange.left(endpoint)
         self._formats.forget(endpoint)

@@ -92,9 +92,14 @@ class StoredSessions:
             self._keeper.keep(peer)
 
     def keep_no_more(self, peer: Remote) -> None:
-        """Nobody needs to go on with the session of a peer when this process has ended."""
+        """Nobody needs to go on with the session of a peer after this process, or with one from an earlier process.
+
+        Of a peer that was here in an earlier process only, all that is known is its identity.
+        """
         if isinstance(peer, SessionRemote):
             self.ended(peer)
+        elif peer.identity is not None and peer.scheme == "coaps":
+            self.gone(peer.identity)
 
     def ended(self, peer: SessionRemote) -> None:
         """The session of a peer ends, and so does what is stored of it."""

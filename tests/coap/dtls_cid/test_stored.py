@@ -15,6 +15,7 @@ from lwm2m_ml.coap import NetworkError, RequestTimeout
 from lwm2m_ml.coap.dtls12 import Stored
 from lwm2m_ml.coap.dtls_cid import Holders, MemorySessions, RestingSession, TakenSession
 from lwm2m_ml.coap.dtls_cid.keeping import NUMBERS
+from lwm2m_ml.server.absent import AbsentPeer
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap import CoapEndpoint
@@ -192,6 +193,23 @@ async def test_a_device_that_makes_a_handshake_is_the_peer_that_was_waited_for(
     client = await device()
     await client.request(get("who", nat.address))
     assert only_peer(transports(endpoint)) is peer
+
+
+async def test_what_an_earlier_process_had_of_a_peer_that_left_is_removed(
+    serve: Serve, device: StartDevice, nat: Nat, get: Get, transports: Transports, states: Counting
+) -> None:
+    first, client = await serve(), await device()
+    await client.request(get("who", nat.address))
+    await first.close()
+    assert list(states.rows) == ["psk:device-1"]
+    stored = transports(await serve()).stored
+    assert stored is not None
+    stored.keep_no_more(AbsentPeer("coap", "127.0.0.1", 9, "psk:device-1"))
+    stored.keep_no_more(AbsentPeer("coaps", "127.0.0.1", 9, None))
+    await asyncio.sleep(0.3)
+    assert list(states.rows) == ["psk:device-1"]
+    stored.keep_no_more(AbsentPeer("coaps", "127.0.0.1", 9, "psk:device-1"))
+    await until(lambda: not states.rows)
 
 
 # Replay
