@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate, OwnKey
     from lwm2m_ml.coap.dtls_cid.resting import SessionStates
     from lwm2m_ml.coap.dtls_cid.stored import HolderOf
+    from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
     from lwm2m_ml.coap.dtls_cid.transport import CidTransport
     from lwm2m_ml.coap.fast import FastRequest
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
@@ -162,10 +163,11 @@ class CoapEndpoint:
         named: Mapping[str, OwnCertificate] | None = None,
         states: SessionStates | None = None,
         holder_of: HolderOf | None = None,
+        ids: ConnectionIds | None = None,
     ) -> CidTransport:
         """Speak CoAP over DTLS 1.2 with connection ids, in the place of `listen_dtls`.
 
-        `states` keeps sessions that outlive the endpoint; `holder_of` as in `CidTransport`, which is returned.
+        `states` keeps sessions that outlive the endpoint; `holder_of` and `ids` as in `CidTransport`, which is returned.
         """
         from lwm2m_ml.coap.dtls_cid.transport import CidTransport  # noqa: PLC0415  # only loaded when it is used
 
@@ -178,6 +180,7 @@ class CoapEndpoint:
             named=named,
             states=states,
             holder_of=holder_of,
+            ids=ids,
         )
         await transport.open(host, port)
         self._transports[transport.scheme] = transport

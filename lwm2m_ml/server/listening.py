@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
 from lwm2m_ml.coap.dtls.credentials import OwnCertificate
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
@@ -99,8 +101,9 @@ async def listen(
             log.warning("plain CoAP is on: anyone may register as any endpoint without credentials")
         if settings.coaps and settings.dtls_engine == "cid":
             holder_of = sessions.holder_of if shared else None
+            ids = ConnectionIds.of(settings.node or socket.gethostname()) if shared else None
             transport = await coap.listen_dtls_cid(
-                host, settings.secure_port, credentials, own, states=sessions, holder_of=holder_of
+                host, settings.secure_port, credentials, own, states=sessions, holder_of=holder_of, ids=ids
             )
             kept, addresses["coaps"] = transport.stored, transport.local_address
         elif settings.coaps:

@@ -15,6 +15,9 @@ from sqlalchemy import select
 
 from lwm2m_ml.client.client import AsyncClient
 from lwm2m_ml.client.schemas.credentials import CredentialRequest
+from lwm2m_ml.coap.dtls12 import ConnectionIds, node_of
+from lwm2m_ml.coap.dtls12.numbers import TLS12_CID
+from lwm2m_ml.coap.dtls12.records import CID_AT
 from lwm2m_ml.config import Settings
 from lwm2m_ml.store import Store, tables
 from lwm2m_ml_simulator.cluster.nats import nats
@@ -25,6 +28,7 @@ from tests.cluster.oscore_device import Front
 from tests.cluster.session_device import SessionDevice, session_device
 from tests.cluster.test_killed_node import PATIENCE, until
 
+ONE = ConnectionIds.of("one").node
 MANUFACTURER = "/3/0/0"
 
 Start = Callable[[str], Awaitable[Node]]
@@ -124,6 +128,7 @@ async def test_a_device_goes_on_at_another_node_that_lives_and_at_one_when_its_o
             issued = await client.add_credential(CredentialRequest(endpoint="dev", kind="psk"))
         async with session_device(front, issued.secret) as device:
             await device.register()
+            assert {node_of(datagram[CID_AT:]) for datagram in front.heard if datagram[0] == TLS12_CID} == {ONE}
             await stored(url)
             await front.lead_to(secure(other))
             await goes_on(other, token, front, device)

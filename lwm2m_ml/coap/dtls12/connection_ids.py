@@ -6,8 +6,10 @@ random: ids of different sessions cannot be linked, and nobody guesses one that 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Self
 
 NODE_BYTES = 2
 RANDOM_BYTES = 6
@@ -19,6 +21,14 @@ class ConnectionIds:
     """Makes the connection ids of one node of a cluster; `node` is 0 to 65,535."""
 
     node: int = 0
+
+    @classmethod
+    def of(cls, name: str) -> Self:
+        """Those of the node that is called so: a balancer can compute its number, the beginning of SHA-256, itself.
+
+        Of few nodes hardly any two have the same; they would only look like one to a balancer.
+        """
+        return cls(int.from_bytes(hashlib.sha256(name.encode()).digest()[:NODE_BYTES]))
 
     def new(self) -> bytes:
         """An id for another session."""

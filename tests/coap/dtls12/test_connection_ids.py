@@ -16,3 +16,10 @@ def test_an_id_tells_its_node(node: int) -> None:
 def test_ids_do_not_repeat() -> None:
     ids = ConnectionIds(1)
     assert len({ids.new() for _ in range(1000)}) == 1000
+
+
+def test_a_balancer_knows_the_number_of_a_node_by_its_name() -> None:
+    number = int.from_bytes(bytes.fromhex("7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed")[:2])
+    assert ConnectionIds.of("one") == ConnectionIds(number)
+    assert node_of(ConnectionIds.of("one").new()) == number
+    assert ConnectionIds.of("other") != ConnectionIds.of("one")
