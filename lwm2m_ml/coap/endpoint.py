@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from lwm2m_ml.coap.channel import Incoming
     from lwm2m_ml.coap.dtls.credentials import CredentialLookup, OwnCertificate, OwnKey
+    from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
     from lwm2m_ml.coap.dtls_cid.resting import SessionStates
     from lwm2m_ml.coap.dtls_cid.stored import HolderOf
-    from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
     from lwm2m_ml.coap.dtls_cid.transport import CidTransport
     from lwm2m_ml.coap.fast import FastRequest
     from lwm2m_ml.coap.oscore import OscoreCredential, OscoreLookup, OscoreStates
@@ -167,7 +167,8 @@ class CoapEndpoint:
     ) -> CidTransport:
         """Speak CoAP over DTLS 1.2 with connection ids, in the place of `listen_dtls`.
 
-        `states` keeps sessions that outlive the endpoint; `holder_of` and `ids` as in `CidTransport`, which is returned.
+        `states` keeps sessions that outlive the endpoint; `holder_of` and `ids` are those of `CidTransport`, which is
+        returned.
         """
         from lwm2m_ml.coap.dtls_cid.transport import CidTransport  # noqa: PLC0415  # only loaded when it is used
 

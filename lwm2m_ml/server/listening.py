@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
 from lwm2m_ml.coap.dtls.credentials import OwnCertificate
+from lwm2m_ml.coap.dtls12.connection_ids import ConnectionIds
 from lwm2m_ml.coap.endpoint import CoapEndpoint
 from lwm2m_ml.coap.fast import FastHandlers
 from lwm2m_ml.coap.oscore import OscoreStates

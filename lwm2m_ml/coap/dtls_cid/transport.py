@@ -20,11 +20,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
-from lwm2m_ml.coap.dtls.limits import TokenBucket
 from lwm2m_ml.coap.dtls12.client import ClientHandshake
 from lwm2m_ml.coap.dtls12.connection_ids import CID_BYTES, ConnectionIds
 from lwm2m_ml.coap.dtls12.errors import HandshakeError, UnusableSession
-from lwm2m_ml.coap.dtls12.listener import Greeting, Listener, is_client_hello
 from lwm2m_ml.coap.dtls12.numbers import (
     ALERT,
     APPLICATION_DATA,
@@ -34,14 +32,15 @@ from lwm2m_ml.coap.dtls12.numbers import (
     WARNING,
     Alert,
 )
-from lwm2m_ml.coap.dtls12.records import Record, plain_alert, records
+from lwm2m_ml.coap.dtls12.records import Record, records
 from lwm2m_ml.coap.dtls12.session import Session
+from lwm2m_ml.coap.dtls_cid.handshakes import Handshakes, Pending, host_and_port
 from lwm2m_ml.coap.dtls_cid.paths import Path, Revival
 from lwm2m_ml.coap.dtls_cid.peer import SessionRemote
 from lwm2m_ml.coap.dtls_cid.policies import client_policy, name_of, server_policy
 from lwm2m_ml.coap.dtls_cid.resting import SessionStates
 from lwm2m_ml.coap.dtls_cid.stored import HolderOf, StoredSessions
-from lwm2m_ml.coap.dtls_cid.table import PeerTable, Pending
+from lwm2m_ml.coap.dtls_cid.table import PeerTable
 from lwm2m_ml.coap.echo import EchoChallenges
 from lwm2m_ml.coap.errors import HandshakeFailed, NetworkError
 
@@ -55,20 +54,16 @@ if TYPE_CHECKING:
 logger = structlog.get_logger(__name__)
 
 CLOSE_NOTIFY = bytes((WARNING, Alert.CLOSE_NOTIFY))
-WORTH_A_WARNING = frozenset({Alert.UNKNOWN_PSK_IDENTITY, Alert.CERTIFICATE_UNKNOWN, Alert.DECRYPT_ERROR})
-"""Somebody with the wrong credentials is news to an operator; a peer that speaks another dialect is not."""
 
 
 class CidTransport(DatagramTransport):
     """One UDP socket with DTLS sessions on it that outlive the addresses of their peers."""
 
     __slots__ = (
-        "_bucket",
         "_challenges",
         "_credentials",
-        "_listener",
+        "_handshakes",
         "_peers",
-        "_policy",
         "_requester",
         "stored",
     )
@@ -95,13 +90,11 @@ class CidTransport(DatagramTransport):
         without it there is no other.
         """
         super().__init__(settings, requester, responder)
-        now = self.layer.loop.time()
         self._requester = requester
         self._credentials = credentials
-        self._policy = server_policy(credentials, own, named or {}, (ids or ConnectionIds()).new)
-        self._listener = Listener(now)
-        self._peers = PeerTable(settings.maximum_sessions, settings.maximum_handshakes, self._ended)
-        self._bucket = TokenBucket(settings.handshakes_per_second, now)
+        policy = server_policy(credentials, own, named or {}, (ids or ConnectionIds()).new)
+        self._handshakes = Handshakes(settings, policy, self.send_datagram, self._established)
+        self._peers = PeerTable(settings.maximum_sessions, self._ended)
         self._challenges = EchoChallenges()
         self.stored: StoredSessions | None = None
         """The sessions that the store knows, where there is one."""
@@ -117,15 +110,18 @@ class CidTransport(DatagramTransport):
         self.bytes_in += len(data)
         if len(data) > self.settings.maximum_datagram:
             return
-        under_way: Pending | None = None
+        handshakes = self._handshakes
         for record in records(data, CID_BYTES):
             peer = self._peers.get(record.cid or addr)
-            if record.is_plain or peer is None or record.type == HANDSHAKE:
-                under_way = self._receive_handshake(record, addr, peer, under_way)
-            else:
+            if peer is not None and not record.is_plain and record.type != HANDSHAKE:
                 self.receive_sealed(record, addr, peer)
-        if under_way is not None:
-            self._advance(under_way)
+            elif handshakes.receive(record, addr) or record.is_plain:
+                continue
+            elif peer is not None:
+                self.receive_sealed(record, addr, peer)
+            elif not handshakes.has_promised(record.cid):
+                self._receive_unknown(record, addr)
+        handshakes.advance()
 
     def _receive_unknown(self, record: Record, address: SocketAddress) -> None:
         """A sealed record of no session and no handshake here."""
@@ -206,76 +202,9 @@ class CidTransport(DatagramTransport):
             peer.bytes_in += len(message)
             self.layer.receive(message, peer)
 
-    # Handshakes
+    # Sessions begin
 
-    def _receive_handshake(
-        self, record: Record, address: SocketAddress, peer: SessionRemote | None, under_way: Pending | None
-    ) -> Pending | None:
-        """A record that may belong to a handshake; returns the one under way that took it, or `under_way`."""
-        if record.type == TLS12_CID:
-            pending = self._peers.pending_with_cid(record.cid)
-        else:
-            pending = self._peers.pending_at(address)
-        if is_client_hello(record) and not (pending is not None and _repeats_hello(record, pending)):
-            return self._receive_hello(record, address) or under_way
-        if pending is None or pending.address != address:
-            if peer is not None and not record.is_plain:
-                self.receive_sealed(record, address, peer)
-            elif pending is None and not record.is_plain:
-                self._receive_unknown(record, address)
-            return under_way
-        if under_way is not None and under_way is not pending:
-            self._advance(under_way)
-        try:
-            pending.handshake.receive(record)
-        except HandshakeError as error:
-            self._fail(pending, error)
-            return None
-        return pending
-
-    def _receive_hello(self, record: Record, address: SocketAddress) -> Pending | None:
-        now = self.layer.loop.time()
-        answer = self._listener.receive(record, address, now)
-        if isinstance(answer, bytes):
-            self.send_datagram(answer, address)
-        if not isinstance(answer, Greeting) or not self._bucket.take(now):
-            return None
-        try:
-            handshake = answer.begin(self._policy)
-        except HandshakeError as error:
-            logger.info("A DTLS handshake failed", peer=host_and_port(address), reason=error.message, identity=None)
-            if error.alert is not None:
-                self.send_datagram(plain_alert(error.alert), address)
-            return None
-        pending = Pending(handshake, address, now)
-        self._peers.begin(pending)
-        return pending
-
-    def _advance(self, pending: Pending) -> None:
-        """Send what the handshake has to say, and see whether it is complete."""
-        handshake = pending.handshake
-        self._send_flight(pending)
-        if handshake.complete and handshake.session is not None:
-            self._establish(pending, handshake.session)
-            return
-        pending.cancel_timer()
-        if handshake.timeout is not None:
-            pending.timer = self.layer.loop.call_later(handshake.timeout, self._repeat_flight, pending)
-
-    def _send_flight(self, pending: Pending) -> None:
-        for datagram in pending.handshake.outgoing:
-            self.send_datagram(datagram, pending.address)
-        pending.handshake.outgoing = []
-
-    def _repeat_flight(self, pending: Pending) -> None:
-        if self.layer.loop.time() - pending.begun_at > self.settings.handshake_timeout:
-            self._fail(pending, HandshakeError(None, "the peer did not finish the handshake in time"))
-            return
-        pending.handshake.repeat()
-        self._advance(pending)
-
-    def _establish(self, pending: Pending, session: Session) -> None:
-        self._peers.end(pending)
+    def _established(self, pending: Pending, session: Session) -> None:
         awaited = None if self.stored is None else self.stored.known(pending.granted, pending.address)
         peer = awaited or self.new_peer(pending.address, pending.granted)
         peer.is_called = not pending.handshake.is_server
@@ -291,20 +220,6 @@ class CidTransport(DatagramTransport):
         peer = self.new_remote(address, identity)
         assert isinstance(peer, SessionRemote)  # noqa: S101  # `remote_class` says so
         return peer
-
-    def _fail(self, pending: Pending, error: HandshakeError) -> None:
-        self._send_flight(pending)
-        self._peers.end(pending)
-        if error.alert is not None:
-            self.send_datagram(plain_alert(error.alert), pending.address)
-        identity, reason, where = pending.granted, error.message, host_and_port(pending.address)
-        if error.alert is Alert.DECRYPT_ERROR and pending.handshake.is_server and identity:
-            reason = f"the key of {identity} is another one"
-        log = logger.warning if error.alert in WORTH_A_WARNING else logger.info
-        log("A DTLS handshake failed", peer=where, reason=reason, identity=identity or None)
-        if pending.established is not None and not pending.established.done():
-            hint = "Compare identity and key, or certificates, on both sides"
-            pending.established.set_exception(HandshakeFailed(f"No DTLS session with {where}: {reason}", hint=hint))
 
     # Sending
 
@@ -359,7 +274,7 @@ class CidTransport(DatagramTransport):
         peer = self._peers.get(address)
         if peer is not None:
             return peer
-        pending = self._peers.pending_at(address)
+        pending = self._handshakes.at(address)
         under_way = None if pending is None else pending.established
         return await asyncio.shield(under_way or self._connect(host, port, address))
 
@@ -367,13 +282,7 @@ class CidTransport(DatagramTransport):
         credential = self._credentials.server(host, port)
         if credential is None:
             raise HandshakeFailed(f"There is no credential for {host}:{port}", hint="Add one to the credential store")
-        handshake = ClientHandshake(client_policy(credential))
-        pending = Pending(handshake, address, self.layer.loop.time(), name_of(credential))
-        pending.established = established = self.layer.loop.create_future()
-        established.add_done_callback(_seen)
-        self._peers.begin(pending)
-        self._advance(pending)
-        return established
+        return self._handshakes.connect(ClientHandshake(client_policy(credential)), address, name_of(credential))
 
     def move(self, remote: Remote, new: Remote) -> None:
         """The session of `new` carries `remote` from now on."""
@@ -382,30 +291,10 @@ class CidTransport(DatagramTransport):
 
     async def close(self) -> None:
         """Let sessions rest where `states` keeps them, or say goodbye to all peers, and close the socket."""
-        for pending in self._peers.all_pending():
-            self._peers.end(pending)
-            if pending.established is not None and not pending.established.done():
-                pending.established.set_exception(HandshakeFailed("The endpoint was closed during a handshake"))
+        self._handshakes.close()
         if self.stored is None:
             for peer in self._peers.all():
                 self._say_goodbye(peer)
         else:
             await self.stored.close()
         await super().close()
-
-
-def host_and_port(address: SocketAddress) -> str:
-    """An address as people write it."""
-    return f"{str(address[0]).removeprefix('::ffff:')}:{address[1]}"
-
-
-def _repeats_hello(record: Record, pending: Pending) -> bool:
-    """Whether a ClientHello is the one that began the handshake under way."""
-    random = pending.handshake.client_random
-    return pending.handshake.is_server and bool(random) and random in record.content
-
-
-def _seen(future: asyncio.Future[Remote]) -> None:
-    """A handshake that fails after everybody stopped waiting is no news."""
-    if not future.cancelled():
-        future.exception()

@@ -327,19 +327,19 @@ class Whole:
             received += len(datagram) if address == ELSEWHERE else 0
             self.transport.datagram_received(datagram, address)
         assert len(self.transport._peers) <= 1
-        assert len(self.transport._peers.all_pending()) <= MOST_PENDING
+        assert len(self.transport._handshakes.all()) <= MOST_PENDING
         assert peer.socket_address == ADDRESS, "moved without proof"
         assert self.sink.sent.get(ELSEWHERE, 0) <= 3 * received + 60, "draws more than three times what came"
         self.transport._peers.forget(peer)
         self.played += 1
         if self.played % 500 == 0:
-            for pending in self.transport._peers.all_pending():
-                self.transport._peers.end(pending)
+            for pending in self.transport._handshakes.all():
+                self.transport._handshakes._end(pending)
             self.loop.run_until_complete(asyncio.sleep(0))
 
     def close(self) -> None:
-        for pending in self.transport._peers.all_pending():
-            self.transport._peers.end(pending)
+        for pending in self.transport._handshakes.all():
+            self.transport._handshakes._end(pending)
         self.loop.close()
 
 

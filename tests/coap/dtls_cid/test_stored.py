@@ -433,7 +433,8 @@ async def test_a_peer_without_connection_id_is_known_by_its_address(
     serve: Serve, device: StartDevice, nat: Nat, get: Get, states: Counting, transports: Transports
 ) -> None:
     first, client = await serve(), await device()
-    transports(first)._policy = replace(transports(first)._policy, new_cid=None)
+    handshakes = transports(first)._handshakes
+    handshakes._policy = replace(handshakes._policy, new_cid=None)
     await client.request(get("who", nat.address))
     assert only_peer(transports(first)).session.own_cid == b""  # type: ignore[union-attr]
     await kept(transports(first))

@@ -288,7 +288,7 @@ async def test_junk_leaves_nothing_behind(
     assert answer[13] == 3, "a HelloVerifyRequest"
     assert len(answer) < len(client_hello())
     assert len(transport._peers) == 0
-    assert transport._peers.all_pending() == []
+    assert transport._handshakes.all() == []
 
 
 async def test_a_forged_client_hello_does_not_end_a_session(
@@ -337,7 +337,7 @@ async def test_handshakes_under_way_are_bounded(
             cookie = (await asyncio.wait_for(loop.sock_recv(stranger, 2000), 5))[28:]
             stranger.send(hello_with(cookie))
             assert (await asyncio.wait_for(loop.sock_recv(stranger, 2000), 5))[13] == 2, "a ServerHello"
-    assert len(transports(server)._peers.all_pending()) == 3
+    assert len(transports(server)._handshakes.all()) == 3
 
 
 def hello_with(cookie: bytes) -> bytes:
