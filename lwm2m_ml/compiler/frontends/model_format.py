@@ -30,13 +30,12 @@ SAVED_MODEL_FILE = "saved_model.pb"
 
 def format_of(content: bytes) -> ModelFormat:
     """The format of a model; what has no mark of its own is taken for ONNX. A SavedModel is a zip file here."""
-    if content[4:8] == b"TFL3":
-        return ModelFormat.TFLITE
     if content.startswith(b"\x89HDF\r\n\x1a\n"):
         return ModelFormat.KERAS_H5
     if content.startswith(b"PK\x03\x04"):
         return ModelFormat.SAVED_MODEL if SAVED_MODEL_FILE in _names(content) else ModelFormat.KERAS
-    return ModelFormat.ONNX
+    # Only now: a mark at byte 4 says less than one that a file begins with.
+    return ModelFormat.TFLITE if content[4:8] == b"TFL3" else ModelFormat.ONNX
 
 
 def _names(content: bytes) -> set[str]:

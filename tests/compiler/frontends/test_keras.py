@@ -40,6 +40,7 @@ SAVED = _zip(net__saved_model_dot_pb=b"graph", net__variables__variables_dot_ind
         (KERAS, ModelFormat.KERAS),
         (SAVED, ModelFormat.SAVED_MODEL),
         (b"PK\x03\x04 damaged", ModelFormat.KERAS),
+        (b"PK\x03\x04TFL3", ModelFormat.KERAS),
         (b"", ModelFormat.ONNX),
         (b"anything", ModelFormat.ONNX),
     ],
