@@ -66,7 +66,7 @@ def subjects() -> list[Subject]:
 
 async def add(place: Scene, subject: Subject, version: str, content: bytes) -> None:
     facts = {} if subject.calibration is None else {"calibration": subject.calibration}
-    await place.service.add_model(subject.name, version, content, **facts)
+    await place.service.zoo.add(subject.name, version, content, **facts)
 
 
 async def installs_and_retrains(directory: Path, subject: Subject, boards: tuple[Board, ...]) -> list[tuple[str, ...]]:

@@ -105,7 +105,7 @@ def create_api(
     api = FastAPI(
         title="lwm2m-ml", version=__version__, summary="TinyML as a Service over LwM2M", docs_url=None, redoc_url=None
     )
-    registry = registry_of(service.figures)
+    registry = registry_of(service.meters.read)
     api.state.service = service
     api.state.access_tokens = access_tokens
     api.state.lwm2m_server = lwm2m_server

@@ -1,13 +1,7 @@
 """The figures of a running service, for whoever watches over it: what is now, and what was counted since the start."""
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from lwm2m_ml.bus import Bus
-from lwm2m_ml.service.campaigns.campaign import CampaignChanged
-from lwm2m_ml.service.campaigns.states import DeviceState
-from lwm2m_ml.service.event_feed import TELLERS
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,24 +30,3 @@ class Figures:
     results_dropped: Mapping[str, int]
     result_messages_put_off: int
     alarms_open: int
-
-
-@dataclass(slots=True)
-class Counts:
-    """What is only told on the bus, counted from `start()` on."""
-
-    events: Counter[str] = field(default_factory=Counter)
-    campaign_steps: Counter[str] = field(default_factory=Counter)
-    delivered_bytes: int = 0
-
-    def start(self, bus: Bus) -> None:
-        """Listen to what is counted."""
-        for event_type in TELLERS:
-            bus.subscribe(event_type, self._hear)
-
-    async def _hear(self, event: object) -> None:
-        self.events[type(event).__name__] += 1
-        if isinstance(event, CampaignChanged) and event.device is not None:
-            self.campaign_steps[str(event.device.state)] += 1
-            if event.device.state is DeviceState.ACTIVE:
-                self.delivered_bytes += event.device.ota_bytes or 0

@@ -112,13 +112,15 @@ async def test_both_roads_end_with_results_that_equal_the_reference_bit_for_bit(
     assert (rows["live"].ota_bytes or 0) >= (rows["live"].module_bytes or 0) > 0
 
     async def fifty() -> bool:
-        return len(await service.results("live")) >= 50
+        return len(await service.monitoring.results.results("live")) >= 50
 
     await until(fifty)
     images = [image.flatten().tolist() for image in load_digits_split().test.images[:50]]
-    answers = await service.reference("digits", "digits-small", images)
+    answers = await service.studies.reference("digits", "digits-small", images)
     assert len(live.inferences) >= 50
-    for result in (await service.results("live"))[:50]:  # a device that infers faster than it can send drops some
+    for result in (await service.monitoring.results.results("live"))[
+        :50
+    ]:  # a device that infers faster than it can send drops some
         expected = answers.outputs[live.inferences[result.number - 1].index % 50]
         assert [round(score * 2.56) + answers.zero_point for score in result.scores] == list(expected)
 
@@ -159,7 +161,7 @@ async def test_a_device_too_small_is_refused_with_figures(service: TinyMLService
     (row,) = (await finished(service, await service.deploy("digits", ["tiny"]))).devices
     assert row.state is DeviceState.REFUSED
     assert row.reason.endswith("B of module storage, 4,096 B free; smallest variant digits-small")
-    fit = await service.fit("digits", "tiny")
+    fit = await service.studies.fit("digits", "tiny")
     assert fit.chosen is None
     assert len(fit.candidates) == 3
 

@@ -13,9 +13,9 @@ from lwm2m_ml.api.views import as_schema
 from lwm2m_ml.client.schemas import Page
 from lwm2m_ml.client.schemas import campaigns as schemas
 from lwm2m_ml.service.campaigns.campaign import CampaignDevice
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.plan import Plan
 from lwm2m_ml.service.campaigns.states import DeviceState
+from lwm2m_ml.service.groups.selections import Selection
 
 router = APIRouter(prefix="/campaigns", tags=["campaigns"])
 
@@ -25,7 +25,7 @@ CampaignId = Annotated[str, Path(max_length=64)]
 @router.post("", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
 async def create(service: Service, body: schemas.CampaignRequest, who: CurrentCaller) -> schemas.Campaign:
     """Start a campaign; it goes on after the answer."""
-    model = service.model(body.model, body.version)
+    model = service.zoo.get(body.model, body.version)
     made = await service.campaigns.create(
         model, _selection(service, body), Plan.from_json(body.plan), name=body.name, who=who.name
     )
@@ -35,8 +35,8 @@ async def create(service: Service, body: schemas.CampaignRequest, who: CurrentCa
 @router.post("/preview", dependencies=[OPERATOR])
 async def preview(service: Service, body: schemas.CampaignRequest) -> schemas.CampaignPreview:
     """A dry run: what a campaign would do; modules may have to be compiled to know."""
-    model = service.model(body.model, body.version)
-    found = await service.preview(model, _selection(service, body), Plan.from_json(body.plan))
+    model = service.zoo.get(body.model, body.version)
+    found = await service.studies.preview(model, _selection(service, body), Plan.from_json(body.plan))
     return views.preview(found)
 
 
@@ -97,4 +97,4 @@ async def command(
 
 
 def _selection(service: Service, body: schemas.CampaignRequest) -> Selection:
-    return service.select(endpoints=body.endpoints, group=body.group, filter=body.filter)
+    return service.selections.choose(endpoints=body.endpoints, group=body.group, filter=body.filter)

@@ -18,5 +18,5 @@ async def compile_variant(
     service: Service, caller: CurrentCaller, response: Response, body: schemas.CompilationRequest
 ) -> schemas.Job:
     """Compile a variant of a model for a target and measure it on the emulated processor."""
-    work = service.compilation(body.model, body.variant, body.target)
+    work = service.studies.compilation(body.model, body.variant, body.target)
     return await accept(service, response, caller, work, kind=KIND, subject=work.subject)

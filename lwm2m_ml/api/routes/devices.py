@@ -70,7 +70,7 @@ async def list_devices(
     alarms = service.monitoring.alarms.by_endpoint()
     wanted = replace(
         query,
-        where=service.condition(filter, alarms.keys() if alarmed else None),
+        where=service.groups.condition(filter, alarms.keys() if alarmed else None),
         order=DeviceOrder(order.removeprefix("-")),
         descending=order.startswith("-"),
     )
@@ -100,5 +100,5 @@ async def results(
     newest: Annotated[int | None, QueryParameter(ge=1, le=10_000, description="Of these the newest, at most")] = None,
 ) -> list[schemas.Result]:
     """Inference results with numbers above `since` that came after the one with the id `after`, oldest first."""
-    found = await service.results(endpoint, since, after=after, newest=newest)
+    found = await service.monitoring.results.results(endpoint, since, after=after, newest=newest)
     return [views.as_schema(schemas.Result, result) for result in found]

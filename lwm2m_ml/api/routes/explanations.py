@@ -24,11 +24,11 @@ async def explain(
     service: Service, caller: CurrentCaller, response: Response, body: schemas.ExplanationRequest
 ) -> schemas.Job:
     """Compile a variant for a target and measure it layer by layer; the job's result is an `Explanation`."""
-    work = service.explanation(body.model, body.version, body.variant, body.target)
+    work = service.studies.explanation(body.model, body.version, body.variant, body.target)
     return await accept(service, response, caller, work, kind=KIND, subject=work.subject)
 
 
 @router.get("/{digest}/module", dependencies=[VIEWER], response_class=Response, responses=ARCHIVE)
 async def module(service: Service, digest: Digest) -> Response:
     """The module as `lwm2m-ml compile` writes it: machine code, facts and proved answers, in a ZIP archive."""
-    return Response(await service.explained_module(digest), media_type="application/zip")
+    return Response(await service.studies.explained_module(digest), media_type="application/zip")

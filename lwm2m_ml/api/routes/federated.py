@@ -25,8 +25,8 @@ Number = Annotated[int, Path(ge=0, le=1_000_000)]
 @router.post("", dependencies=[OPERATOR], status_code=HTTPStatus.ACCEPTED)
 async def create(service: Service, body: schemas.FederatedRequest, who: CurrentCaller) -> schemas.FederatedRun:
     """Start a federated run; it goes on after the answer."""
-    model = service.model(body.model, body.version)
-    selection = service.select(endpoints=body.endpoints, group=body.group, filter=body.filter)
+    model = service.zoo.get(body.model, body.version)
+    selection = service.selections.choose(endpoints=body.endpoints, group=body.group, filter=body.filter)
     plan = FederatedPlan.from_json(body.plan)
     return _view(await service.federation.create(model, selection, plan, name=body.name, who=who.name))
 

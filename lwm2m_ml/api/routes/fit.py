@@ -22,23 +22,23 @@ TypeName = Annotated[str, Path(max_length=64)]
 @router.post("/fit", dependencies=[OPERATOR])
 async def fit(service: Service, body: schemas.FitRequest) -> schemas.FitAnswer:
     """Compare every variant by every backend and optimisation; modules are compiled to know, once for each kind."""
-    model = service.model(body.model, body.version)
+    model = service.zoo.get(body.model, body.version)
     constraints = Constraints(body.minimum_accuracy, body.maximum_latency, body.maximum_energy, body.maximum_bytes)
-    before = service.compilations
+    before = service.studies.compilations
     surveys: tuple[Survey, ...]
     if body.target is not None:
-        surveys = (await service.survey_target(model, body.target, constraints),)
+        surveys = (await service.studies.survey_target(model, body.target, constraints),)
         endpoints: tuple[str, ...] = ()
     else:
         chosen = None if body.endpoint is None else [body.endpoint]
-        endpoints = service.select(endpoints=chosen, group=body.group, filter=body.filter).endpoints
-        surveys = await service.survey(model, endpoints, constraints)
+        endpoints = service.selections.choose(endpoints=chosen, group=body.group, filter=body.filter).endpoints
+        surveys = await service.studies.survey(model, endpoints, constraints)
     known = {endpoint for survey in surveys for endpoint in survey.endpoints}
     return schemas.FitAnswer(
         model=model.name,
         version=model.version,
         surveys=[as_schema(schemas.Survey, survey) for survey in surveys],
-        compilations=service.compilations - before,
+        compilations=service.studies.compilations - before,
         unknown=[endpoint for endpoint in endpoints if endpoint not in known],
     )
 

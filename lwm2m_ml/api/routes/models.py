@@ -29,7 +29,7 @@ Version = Annotated[str | None, Query(max_length=64, description="A version or a
 @router.get("/models", dependencies=[VIEWER])
 async def list_models(service: Service) -> list[schemas.Model]:
     """The zoo: the newest version of every model."""
-    return [zoo_views.model(service.zoo, model) for model in service.models()]
+    return [zoo_views.model(service.zoo, model) for model in service.zoo.models()]
 
 
 @router.post("/models/files", dependencies=[OPERATOR], status_code=HTTPStatus.CREATED, openapi_extra=FILE_BODY)
@@ -86,7 +86,7 @@ async def reference(
     """What the integer reference of a variant answers to inputs: what a device has to answer, bit for bit."""
     if sum(map(len, body.inputs)) > MAXIMUM_REFERENCE_VALUES:
         raise InvalidInputError(f"More than {MAXIMUM_REFERENCE_VALUES:,} input values", hint="Send them in parts")
-    return views.as_schema(schemas.ReferenceAnswers, await service.reference(model, variant, body.inputs))
+    return views.as_schema(schemas.ReferenceAnswers, await service.studies.reference(model, variant, body.inputs))
 
 
 @router.get(
@@ -94,4 +94,4 @@ async def reference(
 )
 async def variant_file(service: Service, model: Name, variant: Name, version: Version = None) -> Response:
     """The file of a variant as it was added."""
-    return Response(await service.variant_file(model, version, variant), media_type="application/octet-stream")
+    return Response(await service.zoo.file(model, version, variant), media_type="application/octet-stream")

@@ -13,4 +13,4 @@ router = APIRouter(prefix="/targets", tags=["models"])
 @router.get("", dependencies=[VIEWER])
 async def list_targets(service: Service) -> list[schemas.Target]:
     """The targets that this server can compile for, cores first."""
-    return [views.as_schema(schemas.Target, target) for target in service.targets()]
+    return [views.as_schema(schemas.Target, target) for target in service.studies.targets()]

@@ -23,6 +23,7 @@ from lwm2m_ml.service.campaigns.runner import SERVICE, CampaignRunner
 from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.campaigns.work import Work
 from lwm2m_ml.service.driven import Driven
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
 from lwm2m_ml.service.zoo.model import Model
 from lwm2m_ml.store.fence import CAMPAIGNS
@@ -30,14 +31,6 @@ from lwm2m_ml.store.fence import CAMPAIGNS
 CREATE, COMMAND = "campaigns.create", "campaigns.command"
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Who a campaign is for: its words for people and the store, and the endpoints that match now."""
-
-    text: str
-    endpoints: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lwm2m_ml.service.builds import Builder
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.plan import Plan, assign_phases
 from lwm2m_ml.service.fit import Fit
 from lwm2m_ml.service.fitting import DeviceFitting
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.zoo.model import Model
 
 SENT, REFUSED, UNKNOWN, BROKEN = "would be sent", "refused", "unknown", "would fail"

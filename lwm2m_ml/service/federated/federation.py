@@ -12,7 +12,6 @@ from lwm2m_ml.bus import Bus, Ownership
 from lwm2m_ml.bus.bus import Document
 from lwm2m_ml.errors import ConflictError, NotFoundError
 from lwm2m_ml.server.events import DataSent, Notified
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.runner import SERVICE
 from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.driven import Driven
@@ -21,6 +20,7 @@ from lwm2m_ml.service.federated.plan import FederatedPlan, InvalidFederatedPlan,
 from lwm2m_ml.service.federated.records import FederatedRecords
 from lwm2m_ml.service.federated.run import Answer, FederatedNote, FederatedRound, FederatedRun
 from lwm2m_ml.service.federated.runner import FederatedRunner, initial_state
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.resources import LearningResource
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.store.fence import CAMPAIGNS

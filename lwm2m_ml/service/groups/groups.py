@@ -2,11 +2,14 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from lwm2m_ml.errors import ConflictError, NotFoundError, UsageError
+from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.service.groups.filter import Facts, Filter
+from lwm2m_ml.service.groups.known import facts_of
+from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.store.device_groups import DeviceGroupRecord
 from lwm2m_ml.store.store import Store
 
@@ -25,17 +28,13 @@ class Group:
     created_at: float
 
 
-FactsOf = Callable[[str], Facts | None]
-"""What is known of a device; None when it is not registered."""
-
-
 class Groups:
     """Names for filters, and tags for devices."""
 
-    def __init__(self, store: Store, endpoints: Callable[[], Iterable[str]], facts: FactsOf) -> None:
+    def __init__(self, store: Store, registry: Registry, keeper: ProfileKeeper) -> None:
         self._store = store
-        self._endpoints = endpoints
-        self._facts = facts
+        self._registry = registry
+        self._keeper = keeper
         self._groups: dict[str, Group] = {}
         self._tags: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -81,10 +80,10 @@ class Groups:
         """Return the registered devices of a selection: `all`, `group NAME` or `filter TEXT`."""
         chosen = self._filter(selection)
         found = []
-        for endpoint in self._endpoints():
-            facts = self._facts(endpoint)
+        for registration in self._registry.all():
+            facts = self._facts(registration.endpoint)
             if facts is not None and chosen.holds(facts):
-                found.append(endpoint)
+                found.append(registration.endpoint)
         return tuple(found)
 
     def matches(self, selection: str, endpoint: str) -> bool:
@@ -95,6 +94,16 @@ class Groups:
             return False
         facts = self._facts(endpoint)
         return facts is not None and chosen.holds(facts)
+
+    def condition(self, filter: str, among: Collection[str] | None = None) -> Callable[[str], bool] | None:
+        """What tells whether a filter, and a set of endpoints if given, mean a device; None when all are meant.
+
+        Raises `InvalidFilter`.
+        """
+        parsed = Filter.parse(filter)
+        if not parsed.terms and among is None:
+            return None
+        return lambda endpoint: (among is None or endpoint in among) and parsed.holds(self._facts(endpoint) or {})
 
     def tags(self, endpoint: str) -> tuple[str, ...]:
         """Return a device's tags, in order."""
@@ -111,6 +120,9 @@ class Groups:
         await self._store.device_tags.replace(endpoint, sorted(tags))
         self._tags[endpoint] = tags
         return self.tags(endpoint)
+
+    def _facts(self, endpoint: str) -> Facts | None:
+        return facts_of(self._registry, self._keeper, self.tags, endpoint)
 
     def _filter(self, selection: str) -> Filter:
         if selection == ALL:

@@ -77,11 +77,17 @@ class ResultLog:
         """How many results were dropped, by what was absurd about them."""
         return dict(self._reader.dropped)
 
-    async def results(self, endpoint: str, since: int = 0, *, after: int = 0) -> tuple[InferenceResult, ...]:
+    async def results(
+        self, endpoint: str, since: int = 0, *, after: int = 0, newest: int | None = None
+    ) -> tuple[InferenceResult, ...]:
         """Return the results of a device with numbers above `since`, oldest first, at most the newest 10,000.
 
-        Numbers begin anew with each module; `after` leaves out all up to the result with this id.
+        Numbers begin anew with each module; `after` leaves out all up to the result with this id. With `newest` it is
+        those among so many of the newest.
         """
+        if newest is not None:
+            latest = await self._repository.latest(endpoint, min(newest, LARGEST_ANSWER))
+            return tuple(_from_record(one) for one in latest if one.number > since and one.id > after)
         found: list[InferenceResult] = []
         while page := await self._repository.of_endpoint(endpoint, after_id=after, limit=PAGE):
             found.extend(_from_record(record) for record in page if record.number > since)
@@ -90,10 +96,6 @@ class ResultLog:
             if len(page) < PAGE:
                 break
         return tuple(found)
-
-    async def latest(self, endpoint: str, count: int) -> tuple[InferenceResult, ...]:
-        """Return the newest results of a device, oldest first."""
-        return tuple(map(_from_record, await self._repository.latest(endpoint, min(count, LARGEST_ANSWER))))
 
     def keep(self, event: DataSent | Notified) -> Commit | None:
         """Write the results in what a device sent or notified. None when there is nothing in it to wait for.

@@ -78,6 +78,15 @@ class Zoo:
             raise NotFoundError(f"There is no model {what}", hint=f"Models in the zoo: {known}")
         return versions[-1]
 
+    def labels(self, name: str, version: str) -> tuple[str, ...]:
+        """Return the labels of a version; none when it is not in the zoo any more."""
+        model = self._models.get((name, version))
+        return () if model is None else tuple(model.labels)
+
+    async def file(self, name: str, version: str | None, variant: str) -> bytes:
+        """Return the file of a variant as it was added; raises `NotFoundError`."""
+        return await self.content(self.get(name, version).variant(variant).digest)
+
     async def add(
         self,
         name: str,

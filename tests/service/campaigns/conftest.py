@@ -16,7 +16,7 @@ from lwm2m_ml.module.package import verify_package
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.service.builds import Builder
 from lwm2m_ml.service.campaigns.campaign import CampaignSnapshot
-from lwm2m_ml.service.campaigns.campaigns import Campaigns, Selection
+from lwm2m_ml.service.campaigns.campaigns import Campaigns
 from lwm2m_ml.service.campaigns.device_run import Workshop
 from lwm2m_ml.service.campaigns.records import CampaignRecords
 from lwm2m_ml.service.campaigns.reported import ModelObjects
@@ -25,6 +25,7 @@ from lwm2m_ml.service.campaigns.work import Work
 from lwm2m_ml.service.delivery.courier import Courier
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.fitting import DeviceFitting
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.packages import Packages
 from lwm2m_ml.service.profile_keeper import ProfileKeeper
 from lwm2m_ml.service.signer import Signer

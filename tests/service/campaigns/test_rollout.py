@@ -11,9 +11,9 @@ from lwm2m_ml.errors import ConflictError
 from lwm2m_ml.module.inspection import inspect_package
 from lwm2m_ml.server.events import DeviceUpdated
 from lwm2m_ml.service.campaigns.campaign import CampaignChanged
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.plan import Deadlines, Gates, OnErrors, Phase, Plan, Rate, Retry, Thresholds, Window
 from lwm2m_ml.service.campaigns.states import CampaignEvent, CampaignState, DeviceState
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
 
 Join = Callable[..., Any]

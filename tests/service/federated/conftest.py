@@ -20,12 +20,12 @@ from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.lwm2m.value import ObjectLink, Value
 from lwm2m_ml.server.errors import DeviceError, UnknownDevice
 from lwm2m_ml.server.events import DataSent
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.federated.device import LearningObjects
 from lwm2m_ml.service.federated.federation import FederatedOverview, Federation
 from lwm2m_ml.service.federated.plan import FederatedPlan
 from lwm2m_ml.service.federated.records import FederatedRecords
 from lwm2m_ml.service.federated.run import Answer
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.resources import LearningResource, ModelResource
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.store import Store

@@ -13,9 +13,9 @@ from lwm2m_ml.errors import ConflictError, InvalidInputError, NotFoundError
 from lwm2m_ml.learning.accountant import epsilon
 from lwm2m_ml.learning.terms import Method, VectorEncoding
 from lwm2m_ml.module import cbor
-from lwm2m_ml.service.campaigns.campaigns import Selection
 from lwm2m_ml.service.campaigns.states import CampaignEvent
 from lwm2m_ml.service.federated.plan import FederatedPlan
+from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.resources import LearningResource
 from lwm2m_ml.service.zoo.model import Variant
 from lwm2m_ml.store.fence import CAMPAIGNS
