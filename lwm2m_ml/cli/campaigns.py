@@ -1,6 +1,5 @@
 """`lwm2m-ml campaigns`: bring a model to many devices in phases, watch and steer it."""
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,7 +8,8 @@ import typer
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
 from lwm2m_ml.cli.plan_file import read_plan
-from lwm2m_ml.cli.story_lines import print_story
+from lwm2m_ml.cli.steering import IdArgument, ReasonOption, Steering, WaitOption
+from lwm2m_ml.cli.wanted import FilterOption, GroupOption, ModelArgument, ToOption, wanted
 from lwm2m_ml.client.address import DEFAULT_SERVER
 
 if TYPE_CHECKING:
@@ -20,26 +20,48 @@ app = typer.Typer(
     help="Campaigns: a model for many devices, in phases, taken back if it does harm.", no_args_is_help=True
 )
 
-POLL_SECONDS = 0.5
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What `campaigns start` printed, see `campaigns list`.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the campaign's story.")]
+
+def _command(client: "Client", campaign_id: str, members: dict[str, Any]) -> "Campaign":
+    from lwm2m_ml.client.schemas.campaigns import CampaignCommand
+
+    return client.command_campaign(campaign_id, CampaignCommand(**members))
+
+
+def _print(campaign: "Campaign", as_json: bool) -> None:
+    if as_json:
+        print_json(campaign.model_dump(mode="json"))
+        return
+    typer.echo(
+        f"Campaign {campaign.id}{f' ({campaign.name})' if campaign.name else ''}: {campaign.model} {campaign.version}"
+    )
+    typer.echo(f"  for      {campaign.selection}")
+    typer.echo(f"  state    {campaign.state}, phase {campaign.phase} of {campaign.phases}")
+    typer.echo(f"  devices  {_tally(campaign.tally)}")
+    if campaign.diagnosis:
+        typer.echo(f"  now      {campaign.diagnosis}")
+
+
+steering: "Steering[Campaign]" = Steering(
+    look=lambda client, campaign_id: client.campaign(campaign_id),
+    story=lambda client, campaign_id, after: client.campaign_story(campaign_id, after),
+    command=_command,
+    show=_print,
+)
 
 
 @app.command("start")
 def start(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the zoo: NAME, or NAME:VERSION or alias.")],
-    to: Annotated[
-        str, typer.Option("--to", help="Endpoints, separated by commas; instead of --group or --filter.")
-    ] = "",
-    group: Annotated[str, typer.Option("--group", help="A group; see `lwm2m-ml groups`.")] = "",
-    filter: Annotated[str, typer.Option("--filter", help="A filter such as 'target=nrf52840 tag=oslo'.")] = "",
+    model: ModelArgument,
+    to: ToOption = "",
+    group: GroupOption = "",
+    filter: FilterOption = "",
     plan: Annotated[Path | None, typer.Option("--plan", help="TOML file with the plan; see docs/campaigns.md.")] = None,
     phases: Annotated[str, typer.Option("--phases", help="Sizes of phases, such as 1%,10%,100%.")] = "",
     soak: Annotated[float | None, typer.Option(help="Seconds to watch each phase before the next.")] = None,
     approve: Annotated[bool, typer.Option("--approve", help="Ask for an approval before every further phase.")] = False,
     name: Annotated[str, typer.Option("--name", help="A name for people.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the story until the campaign is over.")] = False,
+    wait: WaitOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
@@ -47,26 +69,14 @@ def start(
     """Start a campaign; without --to, --group and --filter it is for every registered device."""
     from lwm2m_ml.client.schemas.campaigns import CampaignRequest
 
-    chosen, _, version = model.partition(":")
     request = CampaignRequest(
-        model=chosen,
-        version=version or None,
-        endpoints=[one.strip() for one in to.split(",") if one.strip()] or None,
-        group=group or None,
-        filter=filter or None,
-        plan=_plan(plan, phases, soak, approve=approve),
-        name=name,
+        **wanted(model, to, group, filter), plan=_plan(plan, phases, soak, approve=approve), name=name
     )
     with connect(server, token) as client:
         if dry_run:
             _print_preview(client.preview_campaign(request), as_json)
-            return
-        campaign = client.start_campaign(request)
-        if wait:
-            campaign = _follow(client, campaign.id, as_json=as_json)
-        _print(campaign, as_json)
-    if wait and campaign.state != "finished":
-        raise typer.Exit(1)
+        else:
+            steering.begun(client, client.start_campaign(request), wait=wait, as_json=as_json)
 
 
 @app.command("list")
@@ -84,13 +94,7 @@ def list_campaigns(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "
     print_table(("ID", "NAME", "MODEL", "STATE", "PHASE", "DEVICES"), rows)
 
 
-@app.command("show")
-def show(
-    campaign_id: IdArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
-) -> None:
-    """Show where a campaign stands and what it waits for."""
-    with connect(server, token) as client:
-        _print(client.campaign(campaign_id), as_json)
+steering.add_show(app, "Show where a campaign stands and what it waits for.")
 
 
 @app.command("devices")
@@ -125,62 +129,10 @@ def devices(
     print_table(columns, rows)
 
 
-@app.command("story")
-def story(
-    campaign_id: IdArgument,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the campaign is over.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Tell what happened to a campaign, line by line: when, who, what."""
-    with connect(server, token) as client:
-        if follow:
-            _follow(client, campaign_id, as_json=as_json)
-        else:
-            _tell(client, campaign_id, 0, as_json=as_json)
-
-
-@app.command("approve")
-def approve(
-    campaign_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Let the next phase open."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, campaign_id, as_json, command="approve", reason=reason)
-
-
-@app.command("pause")
-def pause(
-    campaign_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Begin no further device until `resume`; devices under way go on."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, campaign_id, as_json, command="pause", reason=reason)
-
-
-@app.command("resume")
-def resume(
-    campaign_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Go on after a pause; failures up to now count no more."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, campaign_id, as_json, command="resume", reason=reason)
+steering.add_story(app, "Tell what happened to a campaign, line by line: when, who, what.")
+steering.add_command(app, "approve", "Let the next phase open.")
+steering.add_command(app, "pause", "Begin no further device until `resume`; devices under way go on.")
+steering.add_command(app, "resume", "Go on after a pause; failures up to now count no more.")
 
 
 @app.command("cancel")
@@ -195,27 +147,11 @@ def cancel(
 ) -> None:
     """End a campaign: no further device begins, and those under way go on to their end, unless --hard."""
     with connect(server, token, dry_run=dry_run) as client:
-        _command(client, campaign_id, as_json, command="cancel", hard=hard, reason=reason)
+        members = {"command": "cancel", "hard": hard, "reason": reason}
+        _print(_command(client, campaign_id, members), as_json)
 
 
-@app.command("roll-back")
-def roll_back(
-    campaign_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Take the model back from every device of a running campaign."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, campaign_id, as_json, command="roll-back", reason=reason)
-
-
-def _command(client: "Client", campaign_id: str, as_json: bool, **members: Any) -> None:
-    from lwm2m_ml.client.schemas.campaigns import CampaignCommand
-
-    _print(client.command_campaign(campaign_id, CampaignCommand(**members)), as_json)
+steering.add_command(app, "roll-back", "Take the model back from every device of a running campaign.")
 
 
 def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) -> dict[str, Any]:
@@ -229,36 +165,6 @@ def _plan(file: Path | None, phases: str, soak: float | None, *, approve: bool) 
             phase.update({} if soak is None else {"soak": soak})
             phase.update({"approval": True} if approve and number else {})
     return plan
-
-
-def _follow(client: "Client", campaign_id: str, *, as_json: bool) -> "Campaign":
-    """Tell the story as it happens, until the campaign is over."""
-    last = 0
-    while True:
-        found = client.campaign(campaign_id)
-        last = _tell(client, campaign_id, last, as_json=as_json)
-        if found.finished:
-            return found
-        time.sleep(POLL_SECONDS)
-
-
-def _tell(client: "Client", campaign_id: str, after: int, *, as_json: bool) -> int:
-    """Print the lines after a number; returns the last one's number."""
-    return print_story(client.campaign_story(campaign_id, after), after, as_json=as_json)
-
-
-def _print(campaign: "Campaign", as_json: bool) -> None:
-    if as_json:
-        print_json(campaign.model_dump(mode="json"))
-        return
-    typer.echo(
-        f"Campaign {campaign.id}{f' ({campaign.name})' if campaign.name else ''}: {campaign.model} {campaign.version}"
-    )
-    typer.echo(f"  for      {campaign.selection}")
-    typer.echo(f"  state    {campaign.state}, phase {campaign.phase} of {campaign.phases}")
-    typer.echo(f"  devices  {_tally(campaign.tally)}")
-    if campaign.diagnosis:
-        typer.echo(f"  now      {campaign.diagnosis}")
 
 
 def _print_preview(preview: "CampaignPreview", as_json: bool) -> None:

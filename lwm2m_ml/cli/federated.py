@@ -1,7 +1,6 @@
 """`lwm2m-ml federated`: let devices learn together from examples that stay on them, watch and steer it."""
 
 import base64
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +9,8 @@ import typer
 from lwm2m_ml.cli.connection import DryRunOption, ServerOption, TokenOption, connect
 from lwm2m_ml.cli.output import JsonOption, print_json, print_models, print_table
 from lwm2m_ml.cli.plan_file import read_plan
-from lwm2m_ml.cli.story_lines import print_story
+from lwm2m_ml.cli.steering import IdArgument, Steering, WaitOption
+from lwm2m_ml.cli.wanted import FilterOption, GroupOption, ModelArgument, ToOption, wanted
 from lwm2m_ml.client.address import DEFAULT_SERVER
 from lwm2m_ml.errors import UsageError
 
@@ -23,9 +23,36 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-POLL_SECONDS = 0.5
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="What `federated start` printed, see `federated list`.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the run's story.")]
+
+def _command(client: "Client", run_id: str, members: dict[str, Any]) -> "FederatedRun":
+    from lwm2m_ml.client.schemas.federated import FederatedCommand
+
+    return client.command_federated(run_id, FederatedCommand(**members))
+
+
+def _print(run: "FederatedRun", as_json: bool) -> None:
+    if as_json:
+        print_json(run.model_dump(mode="json"))
+        return
+    typer.echo(f"Federated run {run.id}{f' ({run.name})' if run.name else ''}: {run.model} {run.version}")
+    typer.echo(f"  for      {run.selection}, {run.devices:,} devices; {run.parameters:,} parameters of {run.variant}")
+    typer.echo(f"  state    {run.state}, {run.round} of {run.rounds} rounds are over")
+    if run.last is not None and run.last.loss is not None:
+        typer.echo(f"  loss     {run.last.loss:.4f} in round {run.last.number}, as devices told")
+    if run.epsilon is not None:
+        typer.echo(f"  privacy  ε = {run.epsilon:.3g} for δ = {run.delta:g}, of a whole device")
+    else:
+        typer.echo("  privacy  no noise, so no ε; inputs stay on the devices")
+    if run.diagnosis:
+        typer.echo(f"  now      {run.diagnosis}")
+
+
+steering: "Steering[FederatedRun]" = Steering(
+    look=lambda client, run_id: client.federated_run(run_id),
+    story=lambda client, run_id, after: client.federated_story(run_id, after),
+    command=_command,
+    show=_print,
+)
 
 
 @app.command("prepare")
@@ -56,19 +83,17 @@ def prepare(
 
 @app.command("start")
 def start(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model of the zoo: NAME, or NAME:VERSION or alias.")],
-    to: Annotated[
-        str, typer.Option("--to", help="Endpoints, separated by commas; instead of --group or --filter.")
-    ] = "",
-    group: Annotated[str, typer.Option("--group", help="A group; see `lwm2m-ml groups`.")] = "",
-    filter: Annotated[str, typer.Option("--filter", help="A filter such as 'target=nrf52840 tag=oslo'.")] = "",
+    model: ModelArgument,
+    to: ToOption = "",
+    group: GroupOption = "",
+    filter: FilterOption = "",
     plan: Annotated[Path | None, typer.Option("--plan", help="TOML file with the plan; see docs/federated.md.")] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds that count.")] = None,
     share: Annotated[float | None, typer.Option("--share", help="Share of the devices asked in a round.")] = None,
     noise: Annotated[float | None, typer.Option("--noise", help="Noise multiplier; 0 for none.")] = None,
     clip: Annotated[float | None, typer.Option("--clip", help="The longest update that is taken.")] = None,
     name: Annotated[str, typer.Option("--name", help="A name for people.")] = "",
-    wait: Annotated[bool, typer.Option("--wait", help="Follow the story until the run is over.")] = False,
+    wait: WaitOption = False,
     dry_run: DryRunOption = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -77,23 +102,11 @@ def start(
     """Start a federated run; without --to, --group and --filter it is for every registered device."""
     from lwm2m_ml.client.schemas.federated import FederatedRequest
 
-    chosen, _, version = model.partition(":")
     request = FederatedRequest(
-        model=chosen,
-        version=version or None,
-        endpoints=[one.strip() for one in to.split(",") if one.strip()] or None,
-        group=group or None,
-        filter=filter or None,
-        plan=_plan(plan, rounds, share, noise, clip),
-        name=name,
+        **wanted(model, to, group, filter), plan=_plan(plan, rounds, share, noise, clip), name=name
     )
     with connect(server, token, dry_run=dry_run) as client:
-        run = client.start_federated(request)
-        if wait:
-            run = _follow(client, run.id, as_json=as_json)
-        _print(run, as_json)
-    if wait and run.state != "finished":
-        raise typer.Exit(1)
+        steering.begun(client, client.start_federated(request), wait=wait, as_json=as_json)
 
 
 @app.command("list")
@@ -111,13 +124,7 @@ def list_runs(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as
     print_table(("ID", "NAME", "MODEL", "STATE", "ROUND", "DEVICES"), rows)
 
 
-@app.command("show")
-def show(
-    run_id: IdArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
-) -> None:
-    """Show where a run stands, what it waits for, and what it has cost in privacy."""
-    with connect(server, token) as client:
-        _print(client.federated_run(run_id), as_json)
+steering.add_show(app, "Show where a run stands, what it waits for, and what it has cost in privacy.")
 
 
 @app.command("rounds")
@@ -182,20 +189,7 @@ def devices(
     print_table(("DEVICE", "OUTCOME", "EXAMPLES", "LOSS", "DOWN B", "UP B", "INSTRUCTIONS", "JOULES", "REASON"), rows)
 
 
-@app.command("story")
-def story(
-    run_id: IdArgument,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on until the run is over.")] = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Tell what happened to a run, line by line: when, who, what."""
-    with connect(server, token) as client:
-        if follow:
-            _follow(client, run_id, as_json=as_json)
-        else:
-            _tell(client, run_id, 0, as_json=as_json)
+steering.add_story(app, "Tell what happened to a run, line by line: when, who, what.")
 
 
 @app.command("weights")
@@ -223,52 +217,9 @@ def weights(
     typer.echo(f"{found.parameters:,} parameters in {written}")
 
 
-@app.command("pause")
-def pause(
-    run_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Open no further round until `resume`; the one under way goes on to its end."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, run_id, as_json, command="pause", reason=reason)
-
-
-@app.command("resume")
-def resume(
-    run_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Go on after a pause; rounds that did not count are forgotten."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, run_id, as_json, command="resume", reason=reason)
-
-
-@app.command("cancel")
-def cancel(
-    run_id: IdArgument,
-    reason: ReasonOption = "",
-    dry_run: DryRunOption = False,
-    server: ServerOption = DEFAULT_SERVER,
-    token: TokenOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """End a run now; what was learnt in rounds that are over stays on record."""
-    with connect(server, token, dry_run=dry_run) as client:
-        _command(client, run_id, as_json, command="cancel", reason=reason)
-
-
-def _command(client: "Client", run_id: str, as_json: bool, **members: Any) -> None:
-    from lwm2m_ml.client.schemas.federated import FederatedCommand
-
-    _print(client.command_federated(run_id, FederatedCommand(**members)), as_json)
+steering.add_command(app, "pause", "Open no further round until `resume`; the one under way goes on to its end.")
+steering.add_command(app, "resume", "Go on after a pause; rounds that did not count are forgotten.")
+steering.add_command(app, "cancel", "End a run now; what was learnt in rounds that are over stays on record.")
 
 
 def _newest(client: "Client", run_id: str) -> int:
@@ -288,36 +239,3 @@ def _plan(
         if value is not None:
             plan.setdefault(table, {})[member] = value
     return plan
-
-
-def _follow(client: "Client", run_id: str, *, as_json: bool) -> "FederatedRun":
-    """Tell the story as it happens, until the run is over."""
-    last = 0
-    while True:
-        found = client.federated_run(run_id)
-        last = _tell(client, run_id, last, as_json=as_json)
-        if found.finished:
-            return found
-        time.sleep(POLL_SECONDS)
-
-
-def _tell(client: "Client", run_id: str, after: int, *, as_json: bool) -> int:
-    """Print the lines after a number; returns the last one's number."""
-    return print_story(client.federated_story(run_id, after), after, as_json=as_json)
-
-
-def _print(run: "FederatedRun", as_json: bool) -> None:
-    if as_json:
-        print_json(run.model_dump(mode="json"))
-        return
-    typer.echo(f"Federated run {run.id}{f' ({run.name})' if run.name else ''}: {run.model} {run.version}")
-    typer.echo(f"  for      {run.selection}, {run.devices:,} devices; {run.parameters:,} parameters of {run.variant}")
-    typer.echo(f"  state    {run.state}, {run.round} of {run.rounds} rounds are over")
-    if run.last is not None and run.last.loss is not None:
-        typer.echo(f"  loss     {run.last.loss:.4f} in round {run.last.number}, as devices told")
-    if run.epsilon is not None:
-        typer.echo(f"  privacy  ε = {run.epsilon:.3g} for δ = {run.delta:g}, of a whole device")
-    else:
-        typer.echo("  privacy  no noise, so no ε; inputs stay on the devices")
-    if run.diagnosis:
-        typer.echo(f"  now      {run.diagnosis}")
