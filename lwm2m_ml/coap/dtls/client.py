@@ -41,7 +41,8 @@ class ClientSide:
         """A connection that shows a credential, and resumes the session before it if there is one."""
         if isinstance(credential.secret, OwnKey):
             raise HandshakeFailed("Raw public keys need DTLS with connection ids", hint="Choose dtls_engine = 'cid'")
-        connection = new_connection(self._context(type(credential.secret)), server=False)
+        connection = new_connection(self._context(type(credential.secret)))
+        connection.set_connect_state()
         if isinstance(credential.secret, OwnCertificate):
             use_own_certificate(connection, credential.secret)
         if credential.server_name:

@@ -7,10 +7,20 @@ import secrets
 COOKIE_BYTES = 20
 HANDSHAKE = 22
 CLIENT_HELLO = 1
+HELLO_VERIFY_REQUEST = 3
+DTLS_1_0 = b"\xfe\xff"
+"""What a HelloVerifyRequest says, whatever will be spoken."""
 RECORD_HEADER = 13
 HANDSHAKE_HEADER = 12
 VERSION_BYTES = 2
 RANDOM_BYTES = 32
+FRAGMENT_OFFSET = slice(RECORD_HEADER + 6, RECORD_HEADER + 9)
+RANDOM_END = RECORD_HEADER + HANDSHAKE_HEADER + VERSION_BYTES + RANDOM_BYTES
+
+_BODY = DTLS_1_0 + bytes((COOKIE_BYTES,))
+_BODY_LENGTH = (len(_BODY) + COOKIE_BYTES).to_bytes(3)
+_MESSAGE = bytes((HELLO_VERIFY_REQUEST,)) + _BODY_LENGTH + bytes(5) + _BODY_LENGTH + _BODY
+_MESSAGE_LENGTH = (len(_MESSAGE) + COOKIE_BYTES).to_bytes(2)
 
 
 class Cookies:
@@ -30,6 +40,10 @@ class Cookies:
         """The cookie of the peer."""
         return self._cookie
 
+    def request(self, hello: bytes) -> bytes:
+        """The HelloVerifyRequest with the cookie of the peer; its record has the number of the ClientHello's."""
+        return b"%c%b%b%b%b%b" % (HANDSHAKE, DTLS_1_0, hello[3:11], _MESSAGE_LENGTH, _MESSAGE, self._cookie)
+
     def is_good(self, cookie: bytes) -> bool:
         """Whether the peer got this cookie from us."""
         return hmac.compare_digest(cookie, self._cookie)
@@ -37,9 +51,14 @@ class Cookies:
 
 def client_random(datagram: bytes) -> bytes | None:
     """The random of a ClientHello in epoch 0, by which its repetitions are known; None for any other datagram."""
-    start = RECORD_HEADER + HANDSHAKE_HEADER + VERSION_BYTES
-    if len(datagram) < start + RANDOM_BYTES or datagram[0] != HANDSHAKE or datagram[3:5] != b"\x00\x00":
+    if len(datagram) < RANDOM_END or datagram[0] != HANDSHAKE or datagram[3:5] != b"\x00\x00":
         return None
     if datagram[RECORD_HEADER] != CLIENT_HELLO:
         return None
-    return datagram[start : start + RANDOM_BYTES]
+    return datagram[RANDOM_END - RANDOM_BYTES : RANDOM_END]
+
+
+def asks_for_cookie(hello: bytes) -> bool:
+    """Whether a ClientHello, or the first fragment of one, has no cookie yet where one would follow its session id."""
+    cookie_at = RANDOM_END + 1 + int.from_bytes(hello[RANDOM_END : RANDOM_END + 1])
+    return hello[FRAGMENT_OFFSET] == b"\x00\x00\x00" and hello[cookie_at : cookie_at + 1] == b"\x00"

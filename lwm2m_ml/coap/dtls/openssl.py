@@ -23,6 +23,8 @@ MTU = 1400
 # OpenSSL counts CCM_8 as weak whatever the key; level 0 admits it, and we check keys ourselves (`has_strong_key`).
 SECURITY_LEVEL = "@SECLEVEL=0"
 
+_allocate = ffi.new_allocator(should_clear_after_alloc=False)
+
 FindKey = Callable[[int, str], bytes | None]
 """The key for a connection (its handle) and the identity that the peer sent."""
 FindOwnKey = Callable[[int], tuple[bytes, bytes] | None]
@@ -105,6 +107,7 @@ def _context(method: int, suites: str) -> SSL.Context:
     context.set_min_proto_version(DTLS_1_2)
     context.set_max_proto_version(DTLS_1_2)
     context.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_NO_RENEGOTIATION)
+    context.set_mode(SSL.MODE_RELEASE_BUFFERS)  # sessions are many and mostly silent
     context.set_cipher_list(f"{suites}:{SECURITY_LEVEL}".encode())
     return context
 
@@ -127,19 +130,51 @@ def use_own_certificate(connection: SSL.Connection, own: OwnCertificate) -> None
     connection.use_privatekey(own.private_key)
 
 
-def new_connection(context: SSL.Context, *, server: bool) -> SSL.Connection:
-    """A connection on memory buffers."""
+def new_connection(context: SSL.Context) -> SSL.Connection:
+    """A connection on memory buffers, which is still to be told which side it is of."""
     connection = SSL.Connection(context, None)
-    if server:
-        connection.set_accept_state()
-    else:
-        connection.set_connect_state()
     connection.set_ciphertext_mtu(MTU)
     return connection
 
 
+def has_good_cookie(listener: SSL.Connection, hello: bytes) -> bool:
+    """Have a connection listen to a ClientHello, which it answers next if there is a cookie of ours in it."""
+    listener.bio_write(hello)
+    try:
+        listener.DTLSv1_listen()
+    except SSL.Error:
+        lib.ERR_clear_error()  # or OpenSSL before 4 takes them for errors of the session that reads next
+        return False
+    return True
+
+
+# What is called all the time goes past pyOpenSSL, which raises an exception whenever there is nothing to read.
+
+
+def shake(connection: SSL.Connection) -> bool:
+    """Go on with a handshake, as far as what arrived allows; whether it is complete. Raises SSL.Error."""
+    result = lib.SSL_do_handshake(connection._ssl)
+    if result <= 0:
+        _check_that_it_waits(connection, result)
+    return bool(result > 0)
+
+
+def incoming(connection: SSL.Connection) -> Iterator[bytes]:
+    """The messages that arrived; ends with SSL.ZeroReturnError or another SSL.Error when the session ended."""
+    room = _allocate("char[]", LARGEST_RECORD)
+    while (length := lib.SSL_read(connection._ssl, room, LARGEST_RECORD)) > 0:
+        yield ffi.buffer(room, length)[:]
+    _check_that_it_waits(connection, length)
+
+
+def _check_that_it_waits(connection: SSL.Connection, result: int) -> None:
+    """Raise SSL.Error if OpenSSL did not succeed for any other reason than that nothing more has arrived."""
+    if lib.SSL_get_error(connection._ssl, result) != lib.SSL_ERROR_WANT_READ:
+        connection._raise_ssl_error(connection._ssl, result)
+
+
 def outgoing(connection: SSL.Connection) -> Iterator[bytes]:
-    """The datagrams that OpenSSL wants to send. pyOpenSSL would have us read until it raises, which costs more."""
+    """The datagrams that OpenSSL wants to send."""
     while waiting := lib.BIO_get_mem_data(connection._from_ssl, ffi.NULL):
         yield connection.bio_read(min(waiting, LARGEST_RECORD))
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 
-from lwm2m_ml.coap.dtls.openssl import LARGEST_RECORD, handle
+from lwm2m_ml.coap.dtls.openssl import handle
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
@@ -64,12 +62,6 @@ class DtlsSession:
     def take(self, datagram: bytes) -> None:
         """Give a datagram of the peer to OpenSSL."""
         self.connection.bio_write(datagram)
-
-    def incoming(self) -> Iterator[bytes]:
-        """The messages that arrived; ends with SSL.ZeroReturnError or another SSL.Error when the session ended."""
-        with contextlib.suppress(SSL.WantReadError):
-            while True:
-                yield self.connection.recv(LARGEST_RECORD)
 
     def next_timeout(self) -> float | None:
         """Seconds until the handshake flight must be repeated."""

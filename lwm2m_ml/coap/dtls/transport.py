@@ -22,14 +22,17 @@ from OpenSSL import SSL
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
 from lwm2m_ml.coap.dtls.client import ClientSide, judge_server
-from lwm2m_ml.coap.dtls.cookies import Cookies, client_random
+from lwm2m_ml.coap.dtls.cookies import Cookies, asks_for_cookie, client_random
 from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
 from lwm2m_ml.coap.dtls.limits import TokenBucket
 from lwm2m_ml.coap.dtls.openssl import (
+    has_good_cookie,
+    incoming,
     new_connection,
     outgoing,
     peer_certificate,
     server_context,
+    shake,
 )
 from lwm2m_ml.coap.dtls.records import carries_finished, wrong_key_alert
 from lwm2m_ml.coap.dtls.session import TIMER_SLACK, DtlsSession
@@ -146,14 +149,13 @@ class DtlsTransport(DatagramTransport):
             pending.take(data)
             self._advance(pending)
             return
-        listener = self._listener or self._new_listener()
         self._cookies.attend(address)
-        listener.bio_write(data)
-        try:
-            listener.DTLSv1_listen()
-        except SSL.Error:
-            # No cookie yet: OpenSSL has written the HelloVerifyRequest that carries one, and nothing is kept.
-            for answer in outgoing(listener):
+        if asks_for_cookie(data):
+            self.send_datagram(self._cookies.request(data), address)
+            return
+        listener = self._listener or self._new_listener()
+        if not has_good_cookie(listener, data):
+            for answer in outgoing(listener):  # a HelloVerifyRequest with another cookie; nothing is kept
                 self.send_datagram(answer, address)
             return
         self._listener = None
@@ -170,7 +172,7 @@ class DtlsTransport(DatagramTransport):
             self._server, self._kept_alive = server_context(
                 self._own, self._named, self._find_key, self._cookies.make, self._cookies.is_good
             )
-        self._listener = new_connection(self._server, server=True)
+        self._listener = new_connection(self._server)
         return self._listener
 
     def _advance(self, session: DtlsSession) -> None:
@@ -181,16 +183,15 @@ class DtlsTransport(DatagramTransport):
 
     def _handshake(self, session: DtlsSession) -> None:
         try:
-            session.connection.do_handshake()
-        except SSL.WantReadError:
-            self._flush(session)
-            self._arm(session)
-            return
+            complete = shake(session.connection)
         except SSL.Error as error:
             self._flush(session)
             self._fail(session, session.failure or _reason(error))
             return
         self._flush(session)
+        if not complete:
+            self._arm(session)
+            return
         granted = self._judge(session)
         if granted is None:
             self._say_goodbye(session)
@@ -229,7 +230,7 @@ class DtlsTransport(DatagramTransport):
 
     def _receive(self, session: DtlsSession, remote: Remote) -> None:
         try:
-            for message in session.incoming():
+            for message in incoming(session.connection):
                 remote.bytes_in += len(message)
                 self.layer.receive(message, remote)
         except SSL.ZeroReturnError:

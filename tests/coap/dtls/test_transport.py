@@ -39,6 +39,7 @@ from lwm2m_ml.coap.dtls import (
 from lwm2m_ml.coap.dtls.openssl import key_client_context, new_connection
 from lwm2m_ml.coap.dtls.session import DtlsSession
 from lwm2m_ml.coap.dtls.transport import DtlsTransport
+from tests.coap.dtls.hellos import hello
 
 if TYPE_CHECKING:
     from tests.coap.conftest import Issuer, RawPeer, Store
@@ -162,7 +163,7 @@ async def test_an_unknown_identity_is_noticed_at_once_and_logged(
 async def test_one_forged_finished_does_not_end_a_handshake(listen: Listen, store: Store, server: CoapEndpoint) -> None:
     transport = server._transports["coaps"]
     assert isinstance(transport, DtlsTransport)
-    session = DtlsSession(new_connection(key_client_context(lambda _: None)[0], server=False), ("127.0.0.1", 9), 0.0)
+    session = DtlsSession(new_connection(key_client_context(lambda _: None)[0]), ("127.0.0.1", 9), 0.0)
     transport._finished_in_vain(session)
     assert session.finished_in_vain == 1
     client = await device(listen, store)
@@ -380,12 +381,21 @@ async def until_without_session(client: CoapEndpoint) -> None:
 
 async def test_a_client_hello_without_cookie_leaves_nothing_behind(server: CoapEndpoint, peer: RawPeer) -> None:
     transport = server._transports["coaps"]
-    await peer.send(server.local_address, client_hello())
+    await peer.send(server.local_address, hello())
     answer, _ = await peer.receive_bytes()
     assert answer[0] == 22
     assert answer[13] == 3, "a HelloVerifyRequest"
-    assert len(answer) < len(client_hello())
+    assert len(answer) < len(hello())
     assert len(transport._sessions) == 0  # type: ignore[attr-defined]
+
+
+async def test_a_client_hello_with_a_wrong_cookie_gets_the_right_one(server: CoapEndpoint, peer: RawPeer) -> None:
+    await peer.send(server.local_address, hello())
+    first, _ = await peer.receive_bytes()
+    await peer.send(server.local_address, hello(b"wrong"))
+    second, _ = await peer.receive_bytes()
+    assert second == first
+    assert len(server._transports["coaps"]._sessions) == 0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -393,7 +403,7 @@ async def test_a_client_hello_without_cookie_leaves_nothing_behind(server: CoapE
 )
 async def test_junk_leaves_nothing_behind(server: CoapEndpoint, peer: RawPeer, junk: bytes) -> None:
     await peer.send(server.local_address, junk)
-    await peer.send(server.local_address, client_hello())
+    await peer.send(server.local_address, hello())
     assert (await peer.receive_bytes())[0][13] == 3
     assert len(server._transports["coaps"]._sessions) == 0  # type: ignore[attr-defined]
 
@@ -401,16 +411,8 @@ async def test_junk_leaves_nothing_behind(server: CoapEndpoint, peer: RawPeer, j
 async def test_a_forged_client_hello_does_not_end_a_session(listen: Listen, store: Store, server: CoapEndpoint) -> None:
     client = await device(listen, store)
     await client.request(get(server, "who"))
-    server._transports["coaps"].datagram_received(client_hello(), client.local_address)  # type: ignore[attr-defined]
+    server._transports["coaps"].datagram_received(hello(), client.local_address)  # type: ignore[attr-defined]
     assert (await client.request(get(server, "who"))).payload == b"psk:device-1"
-
-
-def client_hello() -> bytes:
-    """A ClientHello for PSK with CCM_8, without a cookie."""
-    body = b"\xfe\xfd" + bytes(range(32)) + b"\x00" + b"\x00" + b"\x00\x02\xc0\xa8" + b"\x01\x00"
-    length = len(body).to_bytes(3)
-    handshake = b"\x01" + length + b"\x00\x00" + b"\x00\x00\x00" + length + body
-    return b"\x16\xfe\xfd" + bytes(8) + len(handshake).to_bytes(2) + handshake
 
 
 async def ask_with_openssl(server: CoapEndpoint, suite: str, *more: str) -> bytes:
