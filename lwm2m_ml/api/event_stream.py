@@ -10,7 +10,7 @@ from lwm2m_ml.api import views
 from lwm2m_ml.client.schemas import Event
 from lwm2m_ml.lwm2m.definitions import Catalogue
 from lwm2m_ml.service.event_feed import GAP, EventFeed, FeedEvent
-from lwm2m_ml.service.watches import Watch
+from lwm2m_ml.service.watches.watch import Watch
 
 Item = TypeVar("Item")
 
@@ -26,7 +26,9 @@ def _described(description: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}, "description": description}}
 
 
-EVENT_STREAM = _described("`values` events, each a list of values in JSON; `end` when the device has left")
+EVENT_STREAM = _described(
+    "`values` events, each a list of values in JSON; `end` when the device has left, or another node serves it from now on"
+)
 FEED = _described("Events by their type, each an `Event` in JSON; `end` when the server stops")
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from lwm2m_ml.bus import Bus, NotOwner, Ownership
 from lwm2m_ml.bus.bus import Document
 from lwm2m_ml.coap.notification import Notification
-from lwm2m_ml.errors import UnavailableError
 from lwm2m_ml.lwm2m.attributes import AttributeChange, format_attributes, parse_attributes
 from lwm2m_ml.lwm2m.gateway import OBJECT_ID, EndDevice
 from lwm2m_ml.lwm2m.link_format import Link, format_links, parse_links
@@ -164,7 +163,7 @@ class RoutedDevices(DeviceOperations):
         lasting: bool = False,
         within: float | None = None,
     ) -> Observed:
-        """Observe a path; what comes is told on the bus of every node."""
+        """Observe a path; what comes is told on the bus of every node, and a callback only where the device is."""
         if self._is_here(endpoint):
             return await self._local.observe(endpoint, path, callback, lasting=lasting, within=within)
         target = Target((path,), prefix=self._prefix)
@@ -207,9 +206,7 @@ class RoutedDevices(DeviceOperations):
         self, endpoint: str, target: Target, callback: OnRecords | None, *, lasting: bool, within: float | None
     ) -> Observed:
         if callback is not None:
-            raise UnavailableError(
-                f"Another node acts for {endpoint}", hint="Watch it there, or follow the events of this node"
-            )
+            raise DeviceElsewhere(f"Another node acts for {endpoint} by now", endpoint=endpoint, hint="Watch it again")
         what = {"paths": list(map(str, target.paths)), "composite": target.composite, "lasting": lasting}
         records = from_senml(await self._ask(endpoint, "observe", within=within, **what))
         return Observed(endpoint, target, ObservedElsewhere(records), lasting)

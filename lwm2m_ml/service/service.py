@@ -54,7 +54,8 @@ from lwm2m_ml.service.requests import Requests
 from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.studies import Studies
 from lwm2m_ml.service.trust_distribution import TrustDistribution
-from lwm2m_ml.service.watches import Watch, Watches
+from lwm2m_ml.service.watches.watch import Watch
+from lwm2m_ml.service.watches.watches import Watches
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.workers.workers import Workers
 from lwm2m_ml.service.zoo.zoo import Zoo
@@ -101,7 +102,7 @@ class TinyMLService:
         )
         self.operations = Devices(server, self._keeper, self.catalogue)
         self.configurations = ModelConfigurations(self.operations, model_object=objects.model)
-        self._watches = Watches(server.devices, bus)
+        self._watches = Watches(server, bus)
         self.requests = Requests(server, self.catalogue)
         self.modules = Modules(store.modules)
         self.events = EventFeed(bus)
@@ -200,6 +201,7 @@ class TinyMLService:
     async def stop(self) -> None:
         """Stop all work; campaigns under way go on at the next start. May be called when never started."""
         self._server.keepers_away(True)
+        await self._watches.stop()
         await self.health.stop()
         await self.jobs.stop()
         await self.federation.stop()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, ExitStack, suppress
 from pathlib import Path
 
+import aiocoap
 import pytest
 from aiocoap.numbers.codes import Code
 
@@ -18,11 +19,13 @@ from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
 from tests.cluster.oscore_device import Front, oscore_device
 from tests.lost_connections import LOST_CONNECTIONS
+from tests.server.conftest import message
 
 pytestmark = LOST_CONNECTIONS
 
 PATIENCE = 120.0
-REBOOT, MANUFACTURER = "/3/0/4", "/3/0/0"
+REBOOT, MANUFACTURER, BATTERY = "/3/0/4", "/3/0/0", "/3/0/9"
+TEXT = 0
 
 
 @pytest.fixture
@@ -113,3 +116,40 @@ async def test_a_device_with_oscore_is_served_by_the_other_node_and_nothing_is_d
 
         await until(known_to_be_unknown, "the Execute is not unknown")
         assert device.executed == 1, "an Execute without an answer was repeated"
+
+
+@pytest.mark.timeout(4 * PATIENCE)
+async def test_values_are_watched_through_the_other_node_until_the_one_that_serves_the_device_is_killed(
+    nodes: tuple[Node, Node], front: Front
+) -> None:
+    one, other = nodes
+    async with (
+        AsyncClient(one.api, one.token) as at_one,
+        AsyncClient(other.api, one.token) as at_other,
+        AsyncExitStack() as stack,
+    ):
+        issued = await at_one.add_credential(CredentialRequest(endpoint="dev", kind="oscore"))
+        device = await stack.enter_async_context(oscore_device(front, issued.secret))
+        device.site.script = let_observe
+        await device.register()
+
+        async def known() -> bool:
+            return (await at_other.device("dev")).endpoint == "dev"
+
+        await until(known, "the other node does not know the device")
+        values = at_other.observe("dev", BATTERY)
+        assert [found.value for found in await anext(values)] == [20]
+        for level in (19, 18):
+            news = message(Code.CONTENT, b"%d" % level, TEXT)
+            news.opt.observe = 30 - level
+            device.site.pipes[-1].add_response(news, is_last=False)
+            assert [found.value for found in await anext(values)] == [level]
+        one.program.kill()
+        async with asyncio.timeout(PATIENCE):
+            assert [found async for found in values] == []
+
+
+async def let_observe(request: aiocoap.Message) -> aiocoap.Message:
+    answer = message(Code.CONTENT, b"20", TEXT)
+    answer.opt.observe = 1 if request.opt.observe == 0 else None
+    return answer
