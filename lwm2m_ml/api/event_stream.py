@@ -27,7 +27,7 @@ def _described(description: str) -> dict[int | str, dict[str, Any]]:
 
 
 EVENT_STREAM = _described(
-    "`values` events, each a list of values in JSON; `end` when the device has left, or another node serves it from now on"
+    "`values` events, each a list of values in JSON; `end` when the device has left or is served by another node"
 )
 FEED = _described("Events by their type, each an `Event` in JSON; `end` when the server stops")
 
