@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from OpenSSL import SSL
 
 from lwm2m_ml.coap.dtls.certificates import PeerCertificate, TrustedPeer
+from lwm2m_ml.coap.dtls.connections import new_connection
 from lwm2m_ml.coap.dtls.credentials import Granted, OwnCertificate, OwnKey, PreSharedKey
 from lwm2m_ml.coap.dtls.openssl import (
     FindOwnKey,
     certificate_client_context,
     key_client_context,
-    new_connection,
     use_own_certificate,
 )
 from lwm2m_ml.coap.errors import HandshakeFailed

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
-from lwm2m_ml.coap.dtls.certificates import PeerCertificate
 from lwm2m_ml.coap.dtls.credentials import OwnCertificate
 
 DTLS_1_2 = 0xFEFD
@@ -16,24 +15,14 @@ PSK_SUITES = "PSK-AES128-CCM8:PSK-AES128-CCM:PSK-AES128-GCM-SHA256"
 CERTIFICATE_SUITES = "ECDHE-ECDSA-AES128-CCM8:ECDHE-ECDSA-AES128-CCM:ECDHE-ECDSA-AES128-GCM-SHA256"
 PSK_SERVER_CALLBACK = "unsigned int(SSL *, const char *, unsigned char *, unsigned int)"
 PSK_CLIENT_CALLBACK = "unsigned int(SSL *, const char *, char *, unsigned int, unsigned char *, unsigned int)"
-LARGEST_RECORD = 16384
-MTU = 1400
-"""Handshake flights are cut to this; CoAP messages are smaller by themselves."""
 
 # OpenSSL counts CCM_8 as weak whatever the key; level 0 admits it, and we check keys ourselves (`has_strong_key`).
 SECURITY_LEVEL = "@SECLEVEL=0"
-
-_allocate = ffi.new_allocator(should_clear_after_alloc=False)
 
 FindKey = Callable[[int, str], bytes | None]
 """The key for a connection (its handle) and the identity that the peer sent."""
 FindOwnKey = Callable[[int], tuple[bytes, bytes] | None]
 """Our identity and key for a connection of ours."""
-
-
-def handle(connection: SSL.Connection) -> int:
-    """What tells connections apart in callbacks from OpenSSL."""
-    return int(ffi.cast("uintptr_t", connection._ssl))
 
 
 def server_context(
@@ -128,61 +117,3 @@ def use_own_certificate(connection: SSL.Connection, own: OwnCertificate) -> None
     """Show this certificate on one connection."""
     connection.use_certificate(own.certificate)
     connection.use_privatekey(own.private_key)
-
-
-def new_connection(context: SSL.Context) -> SSL.Connection:
-    """A connection on memory buffers, which is still to be told which side it is of."""
-    connection = SSL.Connection(context, None)
-    connection.set_ciphertext_mtu(MTU)
-    return connection
-
-
-def has_good_cookie(listener: SSL.Connection, hello: bytes) -> bool:
-    """Have a connection listen to a ClientHello, which it answers next if there is a cookie of ours in it."""
-    listener.bio_write(hello)
-    try:
-        listener.DTLSv1_listen()
-    except SSL.Error:
-        lib.ERR_clear_error()  # or OpenSSL before 4 takes them for errors of the session that reads next
-        return False
-    return True
-
-
-# What is called all the time goes past pyOpenSSL, which raises an exception whenever there is nothing to read.
-
-
-def shake(connection: SSL.Connection) -> bool:
-    """Go on with a handshake, as far as what arrived allows; whether it is complete. Raises SSL.Error."""
-    result = lib.SSL_do_handshake(connection._ssl)
-    if result <= 0:
-        _check_that_it_waits(connection, result)
-    return bool(result > 0)
-
-
-def incoming(connection: SSL.Connection) -> Iterator[bytes]:
-    """The messages that arrived; ends with SSL.ZeroReturnError or another SSL.Error when the session ended."""
-    room = _allocate("char[]", LARGEST_RECORD)
-    while (length := lib.SSL_read(connection._ssl, room, LARGEST_RECORD)) > 0:
-        yield ffi.buffer(room, length)[:]
-    _check_that_it_waits(connection, length)
-
-
-def _check_that_it_waits(connection: SSL.Connection, result: int) -> None:
-    """Raise SSL.Error if OpenSSL did not succeed for any other reason than that nothing more has arrived."""
-    if lib.SSL_get_error(connection._ssl, result) != lib.SSL_ERROR_WANT_READ:
-        connection._raise_ssl_error(connection._ssl, result)
-
-
-def outgoing(connection: SSL.Connection) -> Iterator[bytes]:
-    """The datagrams that OpenSSL wants to send."""
-    while waiting := lib.BIO_get_mem_data(connection._from_ssl, ffi.NULL):
-        yield connection.bio_read(min(waiting, LARGEST_RECORD))
-
-
-def peer_certificate(connection: SSL.Connection) -> PeerCertificate | None:
-    """What the peer showed, if it showed a certificate."""
-    own = connection.get_peer_certificate(as_cryptography=True)
-    if own is None:
-        return None
-    chain = connection.get_peer_cert_chain(as_cryptography=True) or []
-    return PeerCertificate(own, tuple(other for other in chain if other != own))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from OpenSSL import SSL
 
-from lwm2m_ml.coap.dtls.openssl import handle
+from lwm2m_ml.coap.dtls.connections import handle, take_in
 
 if TYPE_CHECKING:
     from lwm2m_ml.coap.dtls.credentials import Granted, ServerCredential
@@ -61,7 +61,7 @@ class DtlsSession:
 
     def take(self, datagram: bytes) -> None:
         """Give a datagram of the peer to OpenSSL."""
-        self.connection.bio_write(datagram)
+        take_in(self.connection, datagram)
 
     def next_timeout(self) -> float | None:
         """Seconds until the handshake flight must be repeated."""

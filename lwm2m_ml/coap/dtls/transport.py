@@ -22,18 +22,19 @@ from OpenSSL import SSL
 
 from lwm2m_ml.coap.datagrams import DatagramTransport
 from lwm2m_ml.coap.dtls.client import ClientSide, judge_server
-from lwm2m_ml.coap.dtls.cookies import Cookies, asks_for_cookie, client_random
-from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
-from lwm2m_ml.coap.dtls.limits import TokenBucket
-from lwm2m_ml.coap.dtls.openssl import (
+from lwm2m_ml.coap.dtls.connections import (
+    encrypt,
     has_good_cookie,
     incoming,
     new_connection,
     outgoing,
     peer_certificate,
-    server_context,
     shake,
 )
+from lwm2m_ml.coap.dtls.cookies import Cookies, asks_for_cookie, client_random
+from lwm2m_ml.coap.dtls.credentials import CredentialLookup, Granted, OwnCertificate, PreSharedKey
+from lwm2m_ml.coap.dtls.limits import TokenBucket
+from lwm2m_ml.coap.dtls.openssl import server_context
 from lwm2m_ml.coap.dtls.records import carries_finished, wrong_key_alert
 from lwm2m_ml.coap.dtls.session import TIMER_SLACK, DtlsSession
 from lwm2m_ml.coap.dtls.table import SessionTable
@@ -253,7 +254,7 @@ class DtlsTransport(DatagramTransport):
         if remote.listener is not None:
             remote.listener(False, datagram)
         try:
-            session.connection.send(datagram)
+            encrypt(session.connection, datagram)
         except SSL.Error as error:
             logger.info("A DTLS session failed", peer=remote.hostinfo, reason=_reason(error))
             self._end(session)

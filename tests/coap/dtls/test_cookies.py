@@ -2,8 +2,9 @@
 
 import pytest
 
+from lwm2m_ml.coap.dtls.connections import has_good_cookie, new_connection, outgoing
 from lwm2m_ml.coap.dtls.cookies import COOKIE_BYTES, Cookies, asks_for_cookie
-from lwm2m_ml.coap.dtls.openssl import has_good_cookie, new_connection, outgoing, server_context
+from lwm2m_ml.coap.dtls.openssl import server_context
 from tests.coap.dtls.hellos import hello
 
 ADDRESS = ("127.0.0.1", 40_000)

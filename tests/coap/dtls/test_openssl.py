@@ -1,97 +1,14 @@
-"""Connections of OpenSSL on memory buffers, without sockets."""
+"""What all contexts of OpenSSL have in common."""
 
-import pytest
 from OpenSSL import SSL
-from OpenSSL._util import lib
 
-from lwm2m_ml.coap.dtls.openssl import (
-    certificate_client_context,
-    has_good_cookie,
-    incoming,
-    key_client_context,
-    new_connection,
-    outgoing,
-    server_context,
-    shake,
-)
-from tests.coap.dtls.hellos import hello
-
-KEY = bytes(16)
-COOKIE = b"c" * 20
+from lwm2m_ml.coap.dtls.openssl import certificate_client_context, key_client_context, server_context
 
 
-def a_server_context() -> tuple[SSL.Context, object]:
-    return server_context(None, {}, lambda *_: KEY, lambda: COOKIE, COOKIE.__eq__)
-
-
-@pytest.fixture
-def sides() -> tuple[SSL.Connection, SSL.Connection]:
-    """A client and a server after their handshake."""
-    ours, kept = a_server_context()
-    theirs, also_kept = key_client_context(lambda _: (b"device-1", KEY))
-    client, server = new_connection(theirs), new_connection(ours)
-    client.set_connect_state()
-    client.set_app_data((kept, also_kept))
-    assert not shake(client)
-    assert not has_good_cookie(server, b"".join(outgoing(client)))
-    pass_on(server, client)
-    assert not shake(client)
-    assert has_good_cookie(server, b"".join(outgoing(client)))
-    assert not shake(server)
-    pass_on(server, client)
-    assert not shake(client)
-    pass_on(client, server)
-    assert shake(server)
-    pass_on(server, client)
-    assert shake(client)
-    return client, server
-
-
-def pass_on(sender: SSL.Connection, receiver: SSL.Connection) -> None:
-    for datagram in outgoing(sender):
-        receiver.bio_write(datagram)
-
-
-def test_messages_arrive_one_by_one_and_nothing_more(sides: tuple[SSL.Connection, SSL.Connection]) -> None:
-    client, server = sides
-    assert list(incoming(server)) == []
-    client.send(b"one")
-    client.send(b"two")
-    pass_on(client, server)
-    assert list(incoming(server)) == [b"one", b"two"]
-    assert list(incoming(server)) == []
-
-
-def test_the_goodbye_of_a_peer_comes_after_its_messages(sides: tuple[SSL.Connection, SSL.Connection]) -> None:
-    client, server = sides
-    client.send(b"last")
-    client.shutdown()
-    pass_on(client, server)
-    messages = incoming(server)
-    assert next(messages) == b"last"
-    with pytest.raises(SSL.ZeroReturnError):
-        next(messages)
-
-
-def test_a_handshake_that_cannot_go_on_raises() -> None:
-    context, _kept = key_client_context(lambda _: None)
-    client = new_connection(context)
-    client.set_connect_state()
-    shake(client)
-    list(outgoing(client))
-    client.bio_write(b"\x15\xfe\xfd" + bytes(8) + b"\x00\x02" + b"\x02\x28")  # a fatal alert: handshake_failure
-    with pytest.raises(SSL.Error):
-        shake(client)
-
-
-def test_a_hello_that_is_not_as_it_must_be_leaves_no_error_for_others() -> None:
-    context, _kept = a_server_context()
-    broken = bytearray(hello(COOKIE))
-    broken[18] = 2  # the first messages of a handshake have the numbers 0 and 1
-    assert not has_good_cookie(new_connection(context), bytes(broken))
-    assert lib.ERR_peek_error() == 0
-
-
-def test_all_contexts_give_empty_buffers_back() -> None:
-    contexts = (a_server_context()[0], key_client_context(lambda _: None)[0], certificate_client_context())
+def test_contexts_give_empty_buffers_back() -> None:
+    contexts = (
+        server_context(None, {}, lambda *_: None, bytes, lambda _: False)[0],
+        key_client_context(lambda _: None)[0],
+        certificate_client_context(),
+    )
     assert all(context.set_mode(0) & SSL.MODE_RELEASE_BUFFERS for context in contexts)

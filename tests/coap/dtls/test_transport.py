@@ -36,7 +36,8 @@ from lwm2m_ml.coap.dtls import (
     TrustedPeer,
     WeakCertificate,
 )
-from lwm2m_ml.coap.dtls.openssl import key_client_context, new_connection
+from lwm2m_ml.coap.dtls.connections import new_connection
+from lwm2m_ml.coap.dtls.openssl import key_client_context
 from lwm2m_ml.coap.dtls.session import DtlsSession
 from lwm2m_ml.coap.dtls.transport import DtlsTransport
 from tests.coap.dtls.hellos import hello
