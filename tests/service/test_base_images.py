@@ -10,6 +10,7 @@ from lwm2m_ml.errors import InvalidInputError, NotFoundError
 from lwm2m_ml.service.base_images import BaseImage, BaseImages
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.store import Store
+from tests.service.fake_device import capability_records
 
 KIND = {"vendor_id": b"v" * 16, "class_id": b"c" * 16}
 FACTS: dict[str, Any] = {**KIND, "name": "app", "version": "1.2", "rtos": "zephyr 4.1"}
@@ -21,8 +22,8 @@ def images(store: Store) -> BaseImages:
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+def runtime(new_device: Callable[..., Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     return dataclasses.replace(found, formats=(3,))
 

@@ -17,6 +17,7 @@ from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.workers.executor import WorkerPool
 from lwm2m_ml.service.zoo.zoo import Zoo
 from lwm2m_ml.store import Store
+from tests.service.fake_device import capability_records
 
 
 @pytest.fixture
@@ -34,8 +35,8 @@ async def zoo(store: Store, workers: WorkerPool) -> Zoo:
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+def runtime(new_device: Callable[..., Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     return found
 

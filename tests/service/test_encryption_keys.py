@@ -13,6 +13,7 @@ from lwm2m_ml.server.credentials.vault import SecretsUnreadable, Vault
 from lwm2m_ml.service.encryption_keys import EncryptionKeys
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.store import Store
+from tests.service.fake_device import capability_records
 
 PUBLIC = X25519PrivateKey.generate().public_key().public_bytes_raw()
 VAULT = Vault(bytes(32))
@@ -20,8 +21,8 @@ Device = Callable[..., MlRuntime]
 
 
 @pytest.fixture
-def device(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> Callable[..., MlRuntime]:
-    runtime = profile_from_records("mcu", (), capabilities(new_device())).runtime
+def device(new_device: Callable[..., Any]) -> Callable[..., MlRuntime]:
+    runtime = profile_from_records("mcu", (), capability_records(new_device())).runtime
     assert runtime is not None
     return lambda *algorithms: dataclasses.replace(runtime, encryption_algorithms=algorithms)
 

@@ -14,6 +14,7 @@ from lwm2m_ml.service.fit import Chosen, Fitting, resolve_target
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.service.workers.facts import BackendFacts, BuildFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
+from tests.service.fake_device import capability_records
 
 KEY = b"k" * 32
 MODEL = Model(
@@ -54,8 +55,8 @@ FACTS = BuildFacts(
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+def runtime(new_device: Callable[..., Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     return found
 

@@ -22,6 +22,7 @@ from lwm2m_ml.service.signer import Signer
 from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
 from lwm2m_ml.store import Store
+from tests.service.fake_device import capability_records
 
 TENSOR = TensorFacts("x", (1, 4), "int8", 0.1, 0, 0, 4)
 FACTS = BuildFacts(
@@ -61,8 +62,8 @@ def packages(store: Store, signer: Signer) -> Packages:
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+def runtime(new_device: Callable[..., Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     return found
 

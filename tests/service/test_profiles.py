@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lwm2m_ml.lwm2m.path import ObjectPath
 from lwm2m_ml.lwm2m.record import Record
 from lwm2m_ml.service.profiles import CapabilityProfile, ProfileError, profile_from_records
+from tests.service.fake_device import capability_records
 
 DEVICE = (
     Record(ObjectPath(3, 0, 0), "ACME"),
@@ -20,8 +21,8 @@ DEVICE = (
 
 
 @pytest.fixture
-def records(new_device: Callable[..., Any], capabilities: Callable[[Any], tuple[Record, ...]]) -> list[Record]:
-    return list(capabilities(new_device()))
+def records(new_device: Callable[..., Any]) -> list[Record]:
+    return list(capability_records(new_device()))
 
 
 def test_a_profile_holds_what_objects_3_and_42769_say(records: list[Record]) -> None:

@@ -25,6 +25,7 @@ from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.service.signer import TRUST_ANCHOR_FILE, TRUST_ROOT_FILE, Signer
 from lwm2m_ml.service.workers.facts import BuildFacts, TensorFacts
 from lwm2m_ml.service.zoo.model import Model, Variant
+from tests.service.fake_device import capability_records
 
 IMAGE = TensorFacts("image", (1, 4), "int8", 0.1, 0, 0, 4)
 SCORES = TensorFacts("scores", (1, 2), "int8", 1 / 256, -128, 16, 2)
@@ -56,8 +57,8 @@ BUILD = Build("key", MODEL, VARIANT, bytes(range(100)), FACTS)
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any]) -> MlRuntime:
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+def runtime(new_device: Callable[..., Any]) -> MlRuntime:
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     return found
 

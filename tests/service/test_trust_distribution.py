@@ -18,6 +18,7 @@ from lwm2m_ml.server.errors import DeviceError
 from lwm2m_ml.service import trust_distribution
 from lwm2m_ml.service.profiles import MlRuntime, profile_from_records
 from lwm2m_ml.service.trust_distribution import TrustDistribution
+from tests.service.fake_device import capability_records
 
 
 class Access:
@@ -53,9 +54,9 @@ def distribution(keys: KeyStore, access: Access) -> TrustDistribution:
 
 
 @pytest.fixture
-def runtime(new_device: Callable[..., Any], capabilities: Callable[[Any], Any], keys: KeyStore) -> MlRuntime:
+def runtime(new_device: Callable[..., Any], keys: KeyStore) -> MlRuntime:
     """A device that was made with the present key, and has no list."""
-    found = profile_from_records("device", (), capabilities(new_device())).runtime
+    found = profile_from_records("device", (), capability_records(new_device())).runtime
     assert found is not None
     anchor = bytes.fromhex(keys.active().key_id)
     return dataclasses.replace(found, trust_list_version=0, trust_anchors=(anchor,))

@@ -15,6 +15,7 @@ from lwm2m_ml.service.campaigns.plan import Deadlines, Gates, OnErrors, Phase, P
 from lwm2m_ml.service.campaigns.states import CampaignEvent, CampaignState, DeviceState
 from lwm2m_ml.service.groups.selections import Selection
 from lwm2m_ml.service.profile_keeper import DeviceProfiled
+from tests.service.fake_loader import FakeSlot
 
 Join = Callable[..., Any]
 ONE_THEN_ALL = (Phase("1"), Phase("100%"))
@@ -239,10 +240,8 @@ async def test_a_soft_cancel_lets_devices_under_way_end(house: Any, join: Join) 
 
 
 @pytest.mark.parametrize(("road", "command"), [(9, "/9/0/6"), (5, "/5/0/10")])
-async def test_a_hard_cancel_stops_devices_under_way(
-    house: Any, join: Join, slot_of: Any, road: int, command: str
-) -> None:
-    device = join("a", lazy=True, slots=[slot_of(0, road=road)])
+async def test_a_hard_cancel_stops_devices_under_way(house: Any, join: Join, road: int, command: str) -> None:
+    device = join("a", lazy=True, slots=[FakeSlot(0, road=road)])
     async with house.open() as campaigns:
         started = await campaigns.create(house.zoo.get("digits"), house.named("a"), Plan(phases=(Phase(),)))
         async with asyncio.timeout(10):

@@ -12,6 +12,7 @@ from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.slots import NoSlotError, read_slots
 from lwm2m_ml.service.delivery.ways import possible_ways
 from lwm2m_ml.store import Store
+from tests.service.fake_loader import FakeSlot
 
 PACKAGE = bytes(range(256)) * 4
 DIGEST = hashlib.sha256(PACKAGE).digest()
@@ -50,8 +51,8 @@ def carry(shelf: Any, session_of: Callable[[Any], Any], experiences: Experiences
 
 
 @pytest.fixture(params=[9, 5, 513], ids=["object 9", "object 5", "object 513"])
-def device(request: pytest.FixtureRequest, new_device: Callable[..., Any], slot_of: Any) -> Any:
-    return new_device(slots=[slot_of(0, road=request.param)])
+def device(request: pytest.FixtureRequest, new_device: Callable[..., Any]) -> Any:
+    return new_device(slots=[FakeSlot(0, road=request.param)])
 
 
 async def test_pulling_goes_first(carry: Carry, device: Any) -> None:
@@ -70,11 +71,11 @@ async def test_a_device_that_does_not_fetch_is_pushed_to(carry: Carry, device: A
 
 
 async def test_what_worked_on_one_device_goes_first_on_the_next_of_its_kind(
-    carry: Carry, device: Any, new_device: Callable[..., Any], slot_of: Any
+    carry: Carry, device: Any, new_device: Callable[..., Any]
 ) -> None:
     device.schemes = ()
     await carry(device)
-    second = new_device(slots=[slot_of(0, road=device.slots[0].road)], schemes=())
+    second = new_device(slots=[FakeSlot(0, road=device.slots[0].road)], schemes=())
     assert (await carry(second)).outcome.delivered
     assert not second.writes
 
@@ -90,12 +91,12 @@ async def test_what_is_known_survives_a_restart(carry: Carry, device: Any, store
 
 
 async def test_a_push_uses_the_blocks_that_devices_of_the_kind_ask_for(
-    carry: Carry, device: Any, new_device: Callable[..., Any], slot_of: Any
+    carry: Carry, device: Any, new_device: Callable[..., Any]
 ) -> None:
     device.block = 128
     await carry(device)
-    await carry(new_device(slots=[slot_of(0, road=device.slots[0].road)], schemes=()))
-    second = new_device(slots=[slot_of(0, road=device.slots[0].road)], schemes=())
+    await carry(new_device(slots=[FakeSlot(0, road=device.slots[0].road)], schemes=()))
+    second = new_device(slots=[FakeSlot(0, road=device.slots[0].road)], schemes=())
     await carry(second)
     assert second.pushes == [128]
 
@@ -116,9 +117,9 @@ async def test_every_way_is_named_when_none_works(carry: Carry, device: Any) -> 
 
 
 async def test_a_package_that_is_refused_is_not_sent_by_another_way(
-    carry: Carry, new_device: Callable[..., Any], slot_of: Any, store: Store
+    carry: Carry, new_device: Callable[..., Any], store: Store
 ) -> None:
-    device = new_device(slots=[slot_of(0)], rejects=53, module_result=2)
+    device = new_device(slots=[FakeSlot(0)], rejects=53, module_result=2)
     assert (await carry(device)).outcome == Outcome(False, "signature invalid (result 2)")
     assert not device.pushes
     (record,) = await store.delivery_experience.all()
@@ -138,9 +139,9 @@ async def test_a_push_that_a_stopped_server_began_is_begun_again(carry: Carry, d
 
 
 async def test_another_object_is_tried_where_one_cannot_move_bytes(
-    carry: Carry, new_device: Callable[..., Any], slot_of: Any
+    carry: Carry, new_device: Callable[..., Any]
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=9), slot_of(1, road=5)], push_fails=INCOMPLETE, broken_roads={9})
+    device = new_device(slots=[FakeSlot(0, road=9), FakeSlot(1, road=5)], push_fails=INCOMPLETE, broken_roads={9})
     carried = await carry(device)
     assert carried.outcome == Outcome(True)
     assert carried.slot.delivery_object == 5
@@ -159,35 +160,33 @@ async def test_another_object_is_tried_where_one_cannot_move_bytes(
     ],
 )
 async def test_firmware_update_tells_how_it_takes_packages(
-    new_device: Any, slot_of: Any, method: int | None, protocols: Any, http: bool, expected: list[str]
+    new_device: Any, method: int | None, protocols: Any, http: bool, expected: list[str]
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=5)], method=method, protocols=protocols)
+    device = new_device(slots=[FakeSlot(0, road=5)], method=method, protocols=protocols)
     slots = await read_slots(device, "device", 42770)
     ways = await possible_ways(device, "device", slots, DIGEST, http=http)
     assert [str(way.transfer) for way in ways] == expected
 
 
-async def test_a_device_that_fetches_over_http_only_needs_a_server_that_serves_it(
-    new_device: Any, slot_of: Any
-) -> None:
-    device = new_device(slots=[slot_of(0, road=5)], method=0, protocols=(2, 3))
+async def test_a_device_that_fetches_over_http_only_needs_a_server_that_serves_it(new_device: Any) -> None:
+    device = new_device(slots=[FakeSlot(0, road=5)], method=0, protocols=(2, 3))
     with pytest.raises(NoSlotError, match="over HTTP only"):
         await possible_ways(device, "device", await read_slots(device, "device", 42770), DIGEST, http=False)
 
 
 async def test_an_update_that_the_user_defers_is_waited_for_and_not_asked_for_again(
-    carry: Carry, new_device: Any, slot_of: Any
+    carry: Carry, new_device: Any
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=5)], defers_for=30)
+    device = new_device(slots=[FakeSlot(0, road=5)], defers_for=30)
     assert (await carry(device)).outcome == Outcome(True)
     assert device.executed == ["/5/0/2"]
     assert device.severity == [1, 0]
 
 
 async def test_what_runs_and_what_is_kept_for_going_back_is_not_cancelled(
-    new_device: Any, slot_of: Any, shelf: Any, session_of: Callable[[Any], Any]
+    new_device: Any, shelf: Any, session_of: Callable[[Any], Any]
 ) -> None:
-    kept = [slot_of(number, delivery_state=4, state=state, digest=DIGEST) for number, state in enumerate((3, 4))]
+    kept = [FakeSlot(number, delivery_state=4, state=state, digest=DIGEST) for number, state in enumerate((3, 4))]
     device = new_device(slots=kept)
     slots = await read_slots(device, "device", 42770)
     assert await Courier(shelf).cancel(session_of(device), slots, PACKAGE, DIGEST) == 0
@@ -196,9 +195,9 @@ async def test_what_runs_and_what_is_kept_for_going_back_is_not_cancelled(
 
 @pytest.mark.parametrize(("road", "command"), [(9, "/9/0/6"), (5, "/5/0/10")])
 async def test_a_delivery_that_is_not_installed_can_be_cancelled(
-    new_device: Any, slot_of: Any, shelf: Any, session_of: Callable[[Any], Any], road: int, command: str
+    new_device: Any, shelf: Any, session_of: Callable[[Any], Any], road: int, command: str
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/x")], lazy=True)
+    device = new_device(slots=[FakeSlot(0, road=road, delivery_state=1, uri="coap://server/packages/x")], lazy=True)
     slots = await read_slots(device, "device", 42770)
     assert await Courier(shelf).cancel(session_of(device), slots, PACKAGE, DIGEST) == 1
     assert device.executed == [command]

@@ -13,6 +13,7 @@ from lwm2m_ml.service.delivery.driver import Delivery
 from lwm2m_ml.service.delivery.outcome import Outcome, Progress
 from lwm2m_ml.service.delivery.slots import choose_slot, read_slots
 from lwm2m_ml.service.delivery.ways import ROADS
+from tests.service.fake_loader import FakeSlot
 
 METHOD_NOT_ALLOWED = 0x85
 PACKAGE = bytes(range(256)) * 4
@@ -42,8 +43,8 @@ def deliver(shelf: Any, session_of: Callable[[Any], Any], progress: list[Progres
 
 
 @pytest.fixture(params=[9, 5, 513], ids=["object 9", "object 5", "object 513"])
-def device(request: pytest.FixtureRequest, new_device: Callable[..., Any], slot_of: Any) -> Any:
-    return new_device(slots=[slot_of(0, road=request.param)])
+def device(request: pytest.FixtureRequest, new_device: Callable[..., Any]) -> Any:
+    return new_device(slots=[FakeSlot(0, road=request.param)])
 
 
 async def test_a_good_device_ends_with_the_module_on_trial(deliver: Deliver, device: Any, progress: Any) -> None:
@@ -110,9 +111,9 @@ async def test_a_device_that_never_fetches_is_diagnosed(deliver: Deliver, device
 
 @pytest.mark.parametrize(("road", "refusal"), [(9, 53), (5, 5), (513, 0)])
 async def test_a_refused_package_names_the_result_of_ml_model(
-    deliver: Deliver, new_device: Any, slot_of: Any, road: int, refusal: int
+    deliver: Deliver, new_device: Any, road: int, refusal: int
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=road)], rejects=refusal, module_result=2)
+    device = new_device(slots=[FakeSlot(0, road=road)], rejects=refusal, module_result=2)
     outcome = await deliver(device)
     assert outcome == Outcome(False, "signature invalid (result 2)")
 
@@ -124,9 +125,9 @@ async def test_without_ml_model_the_delivery_object_tells_why(deliver: Deliver, 
 
 @pytest.mark.parametrize("road", [9, 5])
 async def test_a_device_without_ml_model_is_trusted_by_its_delivery_object(
-    deliver: Deliver, new_device: Any, slot_of: Any, road: int
+    deliver: Deliver, new_device: Any, road: int
 ) -> None:
-    device = new_device(slots=[slot_of(0, road=road)], ml=False)
+    device = new_device(slots=[FakeSlot(0, road=road)], ml=False)
     assert await deliver(device) == Outcome(True)
 
 
@@ -174,8 +175,8 @@ async def test_a_device_that_downloads_and_takes_nothing_else_meanwhile_is_waite
         assert outcome.transfer_failed
 
 
-async def test_an_occupied_slot_is_cleared_first(deliver: Deliver, new_device: Any, slot_of: Any) -> None:
-    old = slot_of(0, delivery_state=4, active=False, state=4, digest=b"o" * 32)
+async def test_an_occupied_slot_is_cleared_first(deliver: Deliver, new_device: Any) -> None:
+    old = FakeSlot(0, delivery_state=4, active=False, state=4, digest=b"o" * 32)
     device = new_device(slots=[old])
     assert await deliver(device) == Outcome(True)
     assert device.executed[0] == "/9/0/6"
@@ -197,9 +198,9 @@ async def test_a_delivery_goes_on_where_a_stopped_server_left_it(deliver: Delive
 
 
 async def test_an_address_of_an_earlier_run_that_is_gone_while_the_device_fetches_is_offered_anew(
-    deliver: Deliver, new_device: Any, slot_of: Any
+    deliver: Deliver, new_device: Any
 ) -> None:
     for road in (9, 5):
-        device = new_device(slots=[slot_of(0, road=road, delivery_state=1, uri="coap://server/packages/gone")])
+        device = new_device(slots=[FakeSlot(0, road=road, delivery_state=1, uri="coap://server/packages/gone")])
         assert await deliver(device, offered_before=True) == Outcome(True)
         assert len(device.writes) == 1

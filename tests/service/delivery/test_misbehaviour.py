@@ -16,6 +16,9 @@ from lwm2m_ml.service.delivery.signals import DeviceSignals
 from lwm2m_ml.service.delivery.slots import Slot
 from lwm2m_ml.service.delivery.timing import DeliveryTiming
 from lwm2m_ml.service.delivery.ways import ROADS
+from tests.service.fake_device import FakeDevice
+from tests.service.fake_loader import FakeSlot
+from tests.service.fake_shelf import FakeShelf
 
 PACKAGE = bytes(range(256)) * 2
 DIGEST = hashlib.sha256(PACKAGE).digest()
@@ -57,20 +60,17 @@ beginnings = st.fixed_dictionaries(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(behaviour=behaviours, beginning=beginnings, offered_before=st.booleans())
 def test_every_delivery_ends_and_success_means_that_the_module_is_there(
-    device_type: Any,
-    shelf_type: Any,
-    slot_of: Any,
     road: int,
     behaviour: dict[str, Any],
     beginning: dict[str, Any],
     offered_before: bool,
 ) -> None:
     async def deliver() -> tuple[Outcome, Any, Any]:
-        bus, shelf = Bus(), shelf_type()
+        bus, shelf = Bus(), FakeShelf()
         signals = DeviceSignals(bus)
         signals.start()
-        slot = slot_of(0, road=road, **beginning)
-        device = device_type(shelf, bus, slots=[slot], **behaviour)
+        slot = FakeSlot(0, road=road, **beginning)
+        device = FakeDevice(shelf, bus, slots=[slot], **behaviour)
         with signals.watch("device") as watch:
             session = Session("device", device, watch, 42770, IMPATIENT)
             way = ROADS[road](Slot(road, 0, 0), DIGEST)

@@ -15,6 +15,7 @@ from lwm2m_ml.service.delivery.slots import (
     read_slots,
     result_sentence,
 )
+from tests.service.fake_loader import FakeSlot
 
 DIGEST = b"d" * 32
 
@@ -23,10 +24,8 @@ def slot(instance: int, state: ModuleState | None, digest: bytes = b"", *, road:
     return Slot(road, instance, instance, SlotStatus(state, 0, digest))
 
 
-async def test_slots_are_read_with_the_object_that_delivers_into_each(
-    new_device: Callable[..., Any], slot_of: Any
-) -> None:
-    device = new_device(slots=[slot_of(0, delivery_instance=3, state=3, storage_used=700), slot_of(1, road=5)])
+async def test_slots_are_read_with_the_object_that_delivers_into_each(new_device: Callable[..., Any]) -> None:
+    device = new_device(slots=[FakeSlot(0, delivery_instance=3, state=3, storage_used=700), FakeSlot(1, road=5)])
     slots = await read_slots(device, "device", 42770)
     assert [(s.delivery_object, s.delivery_instance, s.instance) for s in slots] == [(9, 3, 0), (5, 0, 1)]
     assert slots[0].in_use

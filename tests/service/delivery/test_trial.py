@@ -20,6 +20,7 @@ from lwm2m_ml.service.delivery.trial import (
     classify,
     step,
 )
+from tests.service.fake_loader import FakeSlot
 
 DIGEST = hashlib.sha256(b"module").digest()
 
@@ -62,8 +63,8 @@ def test_a_trial_is_passed_only_with_a_full_score_and_enough_results(reading: Tr
 
 
 @pytest.fixture
-def device(new_device: Callable[..., Any], slot_of: Any) -> Any:
-    return new_device(slots=[slot_of(0, state=2, digest=DIGEST, score=100.0)])
+def device(new_device: Callable[..., Any]) -> Any:
+    return new_device(slots=[FakeSlot(0, state=2, digest=DIGEST, score=100.0)])
 
 
 @pytest.fixture
