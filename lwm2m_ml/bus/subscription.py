@@ -1,6 +1,7 @@
 """One subscriber: its bounded queue and the task that hands it one event after the other."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -32,37 +33,48 @@ class Subscription:
         self.dropped = 0
         self._handler = handler
         self._on_cancel = on_cancel
-        self._queue: asyncio.Queue[object] = asyncio.Queue(queue_size)
+        self._queue: deque[object] = deque()
+        self._queue_size = queue_size
+        self._idle = True
+        """Whether all is handled, and the task waits to be woken."""
+        self._wakeup = asyncio.Event()
+        self._handled = asyncio.Event()
+        self._handled.set()
         self._jammed = False
         self._cancelled = False
         self._log = log.bind(subscriber=getattr(handler, "__qualname__", None) or repr(handler))
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(lambda _: self._handled.set())
 
     def offer(self, event: object) -> None:
         """Queue `event` for the handler, or drop it when the queue is full."""
-        try:
-            self._queue.put_nowait(event)
-        except asyncio.QueueFull:
-            self.dropped += 1
-            if not self._jammed:
-                self._jammed = True
-                name, size = type(event).__name__, self._queue.maxsize
-                self._log.error("event dropped: the subscriber is too slow", event_type=name, queue_size=size)
-        else:
-            self._jammed = False
+        if len(self._queue) >= self._queue_size:
+            self._drop(event)
+            return
+        self._jammed = False
+        self._queue.append(event)
+        if self._idle:
+            self._idle = False
+            self._handled.clear()
+            self._wakeup.set()
+
+    def _drop(self, event: object) -> None:
+        self.dropped += 1
+        if not self._jammed:
+            self._jammed = True
+            name, size = type(event).__name__, self._queue_size
+            self._log.error("event dropped: the subscriber is too slow", event_type=name, queue_size=size)
 
     def cancel(self) -> None:
         """Stop handing out events; those still queued are forgotten. May be called from the handler itself."""
         self._on_cancel(self)
         self._cancelled = True
-        while not self._queue.empty():
-            self._queue.get_nowait()
-            self._queue.task_done()
+        self._queue.clear()
         self._task.cancel()
 
     async def drain(self) -> None:
         """Wait until every event queued so far has been handled."""
-        await self._queue.join()
+        await self._handled.wait()
 
     async def wait_cancelled(self) -> None:
         """Wait until the handler has been left, after `cancel()`."""
@@ -70,10 +82,15 @@ class Subscription:
 
     async def _run(self) -> None:
         while not self._cancelled:
-            event = await self._queue.get()
-            try:
-                await self._handler(event)
-            except Exception:
-                self._log.exception("event handler failed", event_type=type(event).__name__)
-            finally:
-                self._queue.task_done()
+            while self._queue:
+                await self._hand_out(self._queue.popleft())
+            self._idle = True
+            self._handled.set()
+            await self._wakeup.wait()
+            self._wakeup.clear()
+
+    async def _hand_out(self, event: object) -> None:
+        try:
+            await self._handler(event)
+        except Exception:
+            self._log.exception("event handler failed", event_type=type(event).__name__)

@@ -98,7 +98,7 @@ class FastRequest:
         return tuple([value for number, value in self.options if number == numbers.ETAG])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class FastResponse:
     """An answer; a payload larger than a block is served in blocks by the endpoint, whichever block is asked for.
 
@@ -107,19 +107,48 @@ class FastResponse:
     """
 
     code: int
-    payload: bytes = b""
-    content_format: int | None = None
-    location_path: tuple[str, ...] = ()
-    etag: bytes | None = None
-    block2: Block | None = None
+    payload: bytes
+    content_format: int | None
+    location_path: tuple[str, ...]
+    etag: bytes | None
+    block2: Block | None
     """Set only by a handler that cuts the blocks itself."""
-    block1: Block | None = None
-    max_age: int | None = None
-    size1: int | None = None
-    size2: int | None = None
-    echo: bytes | None = None
-    encoded: bytes | None = field(default=None, repr=False, compare=False)
+    block1: Block | None
+    max_age: int | None
+    size1: int | None
+    size2: int | None
+    echo: bytes | None
+    encoded: bytes | None = field(repr=False, compare=False)
     """Options and payload as they follow the token, from who has them ready; they say what the other fields say."""
+
+    def __init__(  # written out: one that `dataclass` makes is never compiled
+        self,
+        code: int,
+        payload: bytes = b"",
+        *,
+        content_format: int | None = None,
+        location_path: tuple[str, ...] = (),
+        etag: bytes | None = None,
+        block2: Block | None = None,
+        block1: Block | None = None,
+        max_age: int | None = None,
+        size1: int | None = None,
+        size2: int | None = None,
+        echo: bytes | None = None,
+        encoded: bytes | None = None,
+    ) -> None:
+        self.code = code
+        self.payload = payload
+        self.content_format = content_format
+        self.location_path = location_path
+        self.etag = etag
+        self.block2 = block2
+        self.block1 = block1
+        self.max_age = max_age
+        self.size1 = size1
+        self.size2 = size2
+        self.echo = echo
+        self.encoded = encoded
 
     def options(self) -> Options:
         """The options in the order of their numbers."""

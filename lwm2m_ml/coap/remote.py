@@ -95,8 +95,10 @@ class Remote(interfaces.EndpointAddress):  # type: ignore[misc]
     @property
     def address(self) -> tuple[str, int]:
         """Host and port, the host without IPv4-in-IPv6 notation."""
-        host, port = self.socket_address[:2]
-        return host.removeprefix("::ffff:"), port
+        address = self.socket_address
+        if len(address) == 2:
+            return address
+        return address[0].removeprefix("::ffff:"), address[1]
 
     def next_message_id(self) -> int:
         """Message ids count per peer, from a random start (RFC 7252 §4.4)."""

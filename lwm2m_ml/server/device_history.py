@@ -74,7 +74,7 @@ class _Kept:
 
     def hear(self, event: HistoryEvent) -> None:
         """Add what happened."""
-        self.events = (*self.events, event)[-EVENTS_KEPT:]
+        self.events = (*self.events[1 - EVENTS_KEPT :], event)
 
     def count(self, number: int, bytes_in: int, bytes_out: int) -> None:
         """Add what came since the last time; counters begin anew with each session."""

@@ -102,18 +102,18 @@ def to_record(registration: Registration) -> RegistrationRecord:
     parameters = registration.parameters
     host, port = registration.address
     return RegistrationRecord(
-        endpoint=registration.endpoint,
-        location=registration.location,
-        address_host=host,
-        address_port=port,
-        identity=registration.identity,
-        lifetime=parameters.lifetime,
-        version=parameters.version,
-        binding=parameters.binding,
-        queue_mode=parameters.queue_mode,
-        parameters=_written(parameters, registration.remote.scheme),
-        registered_at=registration.registered_at,
-        updated_at=registration.updated_at,
+        registration.endpoint,
+        registration.location,
+        host,
+        port,
+        registration.identity,
+        parameters.lifetime,
+        parameters.version,
+        parameters.binding,
+        parameters.queue_mode,
+        _written(parameters, registration.remote.scheme),
+        registration.registered_at,
+        registration.updated_at,
     )
 
 

@@ -157,15 +157,8 @@ class RegistrationInterface:
         except RegistrationError as error:
             return self._refuse("register", _named_endpoint(request), request.remote, error)
         now = time.time()
-        registration = Registration(
-            endpoint=endpoint,
-            location=random_token().hex(),
-            parameters=parameters,
-            identity=request.remote.identity,
-            remote=request.remote,
-            registered_at=now,
-            updated_at=now,
-        )
+        remote = request.remote
+        registration = Registration(endpoint, random_token().hex(), parameters, remote.identity, remote, now, now)
         reregistered = self._registry.find(endpoint) is not None
 
         def announce() -> None:
@@ -173,7 +166,7 @@ class RegistrationInterface:
             log.info(
                 "device registered",
                 endpoint=endpoint,
-                remote=request.remote.hostinfo,
+                remote=remote.hostinfo,
                 version=parameters.version,
                 lifetime=parameters.lifetime,
                 reregistered=reregistered,
@@ -239,7 +232,7 @@ class RegistrationInterface:
             registration = self._admission.registered(remote)
             if registration is not None:
                 here = self._moved(registration.remote, remote)
-                registration = replace(registration, identity=remote.identity, remote=here, updated_at=time.time())
+                registration = registration.renewed(registration.parameters, here, remote.identity, time.time())
                 self._registry.put(registration)
                 self._mirror.heard(registration)
         if registration is None or not self._admission.may_continue(registration, remote):
