@@ -254,7 +254,8 @@ class Responder:
 
     def _answered(self, request: FastRequest, incoming: Incoming, response: FastResponse) -> None:
         self.done(request)
-        incoming.reply(*self.finish(request, response, incoming.size))
+        code, tail = self.finish(request, response, incoming.size)
+        incoming.reply(code, tail)
 
     def done(self, request: FastRequest) -> None:
         """A request that took its time is finished."""

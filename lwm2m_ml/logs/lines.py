@@ -23,7 +23,7 @@ class Clock:
         if second != self._second:
             self._second = second
             self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-        return f"{self._text}.{rest // 1000:06d}Z"
+        return f"{self._text}.{str(rest // 1000).zfill(6)}Z"
 
 
 class Stamper:
@@ -53,8 +53,9 @@ class PlainLines:
         if "exc_info" in event:
             event = format_exc_info(logger, method, event)
         what, exception = event.pop("event", ""), event.pop("exception", None)
-        line = f"{self._clock.now()} [{LEVELS.get(method, method):<8}] {what!s:<30} "
-        line += " ".join([f"{name}={shown(value)}" for name, value in event.items()])
+        level = LEVELS.get(method, method)
+        pairs = " ".join([f"{name}={shown(value)}" for name, value in event.items()])
+        line = f"{self._clock.now()} [{level.ljust(8)}] {str(what).ljust(30)} {pairs}"
         return line if exception is None else f"{line}\n{exception}"
 
 

@@ -136,7 +136,7 @@ def parse_register(
         return parameters.endpoint, parameters.named(None)
     others = tuple([item for item in query if item[:3] != "ep="])
     parameters = _parse_alike(others, payload, content_format)
-    return _endpoint({"ep": names[0][3:]}), parameters
+    return _endpoint_name(names[0][3:]), parameters
 
 
 def _parse_registration(query: Sequence[str], payload: bytes, content_format: int | None) -> RegistrationParameters:
@@ -215,11 +215,12 @@ def _parameters(query: Sequence[str]) -> dict[str, str | None]:
 
 
 def _endpoint(parameters: Mapping[str, str | None]) -> str | None:
-    endpoint = parameters.get("ep")
+    return _endpoint_name(parameters["ep"]) if "ep" in parameters else None
+
+
+def _endpoint_name(endpoint: str | None) -> str:
     if not endpoint:
-        if "ep" in parameters:
-            raise RegistrationError("The endpoint name is empty", hint="Send ep=NAME or leave ep out")
-        return None
+        raise RegistrationError("The endpoint name is empty", hint="Send ep=NAME or leave ep out")
     if len(endpoint.encode()) > MAX_ENDPOINT_BYTES or not endpoint.isprintable():
         raise RegistrationError(
             "The endpoint name is too long or not printable", hint=f"Use at most {MAX_ENDPOINT_BYTES} bytes"

@@ -9,7 +9,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from lwm2m_ml.bus import Bus, Subscription
 from lwm2m_ml.server.events import (
@@ -35,8 +35,7 @@ Told = tuple[str, str] | None
 """What happened, and more about it; None when it is not worth a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEvent:
+class HistoryEvent(NamedTuple):
     """Something that happened to a device, at a Unix time."""
 
     at: float
@@ -142,7 +141,7 @@ class DeviceHistories:
         return DeviceHistory(kept.events, kept.traffic(now))
 
     async def _hear(self, event: DeviceEvent) -> None:
-        told = next(TELLERS[kind] for kind in type(event).__mro__ if kind in TELLERS)(event)
+        told = TELLERS[type(event)](event)
         kept = self._keep(event.endpoint)
         if told is not None:
             kept.hear(HistoryEvent(time.time(), *told))

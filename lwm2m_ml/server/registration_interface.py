@@ -75,6 +75,8 @@ class RegistrationInterface:
         self._on_started_anew = on_started_anew
         self._on_heard = on_heard
         self._on_left = on_left
+        self._log = log.bind()
+        """Found once: the lazy one of the module looks for it with each line."""
         self._lifetimes = Lifetimes(on_overdue or self.expire)
 
     def add_to(self, handlers: HandlerTable) -> None:
@@ -163,7 +165,7 @@ class RegistrationInterface:
 
         def announce() -> None:
             self._watch(registration)
-            log.info(
+            self._log.info(
                 "device registered",
                 endpoint=endpoint,
                 remote=remote.hostinfo,

@@ -383,25 +383,22 @@ class Lwm2mServer:
             self._registrations.exclude(credential.endpoint, "its credential was revoked or has ended")
 
     def _started_anew(self, registration: Registration) -> None:
-        self._keep_session(registration)
-        self._credential_used(registration)
+        self._came_in(registration)
         self._exchange.started_anew(registration)
         self._exchange.heard(registration)
         self._observations.device_started_anew(registration.endpoint)
         self.requests.device_heard(registration.endpoint)
 
-    def _credential_used(self, registration: Registration) -> None:
-        if registration.identity is not None:
-            self.credentials.used(registration.identity)
-
-    def _keep_session(self, registration: Registration) -> None:
-        sessions = self._stored_sessions
-        if sessions is not None:
-            sessions.keep(registration.remote)
+    def _came_in(self, registration: Registration) -> None:
+        """Use up what a device that proved its identity came in with: its session is kept, old credentials end."""
+        if registration.identity is None:
+            return
+        if self._stored_sessions is not None:
+            self._stored_sessions.keep(registration.remote)
+        self.credentials.used(registration.identity)
 
     def _heard(self, registration: Registration) -> None:
-        self._keep_session(registration)
-        self._credential_used(registration)
+        self._came_in(registration)
         self._exchange.heard(registration)
         self._observations.device_heard(registration.endpoint)
         self.requests.device_heard(registration.endpoint)
