@@ -13,6 +13,7 @@ import structlog
 from lwm2m_ml.bus import Bus, Ownership, OwnershipGained, OwnershipLost, Subscription
 from lwm2m_ml.errors import Lwm2mMlError
 from lwm2m_ml.lwm2m.registration import NO_EXPIRY
+from lwm2m_ml.server.errors import UnreadableRecord
 from lwm2m_ml.server.events import (
     DeviceDeregistered,
     DeviceEvent,
@@ -139,9 +140,15 @@ class DevicesElsewhere:
                 self._unread.pop(endpoint, None)
             for record in records:
                 if not self._ownership.has(record.endpoint):
-                    self._server.learn(record)
+                    self._learn(record)
             if not self._unread:
                 self._news.clear()
+
+    def _learn(self, record: RegistrationRecord) -> None:
+        try:
+            self._server.learn(record)
+        except UnreadableRecord as error:
+            log.error("device of another node not known", endpoint=record.endpoint, reason=str(error))
 
     async def _check_overdue(self, endpoint: str) -> None:
         """End it if nobody acts for it and its row says so, too.

@@ -13,6 +13,13 @@ class UnknownDevice(NotFoundError):
         self.endpoint = endpoint
 
 
+class UnreadableRecord(Lwm2mMlError):
+    """What the store has of a device is not what this server wrote."""
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(f"The stored registration of {endpoint!r} cannot be read", hint="The device may register anew")
+
+
 class OperationError(Lwm2mMlError):
     """An operation on a device did not succeed."""
 

@@ -22,11 +22,12 @@ from lwm2m_ml.lwm2m.registration import (
 from lwm2m_ml.lwm2m.response_codes import ResponseCode
 from lwm2m_ml.server.admission import Admission
 from lwm2m_ml.server.commit import answer_after
-from lwm2m_ml.server.errors import describe
+from lwm2m_ml.server.errors import UnreadableRecord, describe
 from lwm2m_ml.server.events import DeviceDeregistered, DeviceExcluded, DeviceExpired, DeviceRegistered, DeviceUpdated
 from lwm2m_ml.server.lifetimes import Lifetimes
-from lwm2m_ml.server.mirror import RegistrationMirror, to_parameters
+from lwm2m_ml.server.mirror import RegistrationMirror
 from lwm2m_ml.server.registration import Registration
+from lwm2m_ml.server.registration_records import to_parameters
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.settings import ServerLimits
 from lwm2m_ml.store.errors import StoreError
@@ -89,9 +90,14 @@ class RegistrationInterface:
         """Put what the store knows into the registry, but for devices that may not be registered any more.
 
         Devices could not renew their registration while no server ran, so that each gets the grace period at least.
+        A record that cannot be read is nobody else's harm: its device is told to register when it is heard.
         """
         for record in records:
-            registration = self.learn(record, remote_of(record))
+            try:
+                registration = self.learn(record, remote_of(record))
+            except UnreadableRecord as error:
+                log.error("device not known any more", endpoint=record.endpoint, reason=str(error))
+                continue
             if self._admission.may_continue(registration, registration.remote):
                 self._watch(registration, elapsed=max(0.0, time.time() - record.updated_at))
             else:

@@ -30,13 +30,14 @@ from lwm2m_ml.server.gate import GatedHandlers
 from lwm2m_ml.server.keepers import Keeper, Keepers
 from lwm2m_ml.server.listening import Addresses, Listening, listen, public_addresses, uri
 from lwm2m_ml.server.message_log import MessageLog
-from lwm2m_ml.server.mirror import RegistrationMirror, scheme_of
+from lwm2m_ml.server.mirror import RegistrationMirror
 from lwm2m_ml.server.observations import Observations
 from lwm2m_ml.server.oscore_states import StoredOscoreStates
 from lwm2m_ml.server.presences import Presences
 from lwm2m_ml.server.registration import Registration
 from lwm2m_ml.server.registration_interface import SEGMENT as RD
 from lwm2m_ml.server.registration_interface import RegistrationInterface
+from lwm2m_ml.server.registration_records import scheme_of
 from lwm2m_ml.server.registry import Registry
 from lwm2m_ml.server.request_queue import RequestQueue
 from lwm2m_ml.server.sends import Sends

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, Executable, Insert, Row, Table, event
 from sqlalchemy import create_engine as create_sync_engine
@@ -126,12 +126,12 @@ class Database:
         except DATABASE_ERRORS as error:
             raise translate(error) from error
 
-    async def batches(self, statement: Executable) -> AsyncIterator[Sequence[tuple[Any, ...]]]:
+    async def batches(self, statement: Executable) -> AsyncIterator[Sequence[Sequence[Any]]]:
         """All rows of a query, some at a time: what there is one of for each device is never held twice."""
         try:
             async with self.engine.connect() as connection:
                 async for rows in (await connection.stream(statement)).partitions(ROWS_AT_ONCE):
-                    yield cast("Sequence[tuple[Any, ...]]", rows)
+                    yield rows
         except DATABASE_ERRORS as error:
             raise translate(error) from error
 

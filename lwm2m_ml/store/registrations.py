@@ -1,7 +1,7 @@
 """Registrations as the LwM2M server mirrors them, so that devices are known after a restart."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select
@@ -60,7 +60,7 @@ class RegistrationRepository:
         return tuple([_record(row) async for rows in self._database.batches(statement) for row in rows])
 
 
-def _record(row: tuple[Any, ...]) -> RegistrationRecord:
+def _record(row: Iterable[Any]) -> RegistrationRecord:
     """The record of a row; what many devices say alike is held once, and so is a device's name."""
     endpoint, location, host, port, identity, lifetime, version, binding, queue_mode, parameters, *times = row
     told = sys.intern(version), sys.intern(binding), queue_mode, sys.intern(parameters)

@@ -10,7 +10,6 @@ from lwm2m_ml.coap.numbers import ACK, CON, CONTENT_FORMAT, OBSERVE, URI_PATH, U
 from lwm2m_ml.server import message_log
 from lwm2m_ml.server.errors import UnknownDevice
 from lwm2m_ml.server.message_log import MessageLog
-from lwm2m_ml.server.registry import Registry
 
 REQUEST = encode(
     RawMessage(CON, 1, 77, b"\x01\x02", [(OBSERVE, b""), (URI_PATH, b"3"), (URI_PATH, b"0"), (URI_QUERY, b"b=U")])
@@ -35,7 +34,7 @@ class Peer:
             self.listener(False, message)
 
 
-class Peers(Registry):
+class Peers:
     def __init__(self) -> None:
         self.peers: dict[str, Peer] = {}
 
@@ -43,6 +42,10 @@ class Peers(Registry):
         if endpoint not in self.peers:
             raise UnknownDevice(endpoint)
         return SimpleNamespace(remote=self.peers[endpoint])
+
+    def log(self) -> MessageLog:
+        registry: Any = self
+        return MessageLog(registry)
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def peers() -> Peers:
 
 def test_messages_are_kept_from_the_first_look_on(peers: Peers) -> None:
     peer = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     peer.says(REQUEST)
     assert log.of("one") == ()
     peer.says(REQUEST)
@@ -67,7 +70,7 @@ def test_messages_are_kept_from_the_first_look_on(peers: Peers) -> None:
 
 def test_only_the_newest_messages_are_kept(peers: Peers) -> None:
     peer = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     log.of("one")
     for _ in range(message_log.MESSAGES_KEPT + 5):
         peer.says(REQUEST)
@@ -78,7 +81,7 @@ def test_only_the_newest_messages_are_kept(peers: Peers) -> None:
 
 def test_a_long_message_is_cut_off_and_its_size_told(peers: Peers) -> None:
     peer = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     log.of("one")
     peer.says(encode(RawMessage(CON, 2, 1, payload=bytes(5_000))))
     (found,) = log.of("one")
@@ -88,7 +91,7 @@ def test_a_long_message_is_cut_off_and_its_size_told(peers: Peers) -> None:
 
 def test_what_is_no_coap_is_shown_as_such(peers: Peers) -> None:
     peer = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     log.of("one")
     peer.says(b"\x4f\x01\x00\x00")
     assert log.of("one")[0].type == "?"
@@ -97,7 +100,7 @@ def test_what_is_no_coap_is_shown_as_such(peers: Peers) -> None:
 def test_nobody_is_listened_to_for_long_without_a_look(peers: Peers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message_log, "SECONDS_WITHOUT_A_LOOK", -1.0)
     peer = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     log.of("one")
     peer.says(REQUEST)
     assert peer.listener is None
@@ -105,7 +108,7 @@ def test_nobody_is_listened_to_for_long_without_a_look(peers: Peers, monkeypatch
 
 def test_a_device_is_followed_to_its_new_address(peers: Peers) -> None:
     before = peers.peers["one"] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     log.of("one")
     after = peers.peers["one"] = Peer()
     log.of("one")
@@ -118,7 +121,7 @@ def test_the_device_looked_at_longest_ago_makes_room(peers: Peers, monkeypatch: 
     monkeypatch.setattr(message_log, "DEVICES_AT_ONCE", 2)
     for name in ("a", "b", "c"):
         peers.peers[name] = Peer()
-    log = MessageLog(peers)
+    log = peers.log()
     for name in ("a", "b", "a", "c"):
         log.of(name)
     assert [name for name, peer in peers.peers.items() if peer.listener is not None] == ["a", "c"]
@@ -128,4 +131,4 @@ def test_the_device_looked_at_longest_ago_makes_room(peers: Peers, monkeypatch: 
 
 def test_a_device_that_is_not_registered_is_unknown(peers: Peers) -> None:
     with pytest.raises(UnknownDevice):
-        MessageLog(peers).of("nobody")
+        peers.log().of("nobody")

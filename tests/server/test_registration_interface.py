@@ -159,6 +159,26 @@ async def test_registered_devices_are_known_after_a_restart(running: Any, device
     assert (await device.update()).code is Code.CHANGED
 
 
+async def test_a_record_that_cannot_be_read_keeps_no_other_device_away(
+    running: Any, device: Any, start_device: Any, start_server: Any
+) -> None:
+    other = await start_device(running.server)
+    await device.register("dev")
+    await other.register("other")
+    port = running.server.coap_address[1]
+    (damaged,) = await running.store.registrations.some(["dev"])
+    text = damaged.parameters.replace('"1.0"', "null")
+    assert text != damaged.parameters
+    await running.store.registrations.put(damaged._replace(parameters=text))
+    await running.server.stop()
+    await running.store.close()
+    again = await start_server(port=port)
+    assert [one.endpoint for one in again.server.registry.all()] == ["other"]
+    assert (await other.update()).code is Code.CHANGED
+    assert (await device.update()).code is Code.NOT_FOUND
+    assert (await device.register("dev")).code is Code.CREATED
+
+
 async def test_a_registration_is_on_disk_before_its_answer(running: Any, device: Any) -> None:
     await device.register("dev")
     assert [record.endpoint for record in await running.store.registrations.all()] == ["dev"]
