@@ -75,11 +75,11 @@ demo-cascades: $(VENV)/test.stamp ## Let small models decide when larger ones ru
 bench-drift: $(VENV)/base.stamp ## Count false alarms of drift, and how soon real drift is seen.
 	$(BIN)/python benchmarks/monitoring/bench_drift.py $(ARGS)
 
-test-compiled: $(VENV)/test.stamp ## Compile what runs for each datagram, and run its tests on that (a minute).
+test-compiled: $(VENV)/test.stamp ## Compile what runs for each datagram, and run its tests on that (minutes).
 	@package=$$($(BIN)/python benchmarks/server/compiled.py) || { [ $$? = 77 ] && exit 0 || exit 1; }; \
 	export PYTHONPATH=$$package PYTHONSAFEPATH=1; \
 	$(BIN)/python -c 'from lwm2m_ml.coap import codec; print(codec.__file__); assert codec.__file__.endswith(".so")' && \
-	$(BIN)/python -m pytest tests/coap/dtls12 tests/coap/test_*.py $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/coap/dtls12 tests/coap/test_*.py tests/logs tests/server $(ARGS)
 
 test-slow: $(VENV)/test.stamp ## Run the tests that take minutes.
 	$(BIN)/python -m pytest -n 2 -m slow $(ARGS)
