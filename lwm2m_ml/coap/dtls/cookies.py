@@ -14,7 +14,8 @@ RECORD_HEADER = 13
 HANDSHAKE_HEADER = 12
 VERSION_BYTES = 2
 RANDOM_BYTES = 32
-FRAGMENT_OFFSET = slice(RECORD_HEADER + 6, RECORD_HEADER + 9)
+FRAGMENT_OFFSET = RECORD_HEADER + 6
+OFFSET_BYTES = 3
 RANDOM_END = RECORD_HEADER + HANDSHAKE_HEADER + VERSION_BYTES + RANDOM_BYTES
 
 _BODY = DTLS_1_0 + bytes((COOKIE_BYTES,))
@@ -61,4 +62,5 @@ def client_random(datagram: bytes) -> bytes | None:
 def asks_for_cookie(hello: bytes) -> bool:
     """Whether a ClientHello, or the first fragment of one, has no cookie yet where one would follow its session id."""
     cookie_at = RANDOM_END + 1 + int.from_bytes(hello[RANDOM_END : RANDOM_END + 1])
-    return hello[FRAGMENT_OFFSET] == b"\x00\x00\x00" and hello[cookie_at : cookie_at + 1] == b"\x00"
+    offset = hello[FRAGMENT_OFFSET : FRAGMENT_OFFSET + OFFSET_BYTES]
+    return not any(offset) and hello[cookie_at : cookie_at + 1] == b"\x00"
