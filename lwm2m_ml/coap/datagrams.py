@@ -7,11 +7,13 @@ import contextlib
 import errno
 import ipaddress
 import socket
+from asyncio import SelectorEventLoop
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from lwm2m_ml.coap.deduplication import AnswerRing
+from lwm2m_ml.coap.drain import Drain
 from lwm2m_ml.coap.errors import AddressError, NetworkError, PortInUse
 from lwm2m_ml.coap.message_layer import MessageLayer
 from lwm2m_ml.coap.remote import Remote, SocketAddress
@@ -59,7 +61,7 @@ class DatagramTransport(asyncio.DatagramProtocol):
         bound = await _open_socket(host, port, self.settings)
         try:
             if not (self.settings.batches and await self._open_batches(bound)):
-                await loop.create_datagram_endpoint(lambda: self, sock=bound)
+                await loop.create_datagram_endpoint(lambda: self._reader(loop, bound), sock=bound)
         except BaseException:
             bound.close()
             raise
@@ -76,6 +78,10 @@ class DatagramTransport(asyncio.DatagramProtocol):
             return False
         BatchTransport(loaded, bound, self, self.settings.maximum_datagram)
         return True
+
+    def _reader(self, loop: asyncio.AbstractEventLoop, bound: socket.socket) -> asyncio.DatagramProtocol:
+        """Who takes datagrams from the loop; those of asyncio itself would give one in a turn."""
+        return Drain(self, bound, self.settings.maximum_datagram) if isinstance(loop, SelectorEventLoop) else self
 
     # asyncio.DatagramProtocol
 
