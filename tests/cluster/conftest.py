@@ -1,6 +1,7 @@
 """NATS and PostgreSQL, started once for all tests of clusters."""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from lwm2m_ml.bus import Bus
 from lwm2m_ml.cluster.cluster import Cluster, ClusterSettings
@@ -41,9 +43,10 @@ def database_server() -> Iterator[PostgreSql]:
         pytest.skip(str(error))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def database_url(database_server: PostgreSql) -> str:
-    url = database_server.create("cluster")
+    """A database of the module's own: what tests leave in one is not what nodes of others have to read."""
+    url = database_server.create(f"cluster{secrets.token_hex(4)}")
     with ThreadPoolExecutor(1) as thread:  # here a loop may be running already
         thread.submit(asyncio.run, migrate.upgrade(url)).result()
     return url
@@ -57,6 +60,7 @@ async def stores(database_url: str) -> AsyncIterator[tuple[Store, Store]]:
         await store.close()
 
 
+SECRET = "what the nodes of a cluster share"
 LEASE_SECONDS = 10.0
 """Long enough for a machine that does other things for a few seconds."""
 
@@ -78,7 +82,9 @@ async def node_at(nats_url: str, store: Store, directory: Path, name: str, *, le
     bus = Bus()
     where = ClusterSettings(nats_url, node=name, lease_seconds=lease)
     cluster = await Cluster.join(where, store, bus, secrets_digest="same")
-    settings = Settings(data_directory=directory, coap_port=0, coaps=False, insecure=True, oscore=True)
+    settings = Settings(
+        data_directory=directory, coap_port=0, coaps=False, insecure=True, oscore=True, secret=SecretStr(SECRET)
+    )
     server = Lwm2mServer(store, bus, Catalogue.shipped(), settings, limits=LIMITS, ownership=cluster.ownership)
     await cluster.attach(server)
     await server.start()
