@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -144,13 +144,22 @@ class Issuer:
 
     own: OwnCertificate
 
-    def issue(self, name: str, *, days: int = 1, curve: ec.EllipticCurve | None = None) -> OwnCertificate:
+    def issue(
+        self, name: str, *, days: int = 1, curve: ec.EllipticCurve | None = None, aliases: Iterable[str] = ()
+    ) -> OwnCertificate:
         key = ec.generate_private_key(curve or ec.SECP256R1())
-        certificate = _certificate(name, key, self.own.certificate.subject, self.own.private_key, days=days)
-        return OwnCertificate(certificate, key)
+        subject, signs = self.own.certificate.subject, self.own.private_key
+        return OwnCertificate(_certificate(name, key, subject, signs, days=days, aliases=aliases), key, self.own.chain)
+
+    def appoint(self, name: str) -> Issuer:
+        """An authority below this one; what it issues comes with the certificates up to the first."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(name, key, self.own.certificate.subject, self.own.private_key, authority=True)
+        return Issuer(OwnCertificate(certificate, key, (certificate, *self.own.chain)))
 
 
-def _certificate(name: str, key, issuer, issuer_key, *, days=1, authority=False) -> x509.Certificate:  # type: ignore[no-untyped-def]
+def _certificate(name: str, key, issuer, issuer_key, *, days=1, authority=False, aliases=()) -> x509.Certificate:  # type: ignore[no-untyped-def]
+    names = map(x509.DNSName, (name, *aliases))
     now = datetime.datetime.now(datetime.UTC)
     begin = now - datetime.timedelta(days=2)
     return (
@@ -163,7 +172,7 @@ def _certificate(name: str, key, issuer, issuer_key, *, days=1, authority=False)
         .not_valid_after(now + datetime.timedelta(days=days))
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+            x509.SubjectAlternativeName([*names, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
             critical=False,
         )
         .sign(issuer_key, hashes.SHA256())

@@ -12,10 +12,11 @@ from OpenSSL import SSL
 from OpenSSL._util import ffi, lib
 
 from lwm2m_ml.coap.dtls.certificates import PeerCertificate
+from lwm2m_ml.coap.dtls.records import datagrams
 
 LARGEST_RECORD = 16384
 MTU = 1400
-"""Handshake flights are cut to this; CoAP messages are smaller by themselves."""
+"""No datagram of a handshake is longer; CoAP messages are smaller by themselves."""
 
 _allocate = ffi.new_allocator(should_clear_after_alloc=False)
 
@@ -49,11 +50,14 @@ def take_in(connection: SSL.Connection, datagram: bytes) -> None:
 
 
 def outgoing(connection: SSL.Connection) -> Iterator[bytes]:
-    """The datagrams that OpenSSL wants to send."""
-    while waiting := lib.BIO_get_mem_data(connection._from_ssl, ffi.NULL):
-        room = _allocate("char[]", min(waiting, LARGEST_RECORD))
-        lib.BIO_read(connection._from_ssl, room, len(room))
-        yield ffi.buffer(room)[:]
+    """The datagrams that OpenSSL wants to send; the buffer has them end to end, so a long flight is cut anew."""
+    if waiting := lib.BIO_get_mem_data(connection._from_ssl, ffi.NULL):
+        room = _allocate("char[]", waiting)
+        lib.BIO_read(connection._from_ssl, room, waiting)
+        if waiting <= MTU:
+            yield ffi.buffer(room)[:]
+        else:
+            yield from datagrams(ffi.buffer(room)[:], MTU)
 
 
 def shake(connection: SSL.Connection) -> bool:

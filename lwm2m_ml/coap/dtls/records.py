@@ -27,7 +27,24 @@ def records(datagram: bytes) -> Iterator[Record]:
     start = 0
     while len(datagram) >= start + HEADER:
         yield Record(datagram[start], int.from_bytes(datagram[start + 3 : start + 5]))
-        start += HEADER + int.from_bytes(datagram[start + 11 : start + 13])
+        start = _end(datagram, start)
+
+
+def datagrams(flight: bytes, most: int) -> Iterator[bytes]:
+    """Records in datagrams of as many as fit into `most` bytes; one that is longer by itself goes alone."""
+    begin = end = 0
+    while end < len(flight):
+        following = _end(flight, end)
+        if following - begin > most and end > begin:
+            yield flight[begin:end]
+            begin = end
+        end = following
+    yield flight[begin:]
+
+
+def _end(datagram: bytes, start: int) -> int:
+    """Where the record that starts here ends."""
+    return start + HEADER + int.from_bytes(datagram[start + 11 : start + 13])
 
 
 def carries_finished(datagram: bytes) -> bool:
