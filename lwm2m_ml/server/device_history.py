@@ -64,7 +64,7 @@ class DeviceHistory:
 class _Kept:
     """What is kept of one device: room for no more than there was."""
 
-    events: tuple[HistoryEvent, ...] = ()
+    events: list[HistoryEvent] = field(default_factory=list)
     bins: "array[int]" = field(default_factory=lambda: array("q"))
     """Number of a bin in which there was traffic, bytes in, bytes out; the oldest first."""
     bytes_in: int = 0
@@ -73,7 +73,9 @@ class _Kept:
 
     def hear(self, event: HistoryEvent) -> None:
         """Add what happened."""
-        self.events = (*self.events[1 - EVENTS_KEPT :], event)
+        self.events.append(event)
+        if len(self.events) > EVENTS_KEPT:
+            del self.events[0]
 
     def count(self, number: int, bytes_in: int, bytes_out: int) -> None:
         """Add what came since the last time; counters begin anew with each session."""
@@ -138,7 +140,7 @@ class DeviceHistories:
             return DeviceHistory((), ())
         now = _bin()
         self._count(endpoint, kept, now)
-        return DeviceHistory(kept.events, kept.traffic(now))
+        return DeviceHistory(tuple(kept.events), kept.traffic(now))
 
     async def _hear(self, event: DeviceEvent) -> None:
         told = TELLERS[type(event)](event)
