@@ -20,11 +20,22 @@ ACKNOWLEDGEMENT = 0x60
 class DatagramRequest:
     """Decides between a piggybacked and a separate response."""
 
-    __slots__ = ("_acknowledged", "_datagram", "_layer", "answered", "confirmable", "remote", "size", "token")
+    __slots__ = (
+        "_acknowledged",
+        "_id_and_token",
+        "_key",
+        "_layer",
+        "answered",
+        "confirmable",
+        "remote",
+        "size",
+        "token",
+    )
 
     def __init__(self, layer: MessageLayer, remote: Remote, datagram: bytes, token: bytes) -> None:
         self._layer = layer
-        self._datagram = datagram
+        self._key = hash(datagram)
+        self._id_and_token = datagram[2 : HEADER + len(token)]
         self._acknowledged = False
         self.answered = False
         self.remote = remote
@@ -35,11 +46,11 @@ class DatagramRequest:
     def acknowledge(self) -> None:
         """Say that the request is here and its answer will take its time."""
         self._acknowledged = True
-        self._send_and_remember(b"\x60\x00" + self._datagram[2:4])
+        self._send_and_remember(b"\x60\x00" + self._id_and_token[:2])
 
     def _send_and_remember(self, answer: bytes) -> None:
         layer = self._layer
-        self.remote.answers.remember(self._datagram, answer, layer.loop.time())
+        self.remote.answers.remember(self._key, answer, layer.loop.time())
         layer.send_bytes(answer, self.remote)
 
     def reply(self, code: int, tail: bytes) -> None:
@@ -50,9 +61,8 @@ class DatagramRequest:
                 self.acknowledge()
         elif self.confirmable and not self._acknowledged:
             self._acknowledged = True
-            token_end = HEADER + len(self.token)
-            head = ACKNOWLEDGEMENT | len(self.token), code, self._datagram[2:token_end]
-            self._send_and_remember(b"%c%c%b%b" % (*head, tail))
+            first = ACKNOWLEDGEMENT | len(self.token)
+            self._send_and_remember(b"%c%c%b%b" % (first, code, self._id_and_token, tail))
         else:
             self._layer.transmit_now(self.remote, code, self.token, tail, confirmable=self.confirmable)
 

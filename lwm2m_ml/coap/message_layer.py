@@ -120,7 +120,8 @@ class MessageLayer:
         if message_type > NON:
             return
         now = self.loop.time()
-        known = remote.answers.seen(datagram, now)
+        key = hash(datagram)
+        known = remote.answers.seen(key, now)
         if known is not None:
             if known:
                 self._send(known, remote)
@@ -134,10 +135,10 @@ class MessageLayer:
         answer = self._responder.answer(request, len(datagram))
         if type(answer) is tuple and message_type == CON and answer[0]:
             out = b"%c%c%b%b" % (0x60 | start - HEADER, answer[0], datagram[2:start], answer[1])
-            remote.answers.remember(datagram, out, now)
+            remote.answers.remember(key, out, now)
             self._send(out, remote)
             return
-        remote.answers.remember(datagram, NO_ANSWER_YET, now)
+        remote.answers.remember(key, NO_ANSWER_YET, now)
         incoming = DatagramRequest(self, remote, datagram, datagram[HEADER:start])
         if isinstance(answer, tuple):
             incoming.reply(*answer)
@@ -173,18 +174,19 @@ class MessageLayer:
         if message_type == RST:
             return
         now = self.loop.time()
-        known = remote.answers.seen(datagram, now)
+        key = hash(datagram)
+        known = remote.answers.seen(key, now)
         if known is not None:
             if known:
                 self._send(known, remote)
             return
         if message_type == NON:
-            remote.answers.remember(datagram, NO_ANSWER_YET, now)
+            remote.answers.remember(key, NO_ANSWER_YET, now)
             if not self._hand_over(datagram, remote, NON, start):
                 self._send(b"\x70\x00" + datagram[2:4], remote)
             return
         receipt = Receipt(partial(self._settle, datagram, remote))
-        remote.answers.remember(datagram, NO_ANSWER_YET, now)
+        remote.answers.remember(key, NO_ANSWER_YET, now)
         expected = self._hand_over(datagram, remote, CON, start, receipt)
         if not receipt.kept_back:
             self._confirm(datagram, remote, b"\x60\x00" if expected else b"\x70\x00")
@@ -194,11 +196,11 @@ class MessageLayer:
         if accepted:
             self._confirm(datagram, remote, b"\x60\x00")
         else:
-            remote.answers.forget(datagram)
+            remote.answers.forget(hash(datagram))
 
     def _confirm(self, datagram: bytes, remote: Remote, head: bytes) -> None:
         answer = head + datagram[2:4]
-        remote.answers.remember(datagram, answer, self.loop.time())
+        remote.answers.remember(hash(datagram), answer, self.loop.time())
         self._send(answer, remote)
 
     def _receive_piggybacked(self, datagram: bytes, remote: Remote, start: int) -> None:

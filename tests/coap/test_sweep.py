@@ -14,7 +14,7 @@ from lwm2m_ml.coap.sweep import Sweep
 def peers(count: int, *, answered_at: float) -> list[Any]:
     found = [SimpleNamespace(answers=AnswerRing(4, 100.0)) for _ in range(count)]
     for one in found:
-        one.answers.remember(b"request", b"answer", answered_at)
+        one.answers.remember(hash(b"request"), b"answer", answered_at)
     return found
 
 
