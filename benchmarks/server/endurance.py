@@ -33,7 +33,8 @@ class Part:
     full_rate: int
 
 
-PARTS = (Part("update", 8_000), Part("send", 3_000), Part("register", 500), Part("request", 4_000))
+PARTS = (Part("update", 16_000), Part("send", 6_000), Part("register", 1_000), Part("request", 8_000))
+"""Together what a server with uvloop and batches only just keeps up with on two cores (docs/benchmarks.md)."""
 
 
 def start(program: Path, server: Server, part: Part, seconds: float, share: float) -> subprocess.Popen[str]:
