@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, ExitStack, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import aiocoap
@@ -17,7 +17,7 @@ from lwm2m_ml.service.jobs import INTERRUPTED
 from lwm2m_ml_simulator.cluster.nats import Nats, nats
 from lwm2m_ml_simulator.cluster.node import Node, copy_keys, start_node
 from lwm2m_ml_simulator.cluster.postgresql import PostgreSql
-from tests.cluster.oscore_device import Front, oscore_device
+from tests.cluster.oscore_device import Front, OscoreDevice, oscore_device
 from tests.lost_connections import LOST_CONNECTIONS
 from tests.server.conftest import message
 
@@ -53,6 +53,20 @@ async def front(nodes: tuple[Node, Node]) -> AsyncIterator[Front]:
     front.close()
 
 
+@asynccontextmanager
+async def clients(nodes: tuple[Node, Node]) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
+    one, other = nodes
+    async with AsyncClient(one.api, one.token) as at_one, AsyncClient(other.api, one.token) as at_other:
+        yield at_one, at_other
+
+
+@asynccontextmanager
+async def device_of(client: AsyncClient, front: Front) -> AsyncIterator[OscoreDevice]:
+    issued = await client.add_credential(CredentialRequest(endpoint="dev", kind="oscore"))
+    async with oscore_device(front, issued.secret) as device:
+        yield device
+
+
 async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -68,13 +82,7 @@ async def test_a_device_with_oscore_is_served_by_the_other_node_and_nothing_is_d
     nodes: tuple[Node, Node], front: Front
 ) -> None:
     one, other = nodes
-    async with (
-        AsyncClient(one.api, one.token) as at_one,
-        AsyncClient(other.api, one.token) as at_other,
-        AsyncExitStack() as stack,
-    ):
-        issued = await at_one.add_credential(CredentialRequest(endpoint="dev", kind="oscore"))
-        device = await stack.enter_async_context(oscore_device(front, issued.secret))
+    async with clients(nodes) as (at_one, at_other), device_of(at_one, front) as device:
         await device.register()
         assert await device.update() is Code.CHANGED
         known = len(front.heard)
@@ -122,14 +130,7 @@ async def test_a_device_with_oscore_is_served_by_the_other_node_and_nothing_is_d
 async def test_values_are_watched_through_the_other_node_until_the_one_that_serves_the_device_is_killed(
     nodes: tuple[Node, Node], front: Front
 ) -> None:
-    one, other = nodes
-    async with (
-        AsyncClient(one.api, one.token) as at_one,
-        AsyncClient(other.api, one.token) as at_other,
-        AsyncExitStack() as stack,
-    ):
-        issued = await at_one.add_credential(CredentialRequest(endpoint="dev", kind="oscore"))
-        device = await stack.enter_async_context(oscore_device(front, issued.secret))
+    async with clients(nodes) as (at_one, at_other), device_of(at_one, front) as device:
         device.site.script = let_observe
         await device.register()
 
@@ -144,7 +145,7 @@ async def test_values_are_watched_through_the_other_node_until_the_one_that_serv
             news.opt.observe = 30 - level
             device.site.pipes[-1].add_response(news, is_last=False)
             assert [found.value for found in await anext(values)] == [level]
-        one.program.kill()
+        nodes[0].program.kill()
         async with asyncio.timeout(PATIENCE):
             assert [found async for found in values] == []
 

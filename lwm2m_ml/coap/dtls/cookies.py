@@ -4,19 +4,19 @@ import hashlib
 import hmac
 import secrets
 
+from lwm2m_ml.coap.dtls.records import HANDSHAKE, HEADER
+
 COOKIE_BYTES = 20
-HANDSHAKE = 22
 CLIENT_HELLO = 1
 HELLO_VERIFY_REQUEST = 3
 DTLS_1_0 = b"\xfe\xff"
 """What a HelloVerifyRequest says, whatever will be spoken."""
-RECORD_HEADER = 13
 HANDSHAKE_HEADER = 12
 VERSION_BYTES = 2
 RANDOM_BYTES = 32
-FRAGMENT_OFFSET = RECORD_HEADER + 6
+FRAGMENT_OFFSET = HEADER + 6
 OFFSET_BYTES = 3
-RANDOM_END = RECORD_HEADER + HANDSHAKE_HEADER + VERSION_BYTES + RANDOM_BYTES
+RANDOM_END = HEADER + HANDSHAKE_HEADER + VERSION_BYTES + RANDOM_BYTES
 
 _BODY = DTLS_1_0 + bytes((COOKIE_BYTES,))
 _BODY_LENGTH = (len(_BODY) + COOKIE_BYTES).to_bytes(3)
@@ -54,7 +54,7 @@ def client_random(datagram: bytes) -> bytes | None:
     """The random of a ClientHello in epoch 0, by which its repetitions are known; None for any other datagram."""
     if len(datagram) < RANDOM_END or datagram[0] != HANDSHAKE or datagram[3:5] != b"\x00\x00":
         return None
-    if datagram[RECORD_HEADER] != CLIENT_HELLO:
+    if datagram[HEADER] != CLIENT_HELLO:
         return None
     return datagram[RANDOM_END - RANDOM_BYTES : RANDOM_END]
 
